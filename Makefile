@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+#
+# See "make help". The work is done by the scripts in tools/.
+
+KERNEL ?= stock
+export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
+
+.PHONY: help demo test list-tests check modules modules_install user stage shell clean distclean
+
+help:
+	@echo 'What to make (as root; Debian 12 or 13; nothing has to be set up first):'
+	@echo '  demo             build everything and show it at work in a virtual machine'
+	@echo '  test             all checks, then all tests in a virtual machine'
+	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
+	@echo '  list-tests       names of all tests'
+	@echo '  check            style, documentation, sparse, headers, sizes'
+	@echo '  modules          the kernel modules, for the kernel of the virtual machine'
+	@echo '  user             programs and tests'
+	@echo '  shell            a shell in the virtual machine'
+	@echo '  clean            remove what was built for this checkout'
+	@echo '  distclean        remove the whole cache'
+	@echo 'For the kernel that this machine runs (6.13 or newer, no root for the first):'
+	@echo '  modules KDIR=/lib/modules/$$(uname -r)/build'
+	@echo '  modules_install  [KDIR=...] [INSTALL_MOD_PATH=...]'
+	@echo 'Variables:'
+	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: 7.2.11, 7.3;'
+	@echo '                   default: the newest 7.2.x there'
+	@echo '  KERNEL=          stock (default), or the name of a kernel built from source'
+	@echo '  DRM_SVM_CACHE=   where everything is built (~/.cache/drm_svm)'
+	@echo '  DEBIAN_MIRROR=   default http://deb.debian.org/debian'
+	@echo 'A command of your own in the virtual machine: tools/vm --help'
+
+demo:
+	@tools/demo
+
+test:
+	@tools/test $(if $(T),'$(T)')
+
+list-tests:
+	@tools/test --list
+
+check:
+	@tools/check
+
+# A kernel named by KDIR is built for right here; otherwise for the guest's.
+ifdef KDIR
+modules:
+	@mkdir -p '$(MO)'
+	@$(MAKE) -C '$(KDIR)' --no-print-directory M='$(CURDIR)' MO='$(MO)' modules
+else
+modules:
+	@tools/build modules $(KERNEL)
+endif
+
+modules_install: KDIR ?= /lib/modules/$(shell uname -r)/build
+modules_install:
+	@$(MAKE) -C '$(KDIR)' --no-print-directory M='$(CURDIR)' MO='$(MO)' modules_install
+
+MO ?= $(shell tools/build --dir)/host
+
+user:
+	@tools/build user
+
+stage:
+	@tools/build stage $(KERNEL)
+
+shell: stage
+	@tools/vm --kernel $(KERNEL) --tty -- bash -l
+
+clean:
+	@rm -rf "$$(tools/build --dir)"
+
+distclean: clean
+	@rm -rf "$$(tools/build --cache)"
