@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+/*
+ * C library of the tests over the ioctls of drm_svm_test_dev.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "svm_lib.h"
+
+#define SVM_DRIVER	"drm_svm_test_dev"
+#define SVM_TIMEOUT_NS	(60ll * NSEC_PER_SEC)
+
+/* Device */
+
+static bool is_svm_device(int fd, unsigned int index)
+{
+	struct drm_svm_test_info info = {};
+	drmVersionPtr version = drmGetVersion(fd);
+	bool ours;
+
+	if (!version)
+		return false;
+	ours = !strcmp(version->name, SVM_DRIVER);
+	drmFreeVersion(version);
+
+	return ours && !drmIoctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info) &&
+	       info.out_index == index;
+}
+
+static int open_node(unsigned int index)
+{
+	int fd = -1;
+	glob_t nodes;
+
+	if (glob("/dev/dri/renderD*", 0, NULL, &nodes))
+		return -ENODEV;
+	for (size_t i = 0; i < nodes.gl_pathc; i++) {
+		fd = open(nodes.gl_pathv[i], O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && is_svm_device(fd, index))
+			break;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	globfree(&nodes);
+
+	return fd >= 0 ? fd : -ENODEV;
+}
+
+static int modprobe(const char *params)
+{
+	char command[512];
+	int status;
+
+	snprintf(command, sizeof(command), "exec modprobe %s %s",
+		 SVM_DRIVER, params ? params : "");
+	status = system(command);
+
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ENODEV;
+}
+
+int __svm_open(unsigned int index)
+{
+	int fd = open_node(index);
+
+	/* Loaded with fewer devices, or with other parameters: leave it alone */
+	if (fd >= 0 || !access("/sys/module/" SVM_DRIVER, F_OK))
+		return fd;
+
+	return modprobe(NULL) ? -ENODEV : open_node(index);
+}
+
+int svm_open(void)
+{
+	int fd = __svm_open(0);
+
+	igt_require_f(fd >= 0, "no device of %s\n", SVM_DRIVER);
+	return fd;
+}
+
+int svm_open_index_attached(unsigned int index)
+{
+	int fd = __svm_open(index);
+
+	igt_require_f(fd >= 0, "no device %u of %s\n", index, SVM_DRIVER);
+	svm_attach(fd);
+	return fd;
+}
+
+int svm_open_attached(void)
+{
+	return svm_open_index_attached(0);
+}
+
+void svm_module_unload(void)
+{
+	int tries = 100, ret;
+
+	/* The last put of a closed file may still be on its way */
+	do {
+		ret = syscall(SYS_delete_module, SVM_DRIVER, O_NONBLOCK);
+		if (!ret || errno == ENOENT)
+			return;
+		usleep(20000);
+	} while (--tries);
+	igt_assert_f(!ret, "cannot unload %s: %s\n", SVM_DRIVER, strerror(errno));
+}
+
+void svm_module_load(const char *params)
+{
+	svm_module_unload();
+	igt_assert_f(!modprobe(params), "cannot load %s %s\n", SVM_DRIVER,
+		     params ? params : "");
+}
+
+/* Shared address space */
+
+static int svm_ioctl(int fd, unsigned long request, void *args)
+{
+	return drmIoctl(fd, request, args) ? -errno : 0;
+}
+
+int __svm_attach(int fd, struct drm_svm_attach *args)
+{
+	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, args);
+}
+
+void svm_attach(int fd)
+{
+	struct drm_svm_attach args = {};
+
+	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq_u32(args.out_page_size, svm_page_size());
+}
+
+int __svm_query(int fd, const void *addr, size_t size, uint32_t *pages)
+{
+	struct drm_svm_query args = {
+		.start = (uintptr_t)addr,
+		.size = size,
+		.pages = (uintptr_t)pages,
+	};
+
+	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
+}
+
+void svm_query(int fd, const void *addr, size_t size, uint32_t *pages)
+{
+	igt_assert_eq(__svm_query(fd, addr, size, pages), 0);
+}
+
+uint32_t svm_query_page(int fd, const void *addr)
+{
+	uintptr_t page = (uintptr_t)addr & ~(svm_page_size() - 1);
+	uint32_t state = 0;
+
+	svm_query(fd, (void *)page, svm_page_size(), &state);
+	return state;
+}
+
+int __svm_counters(int fd, struct drm_svm_counters *c)
+{
+	memset(c, 0, sizeof(*c));
+	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, c);
+}
+
+void svm_counters(int fd, struct drm_svm_counters *c)
+{
+	igt_assert_eq(__svm_counters(fd, c), 0);
+}
+
+void svm_info(int fd, struct drm_svm_test_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, info), 0);
+}
+
+/* Jobs */
+
+int __svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job)
+{
+	struct drm_svm_test_submit args = {
+		.cmds = (uintptr_t)cmds,
+		.num_cmds = n,
+		.engine = DRM_SVM_TEST_ENGINE_ANY,
+	};
+	int err = svm_ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args);
+
+	*job = args.out_job;
+	return err;
+}
+
+uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n)
+{
+	uint64_t job;
+
+	igt_assert_eq(__svm_submit(fd, cmds, n, &job), 0);
+	return job;
+}
+
+static int64_t deadline(int64_t timeout_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec + timeout_ns;
+}
+
+int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->job = job;
+	result->timeout = deadline(timeout_ns);
+	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_WAIT, result);
+}
+
+void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result)
+{
+	igt_assert_eq(__svm_wait(fd, job, SVM_TIMEOUT_NS, result), 0);
+	igt_assert_f(result->out_status >= DRM_SVM_TEST_STATUS_OK &&
+		     result->out_status <= DRM_SVM_TEST_STATUS_CANCELLED,
+		     "job ended with status %u\n", result->out_status);
+	igt_assert_f((result->out_status == DRM_SVM_TEST_STATUS_OK) == !result->out_errno,
+		     "status %u, but errno %u\n", result->out_status, result->out_errno);
+}
+
+int __svm_run(int fd, const struct drm_svm_test_cmd *cmd)
+{
+	struct drm_svm_test_wait result;
+
+	svm_wait(fd, svm_submit(fd, cmd, 1), &result);
+	return -(int)result.out_errno;
+}
+
+void svm_run(int fd, const struct drm_svm_test_cmd *cmd)
+{
+	igt_assert_eq(__svm_run(fd, cmd), 0);
+}
+
+/* Shorthands */
+
+int __svm_gpu_read32(int fd, const void *addr, uint32_t *value)
+{
+	return __svm_gpu_copy(fd, value, addr, sizeof(*value));
+}
+
+uint32_t svm_gpu_read32(int fd, const void *addr)
+{
+	uint32_t value = 0;
+
+	igt_assert_eq(__svm_gpu_read32(fd, addr, &value), 0);
+	return value;
+}
+
+int __svm_gpu_write32(int fd, void *addr, uint32_t value)
+{
+	return __svm_gpu_fill(fd, addr, sizeof(value), value);
+}
+
+void svm_gpu_write32(int fd, void *addr, uint32_t value)
+{
+	igt_assert_eq(__svm_gpu_write32(fd, addr, value), 0);
+}
+
+int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
+{
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_FILL,
+		.dst = (uintptr_t)dst,
+		.size = size,
+		.arg0 = value,
+	};
+
+	return __svm_run(fd, &cmd);
+}
+
+void svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
+{
+	igt_assert_eq(__svm_gpu_fill(fd, dst, size, value), 0);
+}
+
+int __svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
+{
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_COPY,
+		.dst = (uintptr_t)dst,
+		.src = (uintptr_t)src,
+		.size = size,
+	};
+
+	return __svm_run(fd, &cmd);
+}
+
+void svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
+{
+	igt_assert_eq(__svm_gpu_copy(fd, dst, src, size), 0);
+}
+
+int __svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write)
+{
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_TOUCH,
+		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
+		.dst = (uintptr_t)addr,
+		.size = size,
+		.arg0 = stride,
+	};
+
+	return __svm_run(fd, &cmd);
+}
+
+void svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write)
+{
+	igt_assert_eq(__svm_gpu_touch(fd, addr, size, stride, write), 0);
+}
+
+uint64_t svm_gpu_add(int fd, void *addr, uint64_t value, uint64_t count, bool is64)
+{
+	uint64_t old __attribute__((aligned(8))) = 0;
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
+		.flags = is64 ? DRM_SVM_TEST_CMD_64 : 0,
+		.dst = (uintptr_t)addr,
+		.count = count,
+		.arg0 = value,
+		.result = (uintptr_t)&old,
+	};
+
+	svm_run(fd, &cmd);
+	return READ_ONCE(old);
+}
+
+/* CPU side */
+
+size_t svm_page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+size_t svm_range_size(void)
+{
+	static size_t size;
+	FILE *file;
+
+	if (size)
+		return size;
+	file = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "r");
+	if (!file || fscanf(file, "%zu", &size) != 1)
+		size = svm_page_size() * (svm_page_size() / sizeof(uint64_t));
+	if (file)
+		fclose(file);
+	return size;
+}
+
+void *svm_mmap_anon(size_t size)
+{
+	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(addr != MAP_FAILED);
+	return addr;
+}
+
+void *svm_mmap_aligned(size_t size, size_t align)
+{
+	uintptr_t base = (uintptr_t)svm_mmap_anon(size + align);
+	uintptr_t addr = (base + align - 1) & ~(align - 1);
+	uintptr_t tail = addr + size;
+
+	if (addr > base)
+		igt_assert_eq(munmap((void *)base, addr - base), 0);
+	if (base + size + align > tail)
+		igt_assert_eq(munmap((void *)tail, base + size + align - tail), 0);
+	return (void *)addr;
+}
+
+bool svm_cpu_all32(const void *addr, size_t size, uint32_t value)
+{
+	const uint32_t *word = addr;
+
+	for (size_t i = 0; i < size / sizeof(*word); i++) {
+		if (READ_ONCE(word[i]) == value)
+			continue;
+		igt_info("%p (word %zu): %#x, not %#x\n", &word[i], i, word[i], value);
+		return false;
+	}
+	return true;
+}
+
+uint64_t svm_rss_kb(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	uint64_t kb = 0;
+	char line[256];
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmRSS: %" SCNu64, &kb) == 1)
+			break;
+	fclose(file);
+	return kb;
+}
+
+/* Is @line the head of the VMA with @addr? -1: no head at all */
+static int vma_holds(const char *line, uintptr_t addr)
+{
+	uintptr_t start, end;
+
+	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) != 2)
+		return -1;
+	return addr >= start && addr < end;
+}
+
+uint64_t svm_smaps_kb(const void *addr, const char *field)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	size_t len = strlen(field);
+	char line[512];
+	uint64_t kb = 0;
+	bool in = false;
+
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file)) {
+		int holds = vma_holds(line, (uintptr_t)addr);
+
+		if (holds >= 0)
+			in = holds;
+		else if (in && !strncmp(line, field, len) && line[len] == ':')
+			kb = strtoull(line + len + 1, NULL, 10);
+	}
+	fclose(file);
+	return kb;
+}
+
+static bool read_u64(const char *path, uint64_t index, uint64_t *value)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return false;
+	ret = pread(fd, value, sizeof(*value), index * sizeof(*value));
+	close(fd);
+	return ret == sizeof(*value);
+}
+
+uint64_t svm_pagemap(const void *addr)
+{
+	uint64_t entry = 0;
+
+	igt_assert(read_u64("/proc/self/pagemap",
+			    (uintptr_t)addr / svm_page_size(), &entry));
+	return entry;
+}
+
+uint64_t svm_kpageflags(const void *addr)
+{
+	uint64_t entry = svm_pagemap(addr), flags = 0;
+
+	/* Bit 63: present; the low 55 bits are the frame, for root only */
+	if (!(entry >> 63))
+		return 0;
+	igt_require_f(read_u64("/proc/kpageflags", entry & ((1ull << 55) - 1), &flags),
+		      "no /proc/kpageflags\n");
+	return flags;
+}
+
+/* Environment */
+
+void svm_swap_on(void)
+{
+	const char *dev = getenv("SVM_SWAP_DEV");
+
+	igt_require_f(dev && *dev, "SVM_SWAP_DEV names no swap device\n");
+	igt_require_f(!swapon(dev, 0) || errno == EBUSY, "cannot use %s: %s\n",
+		      dev, strerror(errno));
+}
+
+void svm_swap_off(void)
+{
+	const char *dev = getenv("SVM_SWAP_DEV");
+
+	igt_assert(dev && !swapoff(dev));
+}
+
+const char *svm_scratch_dir(void)
+{
+	const char *dir = getenv("SVM_SCRATCH_DIR");
+	struct statfs fs;
+
+	if (!dir || !*dir)
+		dir = "/mnt/scratch";
+	igt_require_f(!statfs(dir, &fs), "no directory %s\n", dir);
+	igt_require_f(fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC &&
+		      !access(dir, W_OK), "%s is not on a disk\n", dir);
+	return dir;
+}

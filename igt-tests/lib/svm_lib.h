@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SVM_LIB_H
+#define SVM_LIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <drm/drm_svm_test.h>
+
+/*
+ * Pairs, as in IGT: __svm_x() returns 0 or a negative errno, svm_x() asserts.
+ */
+
+/* Open render node number @index of drm_svm_test_dev, loading it if need be; -errno when there is none. */
+int __svm_open(unsigned int index);
+int svm_open(void);		/* device 0, not attached */
+int svm_open_attached(void);	/* device 0, attached */
+int svm_open_index_attached(unsigned int index);
+
+/* Reload the module with parameters such as "num_devices=2 fault_entries=4"; NULL: defaults. */
+void svm_module_load(const char *params);
+void svm_module_unload(void);
+
+int __svm_attach(int fd, struct drm_svm_attach *args);
+void svm_attach(int fd);
+int __svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
+void svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
+uint32_t svm_query_page(int fd, const void *addr);
+int __svm_counters(int fd, struct drm_svm_counters *c);
+void svm_counters(int fd, struct drm_svm_counters *c);
+void svm_info(int fd, struct drm_svm_test_info *info);
+
+/* Submission. __svm_submit() fills *job. */
+int __svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job);
+uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n);
+int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result);
+void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result); /* asserts that it ends within 60 s, not how */
+
+/* Submit one command, wait, return 0 or -errno of the job; svm_run() asserts success. */
+int __svm_run(int fd, const struct drm_svm_test_cmd *cmd);
+void svm_run(int fd, const struct drm_svm_test_cmd *cmd);
+
+/* One-command shorthands over svm_run(); the __ forms return the job's -errno. */
+int __svm_gpu_read32(int fd, const void *addr, uint32_t *value);
+int __svm_gpu_write32(int fd, void *addr, uint32_t value);
+uint32_t svm_gpu_read32(int fd, const void *addr);
+void svm_gpu_write32(int fd, void *addr, uint32_t value);
+int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value);
+void svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value);
+int __svm_gpu_copy(int fd, void *dst, const void *src, size_t size);
+void svm_gpu_copy(int fd, void *dst, const void *src, size_t size);
+int __svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write);
+void svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write);
+uint64_t svm_gpu_add(int fd, void *addr, uint64_t value, uint64_t count, bool is64);
+
+/* CPU helpers. */
+size_t svm_page_size(void);
+size_t svm_range_size(void);	/* 2 MiB: PMD size, from the attach ioctl or /sys */
+void *svm_mmap_anon(size_t size);		/* populated by nobody */
+void *svm_mmap_aligned(size_t size, size_t align);
+bool svm_cpu_all32(const void *addr, size_t size, uint32_t value);
+uint64_t svm_rss_kb(void);			/* VmRSS of /proc/self/status */
+uint64_t svm_smaps_kb(const void *addr, const char *field); /* a field of the VMA's /proc/self/smaps entry */
+uint64_t svm_pagemap(const void *addr);		/* /proc/self/pagemap entry */
+uint64_t svm_kpageflags(const void *addr);	/* /proc/kpageflags of the page at addr, 0 when absent */
+void svm_swap_on(void);				/* swap device named by $SVM_SWAP_DEV; igt_require */
+void svm_swap_off(void);
+const char *svm_scratch_dir(void);		/* a directory on a real (disk) file system: /mnt/scratch */
+
+#endif
