@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <drm/drm_svm.h>
+
+#include "ui.h"
+
+struct counter {
+	size_t offset;
+	const char *name;
+	const char *one, *many;		/* in a sentence, after the number */
+	const char *meaning;
+};
+
+#define COUNTER(field, one, many, meaning) \
+	{ offsetof(struct drm_svm_counters, out_##field), #field, one, many, meaning }
+
+static const struct counter counters[] = {
+	COUNTER(faults, "GPU fault", "GPU faults",
+		"accesses that found no translation"),
+	COUNTER(duplicates, "of them served by another one",
+		"of them served by another one",
+		"faults that another fault had served"),
+	COUNTER(batches, "batch", "batches",
+		"groups in which faults were served"),
+	COUNTER(retries, "try repeated", "tries repeated",
+		"the CPU changed the page meanwhile: again"),
+	COUNTER(waits, "fault had to wait", "faults had to wait",
+		"left to a thread that may wait for I/O"),
+	COUNTER(failed, "fault refused", "faults refused",
+		"what the CPU may not do either"),
+	COUNTER(walks, "look into the CPU's page table",
+		"looks into the CPU's page table",
+		"walks of the CPU's page table"),
+	COUNTER(pages_mapped, "page mapped", "pages mapped",
+		"entries written to the GPU's page table"),
+	COUNTER(pages_unmapped, "page taken away", "pages taken away",
+		"entries cleared again"),
+	COUNTER(invalidations, "change by the CPU", "changes by the CPU",
+		"changes that met a page of the GPU's"),
+	COUNTER(flushes, "TLB flush", "TLB flushes",
+		"old translations thrown out of the GPU"),
+};
+
+#define NUM_COUNTERS	(sizeof(counters) / sizeof(counters[0]))
+
+static uint64_t value(const struct drm_svm_counters *c, const struct counter *which)
+{
+	uint64_t v;
+
+	memcpy(&v, (const char *)c + which->offset, sizeof(v));
+	return v;
+}
+
+void ui_counted(const struct drm_svm_counters *before,
+		const struct drm_svm_counters *after)
+{
+	char line[1024] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < NUM_COUNTERS; i++) {
+		uint64_t n = value(after, &counters[i]) - value(before, &counters[i]);
+
+		if (n)
+			len += snprintf(line + len, sizeof(line) - len,
+					"%s%" PRIu64 " %s", len ? ", " : "", n,
+					n == 1 ? counters[i].one : counters[i].many);
+	}
+	ui_text("counted: %s", len ? line : "nothing, no fault and no change");
+}
+
+void ui_counters_table(const struct drm_svm_counters *before,
+		       const struct drm_svm_counters *after)
+{
+	size_t i;
+
+	printf("   %-14s %8s %8s  %s\n", "counter", "before", "after", "what it counts");
+	for (i = 0; i < NUM_COUNTERS; i++)
+		printf("   %-14s %8" PRIu64 " %8" PRIu64 "  %s\n", counters[i].name,
+		       value(before, &counters[i]), value(after, &counters[i]),
+		       counters[i].meaning);
+}

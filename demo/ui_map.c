@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu.h"
+#include "ui.h"
+
+/*
+ * A row is one range: its address, then a cell for every few pages. A cell
+ * shows the strongest state in it, in lower case where not all of its pages
+ * are in that state.
+ */
+#define ADDR_COLUMNS	15
+#define CELLS_WIDE	128
+#define CELLS		64
+#define CELLS_NARROW	32
+
+enum state { NONE, READ, WRITE, DIRTY, NUM_STATES };
+
+static const struct {
+	char all, some;
+	enum ui_style all_style, some_style;
+} looks[NUM_STATES] = {
+	[NONE] = { '.', '.', UI_DIM, UI_DIM },
+	[READ] = { 'R', 'r', UI_READ, UI_SOME_READ },
+	[WRITE] = { 'W', 'w', UI_WRITE, UI_SOME_WRITE },
+	[DIRTY] = { 'D', 'd', UI_DIRTY, UI_SOME_DIRTY },
+};
+
+/* Sums over the rows of one map. */
+struct totals {
+	size_t pages[NUM_STATES];
+	size_t bytes_by_leaf[64];
+};
+
+static enum state page_state(uint32_t page)
+{
+	if (page & DRM_SVM_PAGE_DIRTY)
+		return DIRTY;
+	if (page & DRM_SVM_PAGE_WRITE)
+		return WRITE;
+	return page & DRM_SVM_PAGE_READ ? READ : NONE;
+}
+
+static unsigned int page_leaf(uint32_t page)
+{
+	return (page & DRM_SVM_PAGE_LEAF_MASK) >> DRM_SVM_PAGE_LEAF_SHIFT;
+}
+
+static unsigned int cells_of_row(size_t pages)
+{
+	unsigned int cells = CELLS_NARROW;
+
+	if (ui_width() > ADDR_COLUMNS + CELLS_WIDE)
+		cells = CELLS_WIDE;
+	else if (ui_width() > ADDR_COLUMNS + CELLS)
+		cells = CELLS;
+	return cells < pages ? cells : pages;
+}
+
+static void put_cell(const uint32_t *pages, size_t n)
+{
+	enum state strongest = NONE;
+	size_t same = 0, i;
+
+	for (i = 0; i < n; i++) {
+		enum state state = page_state(pages[i]);
+
+		if (state > strongest) {
+			strongest = state;
+			same = 0;
+		}
+		same += state == strongest;
+	}
+	if (same == n)
+		ui_put(looks[strongest].all_style, &looks[strongest].all, 1);
+	else
+		ui_put(looks[strongest].some_style, &looks[strongest].some, 1);
+}
+
+static void put_states(const uint32_t *pages, size_t n)
+{
+	unsigned int cells = cells_of_row(n), i;
+	size_t each = n / cells;
+
+	for (i = 0; i < cells; i++)
+		put_cell(pages + i * each, each);
+	putchar('\n');
+}
+
+static const char *leaf_name(unsigned int leaf, char *name, size_t size)
+{
+	if (leaf >= 20)
+		snprintf(name, size, "%uM", 1u << (leaf - 20));
+	else
+		snprintf(name, size, "%uK", 1u << (leaf - 10));
+	return name;
+}
+
+/* |---- 3 x 64K ----| over @width cells, or just dashes where that is too long. */
+static void put_leaf_run(unsigned int leaf, size_t bytes, unsigned int width)
+{
+	char name[16], text[40], bar[CELLS_WIDE];
+	int len;
+
+	len = snprintf(text, sizeof(text), " %zu x %s ", bytes >> leaf,
+		       leaf_name(leaf, name, sizeof(name)));
+	if (len + 2 > (int)width)
+		len = snprintf(text, sizeof(text), "%s",
+			       leaf_name(leaf, name, sizeof(name)));
+	memset(bar, '-', sizeof(bar));
+	bar[0] = '|';
+	bar[width - 1] = '|';
+	if (len + 2 <= (int)width)
+		memcpy(bar + (width - len) / 2, text, len);
+	ui_put(UI_PLAIN, bar, width);
+}
+
+/* Groups cells that have leaves of one size; a cell has that of its first page. */
+static void put_leaves(const uint32_t *pages, size_t n, size_t page_size)
+{
+	unsigned int cells = cells_of_row(n), i, first = 0;
+	size_t each = n / cells;
+
+	printf("%*s", ADDR_COLUMNS, "");
+	for (i = 1; i <= cells; i++) {
+		unsigned int leaf = page_leaf(pages[first * each]);
+
+		if (i < cells && page_leaf(pages[i * each]) == leaf)
+			continue;
+		if (leaf)
+			put_leaf_run(leaf, (i - first) * each * page_size, i - first);
+		else
+			printf("%*s", (int)(i - first), "");
+		first = i;
+	}
+	putchar('\n');
+}
+
+static void add_up(struct totals *totals, const uint32_t *pages, size_t n,
+		   size_t page_size)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		totals->pages[page_state(pages[i])]++;
+		if (page_state(pages[i]) != NONE)
+			totals->bytes_by_leaf[page_leaf(pages[i]) % 64] += page_size;
+	}
+}
+
+static void put_totals(const struct totals *totals)
+{
+	size_t mapped = totals->pages[READ] + totals->pages[WRITE] +
+			totals->pages[DIRTY];
+	char leaves[128] = "", name[16];
+	int leaf, len = 0;
+
+	/* A driver that does not report leaves leaves their size zero. */
+	for (leaf = 63; leaf >= 10; leaf--)
+		if (totals->bytes_by_leaf[leaf])
+			len += snprintf(leaves + len, sizeof(leaves) - len,
+					"%s%zu x %s", len ? ", " : "; leaves: ",
+					totals->bytes_by_leaf[leaf] >> leaf,
+					leaf_name(leaf, name, sizeof(name)));
+	if (mapped)
+		ui_text("GPU: %zu pages mapped: %zu R, %zu W, %zu D%s", mapped,
+			totals->pages[READ], totals->pages[WRITE],
+			totals->pages[DIRTY], leaves);
+	else
+		ui_text("GPU: no page mapped");
+}
+
+void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
+		    size_t *mapped, size_t *writable)
+{
+	size_t n = size / gpu->page_size, i;
+	uint32_t *pages = calloc(n, sizeof(*pages));
+
+	if (!pages)
+		errx(EXIT_FAILURE, "out of memory");
+	gpu_query(gpu, gpu_ptr(addr), size, pages);
+	*mapped = *writable = 0;
+	for (i = 0; i < n; i++) {
+		*mapped += page_state(pages[i]) != NONE;
+		*writable += !!(pages[i] & DRM_SVM_PAGE_WRITE);
+	}
+	free(pages);
+}
+
+static void map(struct gpu *gpu, const void *addr, size_t size, bool leaves)
+{
+	uint64_t start = gpu_ptr(addr) / gpu->range_size * gpu->range_size;
+	size_t n = gpu->range_size / gpu->page_size;
+	uint32_t *pages = calloc(n, sizeof(*pages));
+	struct totals totals = {};
+
+	if (!pages)
+		errx(EXIT_FAILURE, "out of memory");
+	for (; start < gpu_ptr(addr) + size; start += gpu->range_size) {
+		gpu_query(gpu, start, gpu->range_size, pages);
+		printf("  %012llx ", (unsigned long long)start);
+		put_states(pages, n);
+		if (leaves)
+			put_leaves(pages, n, gpu->page_size);
+		add_up(&totals, pages, n, gpu->page_size);
+	}
+	put_totals(&totals);
+	free(pages);
+}
+
+void ui_map(struct gpu *gpu, const void *addr, size_t size)
+{
+	map(gpu, addr, size, false);
+}
+
+void ui_map_leaves(struct gpu *gpu, const void *addr, size_t size)
+{
+	map(gpu, addr, size, true);
+}
+
+static void put_sample(enum state state, const char *meaning)
+{
+	printf("   ");
+	ui_put(looks[state].all_style, &looks[state].all, 1);
+	printf(" %s", meaning);
+}
+
+void ui_legend(const struct gpu *gpu)
+{
+	size_t n = gpu->range_size / gpu->page_size;
+
+	put_sample(NONE, "not mapped");
+	put_sample(READ, "readable");
+	put_sample(WRITE, "writable too");
+	put_sample(DIRTY, "written by the GPU");
+	putchar('\n');
+	ui_text("One row: a range of %zu KiB; one character: %zu pages of %zu KiB, lower case: only some of them.",
+		gpu->range_size >> 10, n / cells_of_row(n), gpu->page_size >> 10);
+}
