@@ -5,7 +5,7 @@
 # Progress goes to stderr, so that a script's stdout stays free for its result.
 
 set -Eeuo pipefail
-trap 'echo "${BASH_SOURCE[0]}: line $LINENO: failed: $BASH_COMMAND" >&2' ERR
+trap 'echo "${BASH_SOURCE[0]}:$LINENO: failed: ${BASH_COMMAND%%$'"'\\n'"'*}" >&2' ERR
 
 TOP=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -130,13 +130,16 @@ in_tree()
 # source has a directory of its own with the same things in it.
 kernel_dir()
 {
-	local name=$1 rootfs=$2 dir names
+	local name=$1 rootfs=$2 dir names=stock
 	dir=$CACHE/kernel-$name
 	[ "$name" = stock ] && dir=$rootfs
 	if [ ! -e "$dir/vmlinuz" ]; then
-		names=$(cd "$CACHE" && ls -d kernel-*/vmlinuz 2>/dev/null |
-			sed 's,kernel-\(.*\)/vmlinuz, \1,' | tr -d '\n' || true)
-		die "no kernel '$name' here; there is: stock$names"
+		for dir in "$CACHE"/kernel-*/vmlinuz; do
+			[ -e "$dir" ] || continue
+			dir=${dir%/vmlinuz}
+			names+=" ${dir##*/kernel-}"
+		done
+		die "no kernel '$name' here; there is: $names"
 	fi
 	echo "$dir"
 }
