@@ -2,12 +2,10 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,11 +46,8 @@ static int open_render_node(void)
 
 static void load_module(void)
 {
-	char *argv[] = { "modprobe", DRIVER_NAME, NULL };
-	pid_t pid;
-
-	if (!posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
-		waitpid(pid, NULL, 0);
+	if (system("modprobe " DRIVER_NAME))
+		warnx("cannot load the module " DRIVER_NAME);
 }
 
 static void attach(struct gpu *gpu)
@@ -88,7 +83,7 @@ void gpu_close(struct gpu *gpu)
 	close(gpu->fd);
 }
 
-int gpu_submit(struct gpu *gpu, const gpu_cmd *cmds, unsigned int n,
+int gpu_submit(struct gpu *gpu, const struct drm_svm_test_cmd *cmds, unsigned int n,
 	       uint64_t *job)
 {
 	struct drm_svm_test_submit args = {
@@ -103,12 +98,12 @@ int gpu_submit(struct gpu *gpu, const gpu_cmd *cmds, unsigned int n,
 	return 0;
 }
 
-void gpu_wait(struct gpu *gpu, uint64_t job, gpu_result *result)
+void gpu_wait(struct gpu *gpu, uint64_t job, struct drm_svm_test_wait *result)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	*result = (gpu_result) {
+	*result = (struct drm_svm_test_wait) {
 		.job = job,
 		.timeout = (now.tv_sec + WAIT_SECONDS) * 1000000000ll,
 	};
@@ -117,10 +112,10 @@ void gpu_wait(struct gpu *gpu, uint64_t job, gpu_result *result)
 		    (unsigned long long)job);
 }
 
-int gpu_run(struct gpu *gpu, const gpu_cmd *cmds, unsigned int n,
-	    gpu_result *result)
+int gpu_run(struct gpu *gpu, const struct drm_svm_test_cmd *cmds, unsigned int n,
+	    struct drm_svm_test_wait *result)
 {
-	gpu_result unused;
+	struct drm_svm_test_wait unused;
 	uint64_t job = 0;
 	int ret;
 

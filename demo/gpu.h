@@ -24,9 +24,6 @@ struct gpu {
 	struct drm_svm_test_info info;
 };
 
-typedef struct drm_svm_test_cmd gpu_cmd;
-typedef struct drm_svm_test_wait gpu_result;
-
 /* An address as a command holds it. */
 static inline uint64_t gpu_ptr(const void *p)
 {
@@ -38,13 +35,13 @@ void gpu_open(struct gpu *gpu);
 void gpu_close(struct gpu *gpu);
 
 /* Submits; the job runs while the CPU goes on. Zero or -errno of the ioctl. */
-int gpu_submit(struct gpu *gpu, const gpu_cmd *cmds, unsigned int n,
+int gpu_submit(struct gpu *gpu, const struct drm_svm_test_cmd *cmds, unsigned int n,
 	       uint64_t *job);
 /* Waits for the end of a job, and says in @result how it ended. */
-void gpu_wait(struct gpu *gpu, uint64_t job, gpu_result *result);
+void gpu_wait(struct gpu *gpu, uint64_t job, struct drm_svm_test_wait *result);
 /* Submits and waits. Zero, or the errno with which the job failed. */
-int gpu_run(struct gpu *gpu, const gpu_cmd *cmds, unsigned int n,
-	    gpu_result *result);
+int gpu_run(struct gpu *gpu, const struct drm_svm_test_cmd *cmds, unsigned int n,
+	    struct drm_svm_test_wait *result);
 
 /* What an errno of a job says of the memory, in words. */
 const char *gpu_strerror(int error);

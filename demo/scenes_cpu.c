@@ -16,7 +16,7 @@
 static uint64_t gpu_sum_pages(struct gpu *gpu, const void *start, size_t size)
 {
 	uint64_t sum = 0;
-	const gpu_cmd cmd = {
+	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.dst = gpu_ptr(start),
 		.size = size,
@@ -32,9 +32,9 @@ static uint64_t gpu_sum_pages(struct gpu *gpu, const void *start, size_t size)
 
 /* Writes @value to the first element of each page. Zero or the job's errno. */
 static int gpu_write_pages(struct gpu *gpu, void *start, size_t size,
-			   uint32_t value, gpu_result *result)
+			   uint32_t value, struct drm_svm_test_wait *result)
 {
-	const gpu_cmd cmd = {
+	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = DRM_SVM_TEST_CMD_WRITE,
 		.dst = gpu_ptr(start),
@@ -131,7 +131,7 @@ void scene_read_only(struct gpu *gpu)
 {
 	size_t size = gpu->range_size;
 	char *p = cpu_map_ranges(gpu, 1, false);
-	gpu_result result;
+	struct drm_svm_test_wait result;
 	uint64_t addr;
 	int error;
 

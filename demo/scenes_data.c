@@ -70,7 +70,7 @@ static uint64_t sum_on_cpu(const struct node *node)
 
 static void chase(struct gpu *gpu, const struct node *first, uint64_t *result)
 {
-	const gpu_cmd cmd = {
+	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_CHASE,
 		.flags = DRM_SVM_TEST_CMD_64,
 		.src = gpu_ptr(first),
@@ -156,7 +156,7 @@ static unsigned int count_right(const struct gather *g)
 void scene_gather(struct gpu *gpu)
 {
 	struct gather *g = cpu_malloc(sizeof(*g));
-	const gpu_cmd cmd = {
+	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_GATHER,
 		.dst = gpu_ptr(g->picked),
 		.src = gpu_ptr(g->element),
@@ -190,14 +190,14 @@ static void *add_on_cpu(void *counter)
 void scene_atomic(struct gpu *gpu)
 {
 	uint64_t *counter = cpu_malloc(sizeof(*counter)), job;
-	const gpu_cmd cmd = {
+	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
 		.flags = DRM_SVM_TEST_CMD_64,
 		.dst = gpu_ptr(counter),
 		.count = NUM_ADDS,
 		.arg0 = 1,
 	};
-	gpu_result result;
+	struct drm_svm_test_wait result;
 	pthread_t thread;
 
 	ui_scene("Both at once");

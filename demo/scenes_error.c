@@ -40,9 +40,9 @@ static void build_links(struct link *links, struct link *bad)
 
 /* Three commands, of which the second one runs into the bad pointer. */
 static int run_into(struct gpu *gpu, struct link *links, uint32_t *marks,
-		    gpu_result *result)
+		    struct drm_svm_test_wait *result)
 {
-	const gpu_cmd cmds[] = { {
+	const struct drm_svm_test_cmd cmds[] = { {
 		.op = DRM_SVM_TEST_OP_FILL, .dst = gpu_ptr(&marks[0]),
 		.size = sizeof(*marks), .arg0 = 1,
 	}, {
@@ -61,7 +61,7 @@ static int run_into(struct gpu *gpu, struct link *links, uint32_t *marks,
 static void compare(struct gpu *gpu, struct link *links)
 {
 	uint32_t marks[2] = {};
-	gpu_result result;
+	struct drm_svm_test_wait result;
 	uint64_t cpu_addr;
 	int error;
 

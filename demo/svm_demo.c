@@ -22,6 +22,7 @@ static void (* const scenes[])(struct gpu *gpu) = {
 	scene_read_only,
 	scene_fork,
 	scene_bad_pointer,
+	NULL
 };
 
 static void usage(FILE *out)
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
 	gpu_open(&gpu);
 	gpu_counters(&gpu, &before);
 	introduce(&gpu);
-	for (i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
+	for (i = 0; scenes[i]; i++)
 		scenes[i](&gpu);
 	conclude(&gpu, &before);
 	gpu_close(&gpu);

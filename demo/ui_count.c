@@ -42,9 +42,8 @@ static const struct counter counters[] = {
 		"changes that met a page of the GPU's"),
 	COUNTER(flushes, "TLB flush", "TLB flushes",
 		"old translations thrown out of the GPU"),
+	{ }
 };
-
-#define NUM_COUNTERS	(sizeof(counters) / sizeof(counters[0]))
 
 static uint64_t value(const struct drm_svm_counters *c, const struct counter *which)
 {
@@ -60,7 +59,7 @@ void ui_counted(const struct drm_svm_counters *before,
 	char line[1024] = "";
 	size_t i, len = 0;
 
-	for (i = 0; i < NUM_COUNTERS; i++) {
+	for (i = 0; counters[i].name; i++) {
 		uint64_t n = value(after, &counters[i]) - value(before, &counters[i]);
 
 		if (n)
@@ -77,7 +76,7 @@ void ui_counters_table(const struct drm_svm_counters *before,
 	size_t i;
 
 	printf("   %-14s %8s %8s  %s\n", "counter", "before", "after", "what it counts");
-	for (i = 0; i < NUM_COUNTERS; i++)
+	for (i = 0; counters[i].name; i++)
 		printf("   %-14s %8" PRIu64 " %8" PRIu64 "  %s\n", counters[i].name,
 		       value(before, &counters[i]), value(after, &counters[i]),
 		       counters[i].meaning);

@@ -158,7 +158,7 @@ static void put_totals(const struct totals *totals)
 	char leaves[128] = "", name[16];
 	int leaf, len = 0;
 
-	/* A driver that does not report leaves leaves their size zero. */
+	/* The size is zero where a driver does not report leaves. */
 	for (leaf = 63; leaf >= 10; leaf--)
 		if (totals->bytes_by_leaf[leaf])
 			len += snprintf(leaves + len, sizeof(leaves) - len,
