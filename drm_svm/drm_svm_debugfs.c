@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/export.h>
+#include <linux/sched.h>
+
+#include <drm/drm_print.h>
+
+#include "drm_svm_internal.h"
+
+static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
+	[DRM_SVM_STAT_FAULTS] = "faults",
+	[DRM_SVM_STAT_DUPLICATES] = "duplicates",
+	[DRM_SVM_STAT_BATCHES] = "batches",
+	[DRM_SVM_STAT_RETRIES] = "retries",
+	[DRM_SVM_STAT_WAITS] = "waits",
+	[DRM_SVM_STAT_FAILED] = "failed",
+	[DRM_SVM_STAT_WALKS] = "walks",
+	[DRM_SVM_STAT_PAGES_MAPPED] = "pages-mapped",
+	[DRM_SVM_STAT_PAGES_UNMAPPED] = "pages-unmapped",
+	[DRM_SVM_STAT_INVALIDATIONS] = "invalidations",
+	[DRM_SVM_STAT_FLUSHES] = "flushes",
+	[DRM_SVM_STAT_DMA_MAPPED] = "dma-mapped",
+	[DRM_SVM_STAT_DMA_UNMAPPED] = "dma-unmapped",
+};
+
+/* One line a stretch of pages with the same access. */
+static void drm_svm_print_view(const struct drm_svm_range *range,
+			       const struct drm_svm_view *view,
+			       struct drm_printer *p)
+{
+	unsigned int b, e, last = DRM_SVM_RANGE_PAGES;
+	bool write;
+
+	for (b = 0; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
+		write = test_bit(b, view->writable);
+		e = find_next_zero_bit(view->mapped, last, b);
+		if (write)
+			e = find_next_zero_bit(view->writable, e, b);
+		else
+			e = find_next_bit(view->writable, e, b);
+		drm_printf(p, "    %lx-%lx r%c\n", drm_svm_page_addr(range, b),
+			   drm_svm_page_addr(range, e), write ? 'w' : '-');
+	}
+}
+
+static void drm_svm_print_range(struct drm_svm_context *ctx,
+				struct drm_svm_range *range,
+				struct drm_printer *p)
+{
+	struct drm_svm_view *view;
+
+	guard(mutex)(&range->pt_lock);
+	view = drm_svm_range_find_view(range, ctx);
+	drm_printf(p, "  range %lx: %u of %u pages\n", range->start,
+		   view ? bitmap_weight(view->mapped, DRM_SVM_RANGE_PAGES) : 0,
+		   DRM_SVM_RANGE_PAGES);
+	if (view)
+		drm_svm_print_view(range, view, p);
+}
+
+/**
+ * drm_svm_print() - describe what a context has of its address space
+ * @ctx: the context; one that is not attached prints as such
+ * @p: where to
+ *
+ * For debugfs: counters, and every range with its mapped pages. Shows
+ * addresses of the process, so it is for root.
+ *
+ * Context: process context; the driver keeps @ctx from being detached.
+ */
+void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
+{
+	struct drm_svm *svm = smp_load_acquire(&ctx->svm);
+	struct drm_svm_range *range;
+	unsigned long index;
+	unsigned int i;
+
+	if (!svm) {
+		drm_puts(p, "not attached\n");
+		return;
+	}
+	drm_printf(p, "ranges: %ld\n", atomic_long_read(&svm->nranges));
+	for (i = 0; i < DRM_SVM_STAT_NUM; i++)
+		drm_printf(p, "%s: %llu\n", drm_svm_stat_names[i],
+			   drm_svm_stat_read(ctx, i));
+
+	xa_for_each(&svm->ranges, index, range) {
+		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+		if (!range)
+			continue;
+		drm_svm_print_range(ctx, range, p);
+		drm_svm_range_put(range);
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_GPL(drm_svm_print);

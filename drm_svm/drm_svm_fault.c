@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/delay.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/sort.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Serving faults
+ *
+ * A batch is sorted by page and cut into groups of one range. The faults of a
+ * group, of whatever context, are served under the range's service_lock by
+ * drm_svm_mirror_try(), window by window. A try that raced with the CPU is
+ * repeated, with a growing pause, a bounded number of times; then the fault is
+ * answered as if it had been served: the GPU tries its access again, and misses
+ * again, behind everybody else. So no storm of mapping changes can make a job
+ * fail, and none can keep a worker.
+ */
+
+/* Tries of one fault, and the pause before the later ones. */
+#define DRM_SVM_TRIES		16
+#define DRM_SVM_TRIES_AT_ONCE	4
+#define DRM_SVM_PAUSE_US	20
+
+static void drm_svm_fault_pause(unsigned int try)
+{
+	if (try < DRM_SVM_TRIES_AT_ONCE)
+		cond_resched();
+	else
+		fsleep(DRM_SVM_PAUSE_US << (try - DRM_SVM_TRIES_AT_ONCE));
+}
+
+/* By page; of one page by context, and writes first. */
+static int drm_svm_fault_cmp(const void *pa, const void *pb)
+{
+	const struct drm_svm_fault_entry *a = pa, *b = pb;
+	u64 page_a = a->fault.addr >> PAGE_SHIFT;
+	u64 page_b = b->fault.addr >> PAGE_SHIFT;
+
+	if (page_a != page_b)
+		return page_a < page_b ? -1 : 1;
+	if (a->ctx != b->ctx)
+		return a->ctx < b->ctx ? -1 : 1;
+	return (int)b->fault.access - (int)a->fault.access;
+}
+
+/**
+ * drm_svm_fault_finish() - answer a fault
+ * @entry: the fault, its result in err
+ *
+ * Context: process context, no lock held. The context may be gone on return.
+ */
+void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+
+	if (entry->err)
+		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
+	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
+	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
+	if (atomic_dec_and_test(&ctx->busy))
+		wake_up_var(&ctx->busy);
+}
+
+/* What another fault mapped in the meantime needs no service. */
+static void drm_svm_fault_skip_served(struct drm_svm_range *range,
+				      struct drm_svm_fault_entry *entries,
+				      unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		struct drm_svm_fault_entry *entry = &entries[i];
+		struct drm_svm_view *view;
+
+		if (entry->err != DRM_SVM_PENDING)
+			continue;
+		view = drm_svm_range_find_view(range, entry->ctx);
+		if (!view ||
+		    !drm_svm_view_covers(view,
+					 drm_svm_page_index(entry->fault.addr),
+					 entry->fault.access))
+			continue;
+		entry->err = 0;
+		drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
+	}
+}
+
+static unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
+						unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && entries[i].err != DRM_SVM_PENDING; i++)
+		;
+	return i;
+}
+
+/* Try until every fault of the group is answered; -EAGAIN: look the range up. */
+static int drm_svm_fault_serve_range(struct drm_svm_range *range,
+				     struct drm_svm_scratch *scratch,
+				     struct drm_svm_fault_entry *entries,
+				     unsigned int n)
+{
+	unsigned int i, try = 0;
+	int err;
+
+	guard(mutex)(&range->service_lock);
+	if (test_bit(DRM_SVM_RANGE_REMOVED, &range->flags))
+		return -EAGAIN;
+
+	drm_svm_fault_skip_served(range, entries, n);
+	for (;;) {
+		i = drm_svm_fault_first_pending(entries, n);
+		if (i == n)
+			return 0;
+		err = drm_svm_mirror_try(range, scratch, entries + i, n - i);
+		if (err != -EAGAIN) {
+			if (err)
+				entries[i].err = err;
+			try = 0;
+			continue;
+		}
+		drm_svm_stat_add(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
+		if (++try == DRM_SVM_TRIES) {
+			entries[i].err = 0;
+			try = 0;
+		}
+		drm_svm_fault_pause(try);
+	}
+}
+
+static void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
+				       unsigned int n, int err)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (entries[i].err == DRM_SVM_PENDING)
+			entries[i].err = err;
+	}
+}
+
+/* Answer a group; what has to wait for user space goes where it may. */
+static void drm_svm_fault_finish_group(struct drm_svm *svm,
+				       struct drm_svm_fault_entry *entries,
+				       unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (entries[i].err == DRM_SVM_MUST_WAIT)
+			drm_svm_wait_start(svm, &entries[i]);
+		else
+			drm_svm_fault_finish(&entries[i]);
+	}
+}
+
+/* Serve faults of one range. */
+static void drm_svm_fault_serve_group(struct drm_svm *svm,
+				      struct drm_svm_scratch *scratch,
+				      struct drm_svm_fault_entry *entries,
+				      unsigned int n)
+{
+	struct drm_svm_range *range;
+	int err;
+
+	do {
+		range = drm_svm_range_obtain(svm, entries[0].fault.addr);
+		if (IS_ERR(range)) {
+			drm_svm_fault_fail_pending(entries, n, PTR_ERR(range));
+			break;
+		}
+		err = drm_svm_fault_serve_range(range, scratch, entries, n);
+		drm_svm_range_put(range);
+	} while (err == -EAGAIN);
+
+	drm_svm_fault_finish_group(svm, entries, n);
+}
+
+/* What cannot be served, whatever the CPU's page table says. */
+static int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+
+	if (READ_ONCE(ctx->dead))
+		return -EFAULT;
+	if (entry->fault.addr >= ctx->svm->mm->task_size ||
+	    entry->fault.addr >= ctx->sdev->va_end)
+		return -EFAULT;
+	return DRM_SVM_PENDING;
+}
+
+static unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
+					unsigned int n)
+{
+	u64 window = entries[0].fault.addr >> PMD_SHIFT;
+	unsigned int i;
+
+	for (i = 1; i < n && entries[i].fault.addr >> PMD_SHIFT == window; i++)
+		;
+	return i;
+}
+
+/* With the users of the mm held: sort, group, serve. */
+static void drm_svm_fault_serve_mm(struct drm_svm *svm,
+				   struct drm_svm_scratch *scratch,
+				   unsigned int n)
+{
+	struct drm_svm_fault_entry *batch = scratch->batch;
+	unsigned int i, group;
+
+	for (i = 0; i < n; i++)
+		batch[i].err = drm_svm_fault_check(&batch[i]);
+	sort(batch, n, sizeof(*batch), drm_svm_fault_cmp, NULL);
+
+	for (i = 0; i < n; i += group) {
+		group = drm_svm_fault_group(&batch[i], n - i);
+		if (drm_svm_fault_first_pending(&batch[i], group) == group)
+			drm_svm_fault_finish_group(svm, &batch[i], group);
+		else
+			drm_svm_fault_serve_group(svm, scratch, &batch[i], group);
+		cond_resched();
+	}
+}
+
+/**
+ * drm_svm_fault_serve() - serve a batch of faults
+ * @svm: the address space of all of them
+ * @scratch: its batch array holds the faults
+ * @n: number of faults, not zero
+ *
+ * Memory for ranges, views and page tables is charged to the process whose
+ * memory it describes, not to the worker.
+ *
+ * Context: process context, no lock held. Each fault is answered, or handed to
+ * drm_svm_wait_start(), before it returns.
+ */
+void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
+			 unsigned int n)
+{
+	struct mem_cgroup *memcg, *old;
+
+	drm_svm_stat_add(scratch->batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
+	trace_drm_svm_batch(svm, n);
+
+	if (!mmget_not_zero(svm->mm)) {
+		drm_svm_fault_fail_pending(scratch->batch, n, -EFAULT);
+		drm_svm_fault_finish_group(svm, scratch->batch, n);
+		return;
+	}
+	memcg = get_mem_cgroup_from_mm(svm->mm);
+	old = set_active_memcg(memcg);
+	drm_svm_fault_serve_mm(svm, scratch, n);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	/* the last user may be us: tearing an mm down takes long */
+	mmput_async(svm->mm);
+}

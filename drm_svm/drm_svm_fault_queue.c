@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/cpumask.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Fault queue
+ *
+ * Every address space has a queue of its own, served by a few work items on one
+ * unbound workqueue. A work item takes one batch, serves it, and goes to the
+ * end of the workqueue: processes take turns, and one whose faults are slow
+ * holds up nobody. Faults of all contexts share the queue, so that one walk of
+ * the CPU's page table serves every GPU that missed there.
+ *
+ * The first fault of an idle address space wakes one worker. While that one
+ * works, faults collect, and the next push wakes another worker, up to the
+ * limit: batches grow with the load.
+ */
+
+static unsigned int workers = 4;
+module_param(workers, uint, 0444);
+MODULE_PARM_DESC(workers,
+		 "workers that serve the faults of one address space (1..16, default 4)");
+
+/* Make an idle worker busy; its work is queued by the caller's caller. */
+static void drm_svm_queue_wake_locked(struct drm_svm_fault_queue *q)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&q->lock);
+	if (!q->count || !q->idle)
+		return;
+	i = __ffs(q->idle);
+	q->idle &= ~BIT(i);
+	queue_work(drm_svm_wq, &q->worker[i].work);
+}
+
+static unsigned int drm_svm_queue_slot(const struct drm_svm_fault_queue *q,
+				       unsigned int n)
+{
+	return (q->head + n) % DRM_SVM_QUEUE_SIZE;
+}
+
+/*
+ * A fair share: what is there, divided by the workers that could take it, but
+ * not less than is worth sorting.
+ */
+#define DRM_SVM_BATCH_MIN	32U
+
+static unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q)
+{
+	unsigned int share = max(q->count / q->nworkers, DRM_SVM_BATCH_MIN);
+
+	return min3(share, q->count, DRM_SVM_BATCH_MAX);
+}
+
+static unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
+				      struct drm_svm_fault_entry *batch)
+{
+	unsigned int i, n;
+
+	guard(spinlock_irqsave)(&q->lock);
+	n = drm_svm_queue_share(q);
+	for (i = 0; i < n; i++)
+		batch[i] = q->ring[drm_svm_queue_slot(q, i)];
+	q->head = drm_svm_queue_slot(q, n);
+	q->count -= n;
+	drm_svm_queue_wake_locked(q);
+	return n;
+}
+
+static void drm_svm_queue_work(struct work_struct *work)
+{
+	struct drm_svm_worker *worker =
+		container_of(work, struct drm_svm_worker, work);
+	struct drm_svm_fault_queue *q = &worker->svm->queue;
+	unsigned int n;
+
+	n = drm_svm_queue_pop(q, worker->scratch->batch);
+	if (n)
+		drm_svm_fault_serve(worker->svm, worker->scratch, n);
+
+	guard(spinlock_irqsave)(&q->lock);
+	q->idle |= BIT(worker->index);
+	drm_svm_queue_wake_locked(q);
+}
+
+/**
+ * drm_svm_fault_queue_push() - hand a GPU fault to the workers
+ * @ctx: the context that missed
+ * @fault: the fault; copied
+ *
+ * On success &drm_svm_context_ops.fault_done is called for it exactly once,
+ * from another context, possibly before this returns.
+ *
+ * Context: any, hard interrupts included.
+ * Return: 0; -ENOSPC when the queue is full: keep the fault and push it again
+ * later; -EINVAL for a fault without access; -EFAULT when the context is being
+ * detached. After an error fault_done will not be called.
+ */
+int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
+			     const struct drm_svm_fault *fault)
+{
+	struct drm_svm_fault_queue *q = &ctx->svm->queue;
+
+	if (!fault->access ||
+	    fault->access & ~(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE))
+		return -EINVAL;
+
+	guard(spinlock_irqsave)(&q->lock);
+	/* under the lock: detach sets it there, then waits for busy faults */
+	if (ctx->dead)
+		return -EFAULT;
+	if (q->count == DRM_SVM_QUEUE_SIZE)
+		return -ENOSPC;
+
+	atomic_inc(&ctx->busy);
+	q->ring[drm_svm_queue_slot(q, q->count++)] =
+		(struct drm_svm_fault_entry) {
+			.ctx = ctx, .fault = *fault, .err = DRM_SVM_PENDING,
+		};
+	drm_svm_stat_add(ctx, DRM_SVM_STAT_FAULTS, 1);
+	trace_drm_svm_fault(ctx, fault);
+	drm_svm_queue_wake_locked(q);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_fault_queue_push);
+
+static int drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
+{
+	struct drm_svm_worker *worker = &svm->queue.worker[index];
+
+	worker->svm = svm;
+	worker->index = index;
+	INIT_WORK(&worker->work, drm_svm_queue_work);
+	worker->scratch = kvzalloc_obj(*worker->scratch, GFP_KERNEL_ACCOUNT);
+	return worker->scratch ? 0 : -ENOMEM;
+}
+
+/**
+ * drm_svm_fault_queue_init() - make the queue of an address space
+ * @svm: the address space, zeroed
+ *
+ * All memory that serving needs for itself is allocated here, so that no fault
+ * can fail for want of a batch.
+ *
+ * Return: 0 or -ENOMEM; call drm_svm_fault_queue_fini() in either case.
+ */
+int drm_svm_fault_queue_init(struct drm_svm *svm)
+{
+	struct drm_svm_fault_queue *q = &svm->queue;
+	unsigned int i;
+	int err = 0;
+
+	spin_lock_init(&q->lock);
+	q->nworkers = clamp(workers, 1U, DRM_SVM_MAX_WORKERS);
+	q->idle = GENMASK(q->nworkers - 1, 0);
+	q->ring = kvzalloc_objs(*q->ring, DRM_SVM_QUEUE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!q->ring)
+		err = -ENOMEM;
+	for (i = 0; i < q->nworkers && !err; i++)
+		err = drm_svm_queue_init_worker(svm, i);
+	return err;
+}
+
+/**
+ * drm_svm_fault_queue_fini() - free the queue
+ * @svm: an address space without contexts, so without faults
+ */
+void drm_svm_fault_queue_fini(struct drm_svm *svm)
+{
+	struct drm_svm_fault_queue *q = &svm->queue;
+	unsigned int i;
+
+	WARN_ON(q->count);
+	for (i = 0; i < q->nworkers; i++) {
+		if (!q->worker[i].svm)
+			break;
+		cancel_work_sync(&q->worker[i].work);
+		kvfree(q->worker[i].scratch);
+	}
+	kvfree(q->ring);
+}

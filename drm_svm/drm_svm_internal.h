@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _DRM_SVM_INTERNAL_H_
+#define _DRM_SVM_INTERNAL_H_
+
+#include <linux/bitmap.h>
+#include <linux/hashtable.h>
+#include <linux/kref.h>
+#include <linux/llist.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/pgtable.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_svm.h>
+
+/* A range is one PMD of address space; a page of it is named by its index. */
+#define DRM_SVM_RANGE_SIZE	PMD_SIZE
+#define DRM_SVM_RANGE_MASK	PMD_MASK
+#define DRM_SVM_RANGE_PAGES	(1U << (PMD_SHIFT - PAGE_SHIFT))
+
+/* Faults that one address space queues, and that one worker takes at once. */
+#define DRM_SVM_QUEUE_SIZE	1024U
+#define DRM_SVM_BATCH_MAX	256U
+#define DRM_SVM_MAX_WORKERS	16U
+
+/* Threads of one address space that may wait for user space. */
+#define DRM_SVM_MAX_WAITERS	16U
+
+enum drm_svm_stat {
+	DRM_SVM_STAT_FAULTS,
+	DRM_SVM_STAT_DUPLICATES,
+	DRM_SVM_STAT_BATCHES,
+	DRM_SVM_STAT_RETRIES,
+	DRM_SVM_STAT_WAITS,
+	DRM_SVM_STAT_FAILED,
+	DRM_SVM_STAT_WALKS,
+	DRM_SVM_STAT_PAGES_MAPPED,
+	DRM_SVM_STAT_PAGES_UNMAPPED,
+	DRM_SVM_STAT_INVALIDATIONS,
+	DRM_SVM_STAT_FLUSHES,
+	DRM_SVM_STAT_DMA_MAPPED,
+	DRM_SVM_STAT_DMA_UNMAPPED,
+	DRM_SVM_STAT_NUM,
+};
+
+/* Counters only grow, one copy a CPU: an atomic would bounce between workers. */
+struct drm_svm_stats {
+	u64 v[DRM_SVM_STAT_NUM];
+};
+
+static inline void drm_svm_stat_add(struct drm_svm_context *ctx,
+				    enum drm_svm_stat stat, u64 n)
+{
+	this_cpu_add(ctx->stats->v[stat], n);
+}
+
+u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat);
+
+/* One fault on its way: from the queue to fault_done(). */
+struct drm_svm_fault_entry {
+	struct drm_svm_context *ctx;
+	struct drm_svm_fault fault;
+	/* DRM_SVM_PENDING, DRM_SVM_MUST_WAIT, 0 or a negative errno */
+	int err;
+};
+
+/* Positive, so that they cannot be mistaken for an errno. */
+#define DRM_SVM_PENDING		1
+#define DRM_SVM_MUST_WAIT	2
+
+/* What one worker needs to serve a batch; allocated once, used by it alone. */
+struct drm_svm_worker {
+	struct work_struct work;
+	struct drm_svm *svm;
+	unsigned int index;
+	struct drm_svm_scratch *scratch;
+};
+
+struct drm_svm_scratch {
+	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
+	unsigned long pfns[DRM_SVM_RANGE_PAGES];
+	struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
+};
+
+/*
+ * Faults of one address space, in order of arrival. @lock (irq-safe: a driver
+ * pushes from its interrupt handler) protects the ring and @idle.
+ */
+struct drm_svm_fault_queue {
+	spinlock_t lock;
+	struct drm_svm_fault_entry *ring;
+	unsigned int head;
+	unsigned int count;
+	unsigned int nworkers;
+	unsigned long idle;
+	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
+};
+
+/* Faults that wait for user space; all of it under @lock. */
+struct drm_svm_waiters {
+	spinlock_t lock;
+	struct list_head pending;
+	struct list_head active;
+	unsigned int nthreads;
+	struct delayed_work monitor;
+};
+
+/* Ranges whose memory was unmapped; @list is a lock-less producer list. */
+struct drm_svm_gc {
+	struct llist_head list;
+	struct work_struct work;
+	unsigned long next_scan;
+};
+
+/*
+ * One shared address space. Found by mm, which is held by mmgrab() only: the
+ * address space of a process that ends must not live on because a GPU saw it.
+ */
+struct drm_svm {
+	struct kref ref;
+	struct mm_struct *mm;
+	struct hlist_node node;
+
+	/* Protects @contexts. */
+	struct mutex lock;
+	struct list_head contexts;
+
+	/* By address >> PMD_SHIFT; looked up under RCU. */
+	struct xarray ranges;
+	atomic_long_t nranges;
+
+	struct drm_svm_fault_queue queue;
+	struct drm_svm_waiters waiters;
+	struct drm_svm_gc gc;
+};
+
+/* State bits of a range. */
+#define DRM_SVM_RANGE_REMOVED	0	/* under service_lock */
+#define DRM_SVM_RANGE_IN_GC	1	/* on the list of struct drm_svm_gc */
+
+/*
+ * One PMD_SIZE window of address space.
+ *
+ * @service_lock: one service at a time; outside of mmap_lock.
+ * @pt_lock: taken inside of MMU notifiers, so nothing that may reclaim under
+ *	it. Protects @views, their bitmaps and the page tables of the window.
+ *	The list itself changes under both locks.
+ * @finish: the second pass of an invalidation, for one at a time (@finishing);
+ *	others that run at the same moment do both passes at once.
+ */
+struct drm_svm_range {
+	struct drm_svm *svm;
+	unsigned long start;
+	unsigned long flags;
+	struct kref ref;
+	struct mutex service_lock;
+	struct mutex pt_lock;
+	struct list_head views;
+	struct mmu_interval_notifier notifier;
+	struct mmu_interval_notifier_finish finish;
+	bool finishing;
+	struct llist_node gc_node;
+	struct rcu_head rcu;
+};
+
+/*
+ * What one context has of a range. @ticket is the flush that the last cleared
+ * entry needs. @dma_addr, a page each, only for devices that track DMA.
+ */
+struct drm_svm_view {
+	struct list_head link;
+	struct drm_svm_context *ctx;
+	u64 ticket;
+	dma_addr_t *dma_addr;
+	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
+};
+
+static inline unsigned int drm_svm_page_index(unsigned long addr)
+{
+	return (addr & ~DRM_SVM_RANGE_MASK) >> PAGE_SHIFT;
+}
+
+static inline unsigned long drm_svm_page_addr(const struct drm_svm_range *range,
+					      unsigned int index)
+{
+	return range->start + ((unsigned long)index << PAGE_SHIFT);
+}
+
+/* Whether the GPU can already do @access to page @index. */
+static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
+				       unsigned int index, u32 access)
+{
+	if (access & DRM_SVM_ACCESS_WRITE)
+		return test_bit(index, view->writable);
+	return test_bit(index, view->mapped);
+}
+
+/* drm_svm.c */
+extern struct workqueue_struct *drm_svm_wq;
+void drm_svm_get(struct drm_svm *svm);
+void drm_svm_put(struct drm_svm *svm);
+
+/* drm_svm_range.c */
+struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
+					   unsigned long addr);
+struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
+					   unsigned long addr);
+void drm_svm_range_put(struct drm_svm_range *range);
+struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
+					     struct drm_svm_context *ctx);
+struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
+					       struct drm_svm_context *ctx);
+void drm_svm_range_drop_views(struct drm_svm_range *range,
+			      struct drm_svm_context *ctx);
+void drm_svm_range_remove_all(struct drm_svm *svm);
+void drm_svm_range_prime_lockdep(void);
+void drm_svm_gc_init(struct drm_svm *svm);
+void drm_svm_gc_fini(struct drm_svm *svm);
+void drm_svm_gc_queue(struct drm_svm_range *range);
+
+/* drm_svm_notifier.c */
+extern const struct mmu_interval_notifier_ops drm_svm_notifier_ops;
+void drm_svm_range_unmap_locked(struct drm_svm_range *range,
+				struct drm_svm_view *view, unsigned long start,
+				unsigned long end);
+void drm_svm_range_flush_locked(struct drm_svm_range *range);
+
+/* drm_svm_mirror.c */
+int drm_svm_mirror_try(struct drm_svm_range *range,
+		       struct drm_svm_scratch *scratch,
+		       struct drm_svm_fault_entry *entries, unsigned int n);
+int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
+
+/* drm_svm_run.c */
+int drm_svm_run_map_locked(struct drm_svm_range *range,
+			   struct drm_svm_view *view,
+			   struct drm_svm_scratch *scratch, unsigned int first,
+			   unsigned int last, const unsigned long *writes);
+void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
+			   unsigned int last);
+
+/* drm_svm_fault.c */
+void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
+			 unsigned int n);
+void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
+
+/* drm_svm_fault_queue.c */
+int drm_svm_fault_queue_init(struct drm_svm *svm);
+void drm_svm_fault_queue_fini(struct drm_svm *svm);
+void drm_svm_fault_queue_kick(struct drm_svm *svm);
+
+/* drm_svm_wait.c */
+void drm_svm_wait_init(struct drm_svm *svm);
+void drm_svm_wait_fini(struct drm_svm *svm);
+void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
+void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
+
+/* drm_svm_policy.c */
+void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
+			   unsigned int *first, unsigned int *last);
+bool drm_svm_policy_map_writable(struct folio *folio, bool requested);
+
+#endif

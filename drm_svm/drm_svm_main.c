@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swiotlb.h>
+#include <linux/wait_bit.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Overview
+ *
+ * Shared virtual memory for DRM drivers: a GPU uses the address space of a
+ * process as the process does.
+ *
+ * Four objects. &struct drm_svm_device is a GPU that takes part. &struct
+ * drm_svm is the address space of one process, shared by all GPUs that the
+ * process uses; it is found by mm. &struct drm_svm_context is one GPU's view
+ * of it: a GPU page table. &struct drm_svm_range is 2 MiB of the address
+ * space, the unit of lookup, locking and notification; within it everything is
+ * page-granular.
+ *
+ * Data flows in one direction. A fault of the GPU goes into the queue of the
+ * address space (drm_svm_fault_queue.c); a worker sorts and groups a batch
+ * (drm_svm_fault.c), reads the CPU's page table (drm_svm_mirror.c), turns pages
+ * into runs (drm_svm_run.c) and has the driver write its page table. When the
+ * CPU changes its mapping, the notifier takes the GPU's entries away first
+ * (drm_svm_notifier.c).
+ */
+
+/**
+ * DOC: Locking
+ *
+ * Outermost first:
+ *
+ * 1. &drm_svm.lock, the list of contexts; attach and detach only
+ * 2. &drm_svm_range.service_lock, a mutex: one service at a time in a range.
+ *    Never taken by a notifier
+ * 3. mmap_lock, for reading
+ * 4. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
+ *    Taken by notifiers, that is, inside of reclaim: nothing that may reclaim
+ *    is called under it
+ * 5. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
+ *    driver
+ *
+ * The locks of the fault queue and of the waiting threads are innermost and
+ * hold no other lock. There is no lock for all ranges or for all processes on
+ * the fault path or in a notifier. Removal of a range's notifier waits for
+ * running notifiers, so it is done with none of the locks held.
+ */
+
+struct workqueue_struct *drm_svm_wq;
+
+static bool track_dma;
+module_param(track_dma, bool, 0444);
+MODULE_PARM_DESC(track_dma,
+		 "keep DMA addresses and undo each mapping, also where the DMA layer does not need it");
+
+/* Address spaces by mm, under the mutex; looked at by attach only. */
+static DEFINE_MUTEX(drm_svm_spaces_lock);
+static DEFINE_HASHTABLE(drm_svm_spaces, 6);
+
+/**
+ * drm_svm_device_init() - announce a GPU
+ * @sdev: the device to initialize; memory of the driver
+ * @drm: the DRM device
+ * @dma_dev: the device that does the DMA, its masks set
+ * @va_end: first address, in bytes, that the GPU's MMU cannot translate
+ *
+ * Context: process context.
+ * Return: 0, or -EOPNOTSUPP when the DMA layer would have to copy pages to
+ * bounce buffers: then CPU and GPU cannot share them.
+ */
+int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
+			struct device *dma_dev, u64 va_end)
+{
+	if (dma_addressing_limited(dma_dev) || is_swiotlb_force_bounce(dma_dev))
+		return -EOPNOTSUPP;
+
+	*sdev = (struct drm_svm_device) {
+		.drm = drm,
+		.dma_dev = dma_dev,
+		.va_end = va_end,
+		.track_dma = track_dma || dma_need_unmap(dma_dev),
+	};
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_device_init);
+
+/**
+ * drm_svm_device_fini() - a GPU goes away
+ * @sdev: the device; all of its contexts are detached
+ */
+void drm_svm_device_fini(struct drm_svm_device *sdev)
+{
+	memset(sdev, 0, sizeof(*sdev));
+}
+EXPORT_SYMBOL_GPL(drm_svm_device_fini);
+
+static void drm_svm_free(struct drm_svm *svm)
+{
+	drm_svm_fault_queue_fini(svm);
+	drm_svm_wait_fini(svm);
+	drm_svm_range_remove_all(svm);
+	drm_svm_gc_fini(svm);
+	xa_destroy(&svm->ranges);
+	mutex_destroy(&svm->lock);
+	mmdrop(svm->mm);
+	kfree(svm);
+}
+
+static void drm_svm_release(struct kref *ref)
+{
+	struct drm_svm *svm = container_of(ref, struct drm_svm, ref);
+
+	WARN_ON(!list_empty(&svm->contexts));
+	scoped_guard(mutex, &drm_svm_spaces_lock)
+		hash_del(&svm->node);
+	drm_svm_free(svm);
+}
+
+void drm_svm_get(struct drm_svm *svm)
+{
+	kref_get(&svm->ref);
+}
+
+void drm_svm_put(struct drm_svm *svm)
+{
+	if (svm)
+		kref_put(&svm->ref, drm_svm_release);
+}
+
+static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
+{
+	struct drm_svm *svm;
+
+	svm = kzalloc_obj(*svm, GFP_KERNEL_ACCOUNT);
+	if (!svm)
+		return NULL;
+	kref_init(&svm->ref);
+	mutex_init(&svm->lock);
+	INIT_LIST_HEAD(&svm->contexts);
+	xa_init_flags(&svm->ranges, XA_FLAGS_ACCOUNT);
+	drm_svm_gc_init(svm);
+	drm_svm_wait_init(svm);
+	svm->mm = mm;
+	mmgrab(mm);
+	if (drm_svm_fault_queue_init(svm)) {
+		drm_svm_free(svm);
+		return NULL;
+	}
+	return svm;
+}
+
+/* The one address space of @mm, with a reference; NULL: no memory. */
+static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
+{
+	struct drm_svm *svm;
+
+	guard(mutex)(&drm_svm_spaces_lock);
+	hash_for_each_possible(drm_svm_spaces, svm, node, (unsigned long)mm) {
+		if (svm->mm == mm && kref_get_unless_zero(&svm->ref))
+			return svm;
+	}
+	svm = drm_svm_alloc(mm);
+	if (svm)
+		hash_add(drm_svm_spaces, &svm->node, (unsigned long)mm);
+	return svm;
+}
+
+/**
+ * drm_svm_context_attach() - let a GPU page table follow the caller's memory
+ * @ctx: the context, zeroed; memory of the driver, which keeps it until
+ *	drm_svm_context_detach()
+ * @sdev: the GPU
+ * @ops: the MMU functions
+ *
+ * The contexts of one process, of whatever GPU, share one address space. The
+ * ops may be called from the first fault pushed until detach returns. The
+ * driver serializes attach and detach of one context.
+ *
+ * Context: process context of the process whose memory is shared.
+ * Return: 0, -EEXIST when attached already, -EINVAL without a user address
+ * space, -ENOMEM.
+ */
+int drm_svm_context_attach(struct drm_svm_context *ctx,
+			   struct drm_svm_device *sdev,
+			   const struct drm_svm_context_ops *ops)
+{
+	struct drm_svm *svm;
+
+	if (ctx->svm)
+		return -EEXIST;
+	if (!current->mm)
+		return -EINVAL;
+
+	ctx->stats = alloc_percpu_gfp(struct drm_svm_stats, GFP_KERNEL_ACCOUNT);
+	if (!ctx->stats)
+		return -ENOMEM;
+	svm = drm_svm_obtain(current->mm);
+	if (!svm) {
+		free_percpu(ctx->stats);
+		ctx->stats = NULL;
+		return -ENOMEM;
+	}
+
+	ctx->sdev = sdev;
+	ctx->ops = ops;
+	ctx->dead = false;
+	atomic_set(&ctx->busy, 0);
+	spin_lock_init(&ctx->flush.lock);
+	ctx->flush.start = U64_MAX;
+	scoped_guard(mutex, &svm->lock)
+		list_add_tail(&ctx->link, &svm->contexts);
+	/* complete: pairs with the load in drm_svm_context_check_mm() */
+	smp_store_release(&ctx->svm, svm);
+	trace_drm_svm_attach(ctx);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_context_attach);
+
+static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
+{
+	struct drm_svm *svm = ctx->svm;
+	struct drm_svm_range *range;
+	unsigned long index;
+
+	xa_for_each(&svm->ranges, index, range) {
+		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+		if (!range)
+			continue;
+		scoped_guard(mutex, &range->service_lock)
+			drm_svm_range_drop_views(range, ctx);
+		drm_svm_range_put(range);
+		cond_resched();
+	}
+}
+
+/**
+ * drm_svm_context_detach() - stop following
+ * @ctx: the context; one that is not attached is left alone
+ *
+ * Faults that are queued or wait for user space are answered with -EFAULT. On
+ * return the page table is empty, the TLBs are flushed, and no op is called any
+ * more. Works after the process is gone.
+ *
+ * Context: process context, no lock held that an op takes.
+ */
+void drm_svm_context_detach(struct drm_svm_context *ctx)
+{
+	struct drm_svm *svm = ctx->svm;
+
+	if (!svm)
+		return;
+	trace_drm_svm_detach(ctx);
+	scoped_guard(spinlock_irqsave, &svm->queue.lock)
+		WRITE_ONCE(ctx->dead, true);
+	drm_svm_wait_cancel(svm, ctx);
+	wait_var_event(&ctx->busy, !atomic_read(&ctx->busy));
+
+	drm_svm_context_drop_ranges(ctx);
+	scoped_guard(mutex, &svm->lock)
+		list_del(&ctx->link);
+	WRITE_ONCE(ctx->svm, NULL);
+	free_percpu(ctx->stats);
+	ctx->stats = NULL;
+	drm_svm_put(svm);
+}
+EXPORT_SYMBOL_GPL(drm_svm_context_detach);
+
+/**
+ * drm_svm_context_check_mm() - may the caller act on this address space
+ * @ctx: the context
+ *
+ * For the driver's ioctls: a child of fork(), a process that was handed the
+ * file, and a process after execve() have another address space.
+ *
+ * Context: process context.
+ * Return: 0, -ENXIO when not attached, -EPERM when the caller's mm is not the
+ * one that attached.
+ */
+int drm_svm_context_check_mm(struct drm_svm_context *ctx)
+{
+	struct drm_svm *svm = smp_load_acquire(&ctx->svm);
+
+	if (!svm)
+		return -ENXIO;
+	return svm->mm == current->mm ? 0 : -EPERM;
+}
+EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
+
+static int __init drm_svm_module_init(void)
+{
+	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
+	if (!drm_svm_wq)
+		return -ENOMEM;
+	drm_svm_range_prime_lockdep();
+	return 0;
+}
+
+static void __exit drm_svm_module_exit(void)
+{
+	destroy_workqueue(drm_svm_wq);
+}
+
+module_init(drm_svm_module_init);
+module_exit(drm_svm_module_exit);
+
+MODULE_DESCRIPTION("Shared virtual memory helpers for DRM drivers");
+MODULE_LICENSE("Dual MIT/GPL");

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/fs.h>
+#include <linux/hmm.h>
+#include <linux/magic.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Mirroring
+ *
+ * How pages of the CPU's page table get into the GPU's: one try.
+ *
+ * Collect, under mmap_lock: choose a window within one VMA around the first
+ * fault; read the CPU's page table there; make present just the pages that
+ * faulted and are missing; read again. Prepare, with no lock but the range's
+ * service_lock: memory for page tables. Commit, under pt_lock: if no
+ * invalidation came in between, write the GPU's page table.
+ *
+ * The walk is hmm_range_fault() without any request to fault, and missing
+ * pages are brought in by handle_mm_fault() one by one. HMM's own faulting
+ * would fill the whole hole around a missing page, so that a write to one page
+ * would allocate all of the window; and it cannot be told not to wait.
+ *
+ * Nothing here waits for user space. A page whose fault would have to wait (for
+ * a userfaultfd handler, a FUSE server, the disk) is reported as
+ * %DRM_SVM_MUST_WAIT, and a thread of its own does the waiting.
+ */
+
+/* One window on its way through a try. */
+struct drm_svm_mirror {
+	struct drm_svm_range *range;
+	struct drm_svm_scratch *scratch;
+	/* the faults within the window; [0] is pending */
+	struct drm_svm_fault_entry *entries;
+	unsigned int n;
+	/* the window, in pages of the range */
+	unsigned int first;
+	unsigned int last;
+	unsigned long seq;
+};
+
+static bool drm_svm_mirror_is_secret(struct vm_area_struct *vma)
+{
+	unsigned long magic;
+
+	if (!vma->vm_file)
+		return false;
+	magic = file_inode(vma->vm_file)->i_sb->s_magic;
+	return magic == SECRETMEM_MAGIC || magic == GUEST_MEMFD_MAGIC;
+}
+
+/**
+ * drm_svm_mirror_check_vma() - may the GPU access this mapping
+ * @vma: the mapping, or NULL
+ * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
+ *
+ * hmm_range_fault() does not refuse secret memory, which has no place in the
+ * kernel's direct map: a device that copies by CPU would oops.
+ *
+ * Context: mmap_lock held.
+ * Return: 0, -ENOENT, -EOPNOTSUPP or -EACCES.
+ */
+int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access)
+{
+	if (!vma)
+		return -ENOENT;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || drm_svm_mirror_is_secret(vma))
+		return -EOPNOTSUPP;
+	if (!(vma->vm_flags & VM_READ))
+		return -EACCES;
+	if (access & DRM_SVM_ACCESS_WRITE && !(vma->vm_flags & VM_WRITE))
+		return -EACCES;
+	return 0;
+}
+
+static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
+{
+	return drm_svm_page_index(entry->fault.addr);
+}
+
+/* Faults of the VMA that lie within the window, or in one that adjoins it. */
+static void drm_svm_mirror_window(struct drm_svm_mirror *m,
+				  struct vm_area_struct *vma)
+{
+	struct drm_svm_range *range = m->range;
+	unsigned int total = m->n;
+	unsigned int lo = 0, hi = DRM_SVM_RANGE_PAGES;
+	unsigned int first, last, index;
+
+	if (vma->vm_start > range->start)
+		lo = drm_svm_page_index(vma->vm_start);
+	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
+		hi = drm_svm_page_index(vma->vm_end);
+
+	for (m->n = 0; m->n < total; m->n++) {
+		struct drm_svm_fault_entry *entry = &m->entries[m->n];
+
+		index = drm_svm_entry_index(entry);
+		if (index >= hi)
+			break;
+		drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
+				      index, &first, &last);
+		first = max(first, lo);
+		last = min(last, hi);
+		if (!m->n) {
+			m->first = first;
+			m->last = last;
+		}
+		if (first > m->last)
+			break;
+		m->first = min(m->first, first);
+		m->last = max(m->last, last);
+		if (entry->err == DRM_SVM_PENDING)
+			entry->err = drm_svm_mirror_check_vma(vma, entry->fault.access) ?:
+				     DRM_SVM_PENDING;
+	}
+}
+
+static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
+{
+	unsigned long *pfns = m->scratch->pfns + m->first;
+	struct hmm_range hmm = {
+		.notifier = &m->range->notifier,
+		.notifier_seq = m->seq,
+		.start = drm_svm_page_addr(m->range, m->first),
+		.end = drm_svm_page_addr(m->range, m->last),
+		.hmm_pfns = pfns,
+		/* nobody's, so that private pages of any device come home */
+		.dev_private_owner = m->range->svm,
+	};
+	int err;
+
+	/* Flags of the last walk would stick. */
+	memset(pfns, 0, (m->last - m->first) * sizeof(*pfns));
+	err = hmm_range_fault(&hmm);
+	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
+	trace_drm_svm_walk(m->range->svm, hmm.start, m->last - m->first, err);
+	return err == -EBUSY ? -EAGAIN : err;
+}
+
+static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
+				     const struct drm_svm_fault *fault)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
+			     FAULT_FLAG_RETRY_NOWAIT;
+	vm_fault_t ret;
+
+	if (fault->access & DRM_SVM_ACCESS_WRITE)
+		flags |= FAULT_FLAG_WRITE;
+	ret = handle_mm_fault(vma, fault->addr & PAGE_MASK, flags, NULL);
+	if (ret & VM_FAULT_ERROR)
+		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
+	/* mmap_lock is still held: that is what RETRY_NOWAIT says */
+	if (ret & VM_FAULT_RETRY)
+		return DRM_SVM_MUST_WAIT;
+	return DRM_SVM_PENDING;
+}
+
+static bool drm_svm_pfn_allows(unsigned long pfn, u32 access)
+{
+	if (!(pfn & HMM_PFN_VALID))
+		return false;
+	return !(access & DRM_SVM_ACCESS_WRITE) || pfn & HMM_PFN_WRITE;
+}
+
+/*
+ * Make the pages present that faulted and are missing.
+ *
+ * Entries are sorted, a write before a read of the same page: the second one of
+ * a page that was just brought in asks for nothing more.
+ *
+ * Returns the number of pages brought in.
+ */
+static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
+					    struct vm_area_struct *vma)
+{
+	unsigned int i, index, done = UINT_MAX, n = 0;
+
+	for (i = 0; i < m->n; i++) {
+		struct drm_svm_fault_entry *entry = &m->entries[i];
+		unsigned long pfn;
+
+		index = drm_svm_entry_index(entry);
+		pfn = m->scratch->pfns[index];
+		if (entry->err != DRM_SVM_PENDING || index == done)
+			continue;
+		if (pfn & HMM_PFN_ERROR ||
+		    (pfn & HMM_PFN_VALID &&
+		     is_pci_p2pdma_page(hmm_pfn_to_page(pfn)))) {
+			entry->err = -EOPNOTSUPP;
+			continue;
+		}
+		if (drm_svm_pfn_allows(pfn, entry->fault.access))
+			continue;
+		entry->err = drm_svm_mirror_fault_page(vma, &entry->fault);
+		if (entry->err != DRM_SVM_PENDING)
+			continue;
+		done = index;
+		n++;
+	}
+	return n;
+}
+
+/*
+ * A CPU mapping as large as the range says all there is to know with any one of
+ * its pages: map it whole, without walking it.
+ */
+static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
+				 struct vm_area_struct *vma)
+{
+	unsigned long *pfns = m->scratch->pfns;
+	unsigned long base = pfns[m->first] - m->first;
+	unsigned int i;
+
+	if (!(pfns[m->first] & HMM_PFN_VALID) ||
+	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT ||
+	    vma->vm_start > m->range->start ||
+	    vma->vm_end - m->range->start < DRM_SVM_RANGE_SIZE)
+		return;
+
+	for (i = 0; i < DRM_SVM_RANGE_PAGES; i++)
+		pfns[i] = base + i;
+	m->first = 0;
+	m->last = DRM_SVM_RANGE_PAGES;
+}
+
+/* Under mmap_lock: from the first fault to a window with a good walk. */
+static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
+{
+	struct drm_svm_fault *fault = &m->entries[0].fault;
+	struct mm_struct *mm = m->range->svm->mm;
+	struct vm_area_struct *vma;
+	int err;
+
+	vma = find_vma_intersection(mm, fault->addr, fault->addr + 1);
+	err = drm_svm_mirror_check_vma(vma, fault->access);
+	if (err) {
+		m->entries[0].err = err;
+		m->n = 0;
+		return 0;
+	}
+	drm_svm_mirror_window(m, vma);
+	err = drm_svm_mirror_walk(m);
+	if (!err && drm_svm_mirror_populate(m, vma))
+		err = drm_svm_mirror_walk(m);
+	if (!err)
+		drm_svm_mirror_widen(m, vma);
+	return err;
+}
+
+static void drm_svm_mirror_fail(struct drm_svm_mirror *m,
+				struct drm_svm_context *ctx, int err)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->n; i++) {
+		if (m->entries[i].ctx == ctx &&
+		    m->entries[i].err == DRM_SVM_PENDING)
+			m->entries[i].err = err;
+	}
+}
+
+/* Memory for a view and for page tables, for each context that faulted. */
+static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
+{
+	unsigned long start = drm_svm_page_addr(m->range, m->first);
+	unsigned long end = drm_svm_page_addr(m->range, m->last);
+	struct drm_svm_context *prev = NULL;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < m->n; i++) {
+		struct drm_svm_context *ctx = m->entries[i].ctx;
+
+		if (m->entries[i].err != DRM_SVM_PENDING || ctx == prev)
+			continue;
+		err = -ENOMEM;
+		if (drm_svm_range_obtain_view(m->range, ctx))
+			err = ctx->ops->map_prepare(ctx, start, end);
+		if (err)
+			drm_svm_mirror_fail(m, ctx, err);
+		prev = ctx;
+	}
+}
+
+/* Returns whether @ctx has a fault in the window, and to which pages it writes. */
+static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
+				 struct drm_svm_context *ctx,
+				 unsigned long *writes)
+{
+	bool wants = false;
+	unsigned int i;
+
+	bitmap_zero(writes, DRM_SVM_RANGE_PAGES);
+	for (i = 0; i < m->n; i++) {
+		struct drm_svm_fault_entry *entry = &m->entries[i];
+
+		if (entry->ctx != ctx || entry->err != DRM_SVM_PENDING)
+			continue;
+		wants = true;
+		if (entry->fault.access & DRM_SVM_ACCESS_WRITE)
+			__set_bit(drm_svm_entry_index(entry), writes);
+	}
+	return wants;
+}
+
+static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
+{
+	DECLARE_BITMAP(writes, DRM_SVM_RANGE_PAGES);
+	struct drm_svm_range *range = m->range;
+	struct drm_svm_view *view;
+	int err;
+
+	guard(mutex)(&range->pt_lock);
+	if (mmu_interval_read_retry(&range->notifier, m->seq))
+		return -EAGAIN;
+
+	list_for_each_entry(view, &range->views, link) {
+		if (!drm_svm_mirror_wants(m, view->ctx, writes))
+			continue;
+		err = drm_svm_run_map_locked(range, view, m->scratch, m->first,
+					     m->last, writes);
+		if (err)
+			drm_svm_mirror_fail(m, view->ctx, err);
+	}
+	return 0;
+}
+
+static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
+					unsigned int i)
+{
+	const struct drm_svm_fault_entry *a, *b;
+
+	if (!i)
+		return false;
+	a = &m->entries[i - 1];
+	b = &m->entries[i];
+	return a->ctx == b->ctx &&
+	       drm_svm_entry_index(a) == drm_svm_entry_index(b);
+}
+
+/* Answer what is mapped now; what is not was lost to a race. */
+static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->n; i++) {
+		struct drm_svm_fault_entry *entry = &m->entries[i];
+		struct drm_svm_view *view;
+
+		if (entry->err != DRM_SVM_PENDING)
+			continue;
+		view = drm_svm_range_find_view(m->range, entry->ctx);
+		if (!drm_svm_view_covers(view, drm_svm_entry_index(entry),
+					 entry->fault.access))
+			continue;
+		entry->err = 0;
+		if (drm_svm_mirror_is_duplicate(m, i))
+			drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
+	}
+	return m->entries[0].err == DRM_SVM_PENDING ? -EAGAIN : 0;
+}
+
+/**
+ * drm_svm_mirror_try() - serve the first of some faults, and its neighbours
+ * @range: the range of the faults
+ * @scratch: arrays of the worker
+ * @entries: faults, sorted by page, writes first; the first one is pending
+ * @n: number of @entries
+ *
+ * Context: process context, service_lock of @range held, a reference on the
+ * users of the mm held. Takes mmap_lock for reading. Does not wait for user
+ * space.
+ * Return: 0 when the first fault was answered (others may have been too): its
+ * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
+ * changed its mapping at the same time.
+ */
+int drm_svm_mirror_try(struct drm_svm_range *range,
+		       struct drm_svm_scratch *scratch,
+		       struct drm_svm_fault_entry *entries, unsigned int n)
+{
+	struct drm_svm_mirror m = {
+		.range = range, .scratch = scratch, .entries = entries, .n = n,
+	};
+	int err;
+
+	lockdep_assert_held(&range->service_lock);
+
+	m.seq = mmu_interval_read_begin(&range->notifier);
+	mmap_read_lock(range->svm->mm);
+	err = drm_svm_mirror_collect(&m);
+	mmap_read_unlock(range->svm->mm);
+	if (err || !m.n)
+		return err;
+
+	drm_svm_mirror_prepare(&m);
+	err = drm_svm_mirror_commit(&m);
+	return err ?: drm_svm_mirror_answer(&m);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/mm.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Invalidation
+ *
+ * The CPU is about to change part of its mapping: the GPU's entries of just
+ * those pages go first.
+ *
+ * Two passes. The first clears page-table entries of every range concerned and
+ * takes a ticket for the flush that each context now owes; the second posts one
+ * flush for all that a context owes, and waits for it. An munmap() of 1 GiB
+ * clears 512 ranges and flushes once.
+ *
+ * Two invalidations of the same page may run side by side. The second one finds
+ * nothing mapped, yet it must not return before the flush of the first one is
+ * over: the page would be freed while a TLB still has it. So a view remembers
+ * its last ticket, and whoever meets a ticket that is not done waits for it.
+ *
+ * Invalidations run inside of reclaim. Nothing here allocates, and nothing that
+ * is waited for may allocate.
+ */
+
+/* Take a ticket for the flush of [@start, @end). */
+static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
+			     unsigned long end)
+{
+	guard(spinlock)(&ctx->flush.lock);
+	ctx->flush.start = min_t(u64, ctx->flush.start, start);
+	ctx->flush.end = max_t(u64, ctx->flush.end, end);
+	return ++ctx->flush.ticket;
+}
+
+/* Post one flush for all that is owed, unless one covers @ticket already. */
+static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
+{
+	guard(spinlock)(&ctx->flush.lock);
+	if (ticket <= ctx->flush.posted)
+		return;
+	ctx->ops->tlb_flush_start(ctx, ctx->flush.start, ctx->flush.end);
+	drm_svm_stat_add(ctx, DRM_SVM_STAT_FLUSHES, 1);
+	trace_drm_svm_flush(ctx, ctx->flush.start, ctx->flush.end);
+	ctx->flush.start = U64_MAX;
+	ctx->flush.end = 0;
+	ctx->flush.posted = ctx->flush.ticket;
+}
+
+static bool drm_svm_flush_is_done(struct drm_svm_context *ctx, u64 ticket)
+{
+	guard(spinlock)(&ctx->flush.lock);
+	return ticket <= ctx->flush.done;
+}
+
+/* Wait for a flush that was posted. */
+static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
+{
+	u64 posted;
+
+	scoped_guard(spinlock, &ctx->flush.lock) {
+		if (ticket <= ctx->flush.done)
+			return;
+		posted = ctx->flush.posted;
+	}
+	ctx->ops->tlb_flush_wait(ctx);
+	scoped_guard(spinlock, &ctx->flush.lock)
+		ctx->flush.done = max(ctx->flush.done, posted);
+}
+
+/**
+ * drm_svm_range_flush_locked() - finish the flushes that a range owes
+ * @range: the range
+ *
+ * Posts to all contexts before it waits for the first one.
+ *
+ * Context: pt_lock held; sleeps in the driver's tlb_flush_wait().
+ */
+void drm_svm_range_flush_locked(struct drm_svm_range *range)
+{
+	struct drm_svm_view *view;
+
+	lockdep_assert_held(&range->pt_lock);
+
+	list_for_each_entry(view, &range->views, link)
+		drm_svm_flush_post(view->ctx, view->ticket);
+	list_for_each_entry(view, &range->views, link)
+		drm_svm_flush_wait(view->ctx, view->ticket);
+}
+
+/*
+ * DMA addresses go back only when no TLB has them. Only devices that track DMA
+ * pay for a flush of their own here.
+ */
+static void drm_svm_view_release_dma(struct drm_svm_view *view,
+				     unsigned int first, unsigned int last)
+{
+	unsigned int b, e;
+
+	if (!view->dma_addr)
+		return;
+	drm_svm_flush_post(view->ctx, view->ticket);
+	drm_svm_flush_wait(view->ctx, view->ticket);
+	for (b = first; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
+		e = find_next_zero_bit(view->mapped, last, b);
+		drm_svm_run_unmap_dma(view, b, e);
+	}
+}
+
+static unsigned int drm_svm_view_clear(struct drm_svm_view *view,
+				       unsigned int first, unsigned int last)
+{
+	unsigned int b, e, n = 0;
+
+	for (b = first; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
+		e = find_next_zero_bit(view->mapped, last, b);
+		n += e - b;
+	}
+	bitmap_clear(view->mapped, first, last - first);
+	bitmap_clear(view->writable, first, last - first);
+	return n;
+}
+
+/**
+ * drm_svm_range_unmap_locked() - take pages away from one context
+ * @range: the range
+ * @view: the context's view of it
+ * @start: first address, page aligned, within the range
+ * @end: address past the last one, page aligned, within the range
+ *
+ * Clears page-table entries and takes a ticket; the caller has
+ * drm_svm_range_flush_locked() called, later or at once.
+ *
+ * Context: pt_lock held. Does not allocate.
+ */
+void drm_svm_range_unmap_locked(struct drm_svm_range *range,
+				struct drm_svm_view *view, unsigned long start,
+				unsigned long end)
+{
+	unsigned int first = drm_svm_page_index(start);
+	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	struct drm_svm_context *ctx = view->ctx;
+	unsigned int n;
+
+	lockdep_assert_held(&range->pt_lock);
+
+	if (find_next_bit(view->mapped, last, first) >= last)
+		return;
+	ctx->ops->unmap(ctx, start, end);
+	view->ticket = drm_svm_flush_owe(ctx, start, end);
+	drm_svm_view_release_dma(view, first, last);
+	n = drm_svm_view_clear(view, first, last);
+	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
+	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
+	trace_drm_svm_unmap(ctx, start, end, n);
+}
+
+/* Whether some context owes a flush, so that the invalidation must wait. */
+static bool drm_svm_range_owes(struct drm_svm_range *range)
+{
+	struct drm_svm_view *view;
+
+	list_for_each_entry(view, &range->views, link) {
+		if (!drm_svm_flush_is_done(view->ctx, view->ticket))
+			return true;
+	}
+	return false;
+}
+
+static bool drm_svm_range_is_mapped(struct drm_svm_range *range,
+				    unsigned long start, unsigned long end)
+{
+	unsigned int first = drm_svm_page_index(start);
+	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	struct drm_svm_view *view;
+
+	list_for_each_entry(view, &range->views, link) {
+		if (find_next_bit(view->mapped, last, first) < last)
+			return true;
+	}
+	return false;
+}
+
+static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
+					   unsigned long start,
+					   unsigned long end)
+{
+	struct drm_svm_view *view;
+
+	list_for_each_entry(view, &range->views, link)
+		drm_svm_range_unmap_locked(range, view, start, end);
+}
+
+static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
+{
+	if (!blockable)
+		return mutex_trylock(&range->pt_lock);
+	mutex_lock(&range->pt_lock);
+	return true;
+}
+
+static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
+				   const struct mmu_notifier_range *mmu_range,
+				   unsigned long seq,
+				   struct mmu_interval_notifier_finish **finish)
+{
+	struct drm_svm_range *range =
+		container_of(notifier, struct drm_svm_range, notifier);
+	unsigned long start = max(mmu_range->start & PAGE_MASK, range->start);
+	unsigned long end = min(mmu_range->end - 1, range->start +
+				DRM_SVM_RANGE_SIZE - 1);
+	bool blockable = mmu_notifier_range_blockable(mmu_range);
+	bool owes;
+
+	/* by the last byte: the end of the last range may not be a number */
+	end = (end | ~PAGE_MASK) + 1;
+
+	if (!drm_svm_notifier_lock(range, blockable))
+		return false;
+	owes = drm_svm_range_owes(range);
+	if (!blockable && (owes || drm_svm_range_is_mapped(range, start, end))) {
+		mutex_unlock(&range->pt_lock);
+		return false;
+	}
+
+	mmu_interval_set_seq(notifier, seq);
+	drm_svm_range_unmap_all_locked(range, start, end);
+	if (owes || drm_svm_range_owes(range)) {
+		if (range->finishing) {
+			drm_svm_range_flush_locked(range);
+		} else {
+			range->finishing = true;
+			*finish = &range->finish;
+		}
+	}
+	mutex_unlock(&range->pt_lock);
+
+	if (mmu_range->event == MMU_NOTIFY_UNMAP)
+		drm_svm_gc_queue(range);
+	return true;
+}
+
+/* The range cannot go: its removal waits for the end of the invalidation. */
+static void drm_svm_notifier_finish(struct mmu_interval_notifier_finish *finish)
+{
+	struct drm_svm_range *range =
+		container_of(finish, struct drm_svm_range, finish);
+
+	guard(mutex)(&range->pt_lock);
+	drm_svm_range_flush_locked(range);
+	range->finishing = false;
+}
+
+const struct mmu_interval_notifier_ops drm_svm_notifier_ops = {
+	.invalidate_start = drm_svm_notifier_start,
+	.invalidate_finish = drm_svm_notifier_finish,
+};

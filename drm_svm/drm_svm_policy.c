@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#include "drm_svm_internal.h"
+
+/**
+ * DOC: Policy
+ *
+ * Decisions, and nothing else: no locks, no allocations, no side effects.
+ */
+
+/* Pages around a fault that are worth a look: a table walk pays for them. */
+#define DRM_SVM_WINDOW_MIN	(SZ_64K >> PAGE_SHIFT)
+
+static unsigned int drm_svm_count_bits(const unsigned long *map,
+				       unsigned int first, unsigned int last)
+{
+	unsigned int b, e, n = 0;
+
+	for (b = first; (b = find_next_bit(map, last, b)) < last; b = e) {
+		e = find_next_zero_bit(map, last, b);
+		n += e - b;
+	}
+	return n;
+}
+
+/**
+ * drm_svm_policy_window() - which pages to look at for a fault
+ * @view: what the GPU has of the range already, or NULL
+ * @index: page of the fault, within the range
+ * @first: returns the first page of the window
+ * @last: returns the page past the window
+ *
+ * The window is a naturally aligned power of two of pages: the largest block
+ * that is mapped to more than a half once the 64 KiB around the fault are.
+ * Neighbours of pages in use are likely used next, and a page that the CPU has
+ * already costs little to map. A sequential scan of a range takes six faults.
+ */
+void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
+			   unsigned int *first, unsigned int *last)
+{
+	unsigned int leaf = min(DRM_SVM_WINDOW_MIN, DRM_SVM_RANGE_PAGES);
+	unsigned int size, block, mapped;
+
+	*first = round_down(index, leaf);
+	*last = *first + leaf;
+	if (!view)
+		return;
+
+	mapped = drm_svm_count_bits(view->mapped, *first, *last);
+	for (size = leaf * 2; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
+		block = round_down(index, size);
+		if (drm_svm_count_bits(view->mapped, block, block + size) -
+		    mapped + leaf <= size / 2)
+			continue;
+		*first = block;
+		*last = block + size;
+	}
+}
+
+/**
+ * drm_svm_policy_map_writable() - may a page that the CPU can write be mapped
+ *	writable for the GPU
+ * @folio: the folio of the page
+ * @requested: the GPU asked to write
+ *
+ * Nobody tells us later whether the GPU wrote, so a page that is mapped
+ * writable counts as dirty at once. That is right when the GPU asked to write,
+ * and costs nothing when the folio is dirty already, or is anonymous memory
+ * that reclaim must write to swap in any case. A clean file page, a page that
+ * MADV_FREE gave up, and a page with a clean copy in swap would all be written
+ * back for nothing: they are mapped read-only until the GPU writes.
+ */
+bool drm_svm_policy_map_writable(struct folio *folio, bool requested)
+{
+	if (requested || folio_test_dirty(folio))
+		return true;
+	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	       !folio_test_swapcache(folio);
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Ranges
+ *
+ * A range is a naturally aligned window of PMD_SIZE, made when a GPU faults
+ * there first. It never splits, grows or merges. It goes when its memory was
+ * unmapped (the notifier queues it, a work item looks whether a VMA is left),
+ * when the limit of ranges is reached and nothing in it is mapped, or with its
+ * address space.
+ *
+ * Lookup is one load under RCU. Publication is the last step of creation, the
+ * notifier included, so what is found is complete. Removal happens under
+ * service_lock and marks the range, so that a fault that found it just before
+ * looks again.
+ */
+
+static unsigned int max_ranges = 1U << 20;
+module_param(max_ranges, uint, 0444);
+MODULE_PARM_DESC(max_ranges,
+		 "most ranges of 2 MiB that one address space keeps (default 1048576)");
+
+/* A limit that is reached is looked at again only this often. */
+#define DRM_SVM_SCAN_INTERVAL	HZ
+
+static void drm_svm_range_init_locks(struct drm_svm_range *range)
+{
+	mutex_init(&range->service_lock);
+	mutex_init(&range->pt_lock);
+}
+
+/* Teach lockdep the order that reclaim needs, before reclaim ever happens. */
+void drm_svm_range_prime_lockdep(void)
+{
+	struct drm_svm_range *range;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		return;
+	range = kzalloc_obj(*range);
+	if (!range)
+		return;
+	drm_svm_range_init_locks(range);
+	mutex_lock(&range->service_lock);
+	fs_reclaim_acquire(GFP_KERNEL);
+	mutex_lock(&range->pt_lock);
+	mutex_unlock(&range->pt_lock);
+	fs_reclaim_release(GFP_KERNEL);
+	mutex_unlock(&range->service_lock);
+	kfree(range);
+}
+
+static void drm_svm_range_release(struct kref *ref)
+{
+	struct drm_svm_range *range =
+		container_of(ref, struct drm_svm_range, ref);
+
+	WARN_ON(!list_empty(&range->views));
+	mutex_destroy(&range->service_lock);
+	mutex_destroy(&range->pt_lock);
+	kfree_rcu(range, rcu);
+}
+
+/**
+ * drm_svm_range_put() - drop a reference
+ * @range: the range, or NULL
+ */
+void drm_svm_range_put(struct drm_svm_range *range)
+{
+	if (range)
+		kref_put(&range->ref, drm_svm_range_release);
+}
+
+/**
+ * drm_svm_range_lookup() - find a range
+ * @svm: the address space
+ * @addr: any address in it
+ *
+ * Return: the range with a reference, or NULL.
+ */
+struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
+					   unsigned long addr)
+{
+	struct drm_svm_range *range;
+
+	guard(rcu)();
+	range = xa_load(&svm->ranges, addr >> PMD_SHIFT);
+	if (range && !kref_get_unless_zero(&range->ref))
+		range = NULL;
+	return range;
+}
+
+/* Make a range that nobody can find yet. */
+static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
+						 unsigned long addr)
+{
+	struct drm_svm_range *range;
+	int err;
+
+	range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return ERR_PTR(-ENOMEM);
+	range->svm = svm;
+	range->start = addr & DRM_SVM_RANGE_MASK;
+	kref_init(&range->ref);
+	INIT_LIST_HEAD(&range->views);
+	drm_svm_range_init_locks(range);
+
+	err = mmu_interval_notifier_insert(&range->notifier, svm->mm,
+					   range->start, DRM_SVM_RANGE_SIZE,
+					   &drm_svm_notifier_ops);
+	if (err) {
+		drm_svm_range_put(range);
+		return ERR_PTR(err == -EINTR ? -EFAULT : err);
+	}
+	return range;
+}
+
+/* Publish; the loser of a race throws its range away. */
+static int drm_svm_range_insert(struct drm_svm *svm,
+				struct drm_svm_range *range)
+{
+	int err;
+
+	/* two references: the address space's and the caller's */
+	kref_get(&range->ref);
+	err = xa_insert(&svm->ranges, range->start >> PMD_SHIFT, range,
+			GFP_KERNEL_ACCOUNT);
+	if (err) {
+		mmu_interval_notifier_remove(&range->notifier);
+		drm_svm_range_put(range);
+		drm_svm_range_put(range);
+		return err;
+	}
+	atomic_long_inc(&svm->nranges);
+	trace_drm_svm_range_create(svm, range->start);
+	return 0;
+}
+
+static bool drm_svm_range_is_idle(struct drm_svm_range *range)
+{
+	struct drm_svm_view *view;
+
+	guard(mutex)(&range->pt_lock);
+	list_for_each_entry(view, &range->views, link) {
+		if (!bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES))
+			return false;
+	}
+	return true;
+}
+
+static void drm_svm_view_free(struct drm_svm_view *view)
+{
+	list_del(&view->link);
+	kvfree(view->dma_addr);
+	kfree(view);
+}
+
+/**
+ * drm_svm_range_drop_views() - take a range away from one context, or from all
+ * @range: the range
+ * @ctx: the context, or NULL for all
+ *
+ * On return the GPU cannot reach the range and the views are gone.
+ *
+ * Context: process context, service_lock held.
+ */
+void drm_svm_range_drop_views(struct drm_svm_range *range,
+			      struct drm_svm_context *ctx)
+{
+	struct drm_svm_view *view, *next;
+
+	lockdep_assert_held(&range->service_lock);
+
+	guard(mutex)(&range->pt_lock);
+	list_for_each_entry(view, &range->views, link) {
+		if (!ctx || view->ctx == ctx)
+			drm_svm_range_unmap_locked(range, view, range->start,
+						   range->start +
+						   DRM_SVM_RANGE_SIZE);
+	}
+	drm_svm_range_flush_locked(range);
+	list_for_each_entry_safe(view, next, &range->views, link) {
+		if (!ctx || view->ctx == ctx)
+			drm_svm_view_free(view);
+	}
+}
+
+/*
+ * Take a range out of its address space. Its notifier may be running; what is
+ * removed here stays allocated until the last reference goes.
+ */
+static void drm_svm_range_remove(struct drm_svm_range *range)
+{
+	struct drm_svm *svm = range->svm;
+
+	mutex_lock(&range->service_lock);
+	if (test_and_set_bit(DRM_SVM_RANGE_REMOVED, &range->flags)) {
+		mutex_unlock(&range->service_lock);
+		return;
+	}
+	xa_erase(&svm->ranges, range->start >> PMD_SHIFT);
+	drm_svm_range_drop_views(range, NULL);
+	mutex_unlock(&range->service_lock);
+
+	/* waits for invalidations: with no lock held that they take */
+	mmu_interval_notifier_remove(&range->notifier);
+	atomic_long_dec(&svm->nranges);
+	trace_drm_svm_range_remove(svm, range->start);
+	drm_svm_range_put(range);
+}
+
+/* Remove ranges with nothing mapped; returns whether there were any. */
+static bool drm_svm_range_scan(struct drm_svm *svm)
+{
+	struct drm_svm_range *range;
+	unsigned long index;
+	bool any = false;
+
+	xa_for_each(&svm->ranges, index, range) {
+		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+		if (range && drm_svm_range_is_idle(range)) {
+			drm_svm_range_remove(range);
+			any = true;
+		}
+		drm_svm_range_put(range);
+		cond_resched();
+	}
+	return any;
+}
+
+/*
+ * The limit is a guard, not an account: workers that race past it overshoot by
+ * one each. A scan that finds nothing is not repeated for each fault.
+ */
+static int drm_svm_range_check_limit(struct drm_svm *svm)
+{
+	if (atomic_long_read(&svm->nranges) < max_ranges)
+		return 0;
+	if (time_before(jiffies, READ_ONCE(svm->gc.next_scan)))
+		return -ENOMEM;
+	if (drm_svm_range_scan(svm))
+		return 0;
+	WRITE_ONCE(svm->gc.next_scan, jiffies + DRM_SVM_SCAN_INTERVAL);
+	return -ENOMEM;
+}
+
+/**
+ * drm_svm_range_obtain() - find a range or make it
+ * @svm: the address space
+ * @addr: any address in it, user space
+ *
+ * Context: process context, no lock held, a reference on the users of the mm
+ * held. May take mmap_lock for writing, once in the life of an mm.
+ * Return: the range with a reference, or -ENOMEM.
+ */
+struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
+					   unsigned long addr)
+{
+	struct drm_svm_range *range;
+	int err;
+
+	for (;;) {
+		range = drm_svm_range_lookup(svm, addr);
+		if (range)
+			return range;
+		err = drm_svm_range_check_limit(svm);
+		if (err)
+			return ERR_PTR(err);
+		range = drm_svm_range_alloc(svm, addr);
+		if (IS_ERR(range))
+			return range;
+		err = drm_svm_range_insert(svm, range);
+		if (!err)
+			return range;
+		if (err != -EBUSY)
+			return ERR_PTR(err);
+	}
+}
+
+/**
+ * drm_svm_range_find_view() - what a context has of a range
+ * @range: the range
+ * @ctx: the context
+ *
+ * Context: service_lock or pt_lock held.
+ * Return: the view, or NULL when the context has nothing of the range.
+ */
+struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
+					     struct drm_svm_context *ctx)
+{
+	struct drm_svm_view *view;
+
+	list_for_each_entry(view, &range->views, link) {
+		if (view->ctx == ctx)
+			return view;
+	}
+	return NULL;
+}
+
+/**
+ * drm_svm_range_obtain_view() - find a view or make it
+ * @range: the range
+ * @ctx: the context
+ *
+ * Context: service_lock held; may allocate.
+ * Return: the view, or NULL when there is no memory.
+ */
+struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
+					       struct drm_svm_context *ctx)
+{
+	struct drm_svm_view *view = drm_svm_range_find_view(range, ctx);
+
+	lockdep_assert_held(&range->service_lock);
+	if (view)
+		return view;
+
+	view = kzalloc_obj(*view, GFP_KERNEL_ACCOUNT);
+	if (!view)
+		return NULL;
+	view->ctx = ctx;
+	if (ctx->sdev->track_dma) {
+		view->dma_addr = kvzalloc_objs(*view->dma_addr,
+					       DRM_SVM_RANGE_PAGES,
+					       GFP_KERNEL_ACCOUNT);
+		if (!view->dma_addr) {
+			kfree(view);
+			return NULL;
+		}
+	}
+	scoped_guard(mutex, &range->pt_lock)
+		list_add_tail(&view->link, &range->views);
+	return view;
+}
+
+/**
+ * drm_svm_range_remove_all() - remove every range
+ * @svm: an address space without contexts
+ */
+void drm_svm_range_remove_all(struct drm_svm *svm)
+{
+	struct drm_svm_range *range;
+	unsigned long index;
+
+	/* the last user: nobody else removes, so the entry is a reference */
+	xa_for_each(&svm->ranges, index, range) {
+		drm_svm_range_remove(range);
+		cond_resched();
+	}
+	WARN_ON(atomic_long_read(&svm->nranges));
+}
+
+static bool drm_svm_range_has_vma(struct drm_svm_range *range)
+{
+	struct mm_struct *mm = range->svm->mm;
+
+	mmap_assert_locked(mm);
+	return find_vma_intersection(mm, range->start,
+				     range->start + DRM_SVM_RANGE_SIZE);
+}
+
+static void drm_svm_gc_one(struct drm_svm_range *range)
+{
+	struct mm_struct *mm = range->svm->mm;
+	bool used = false;
+
+	/* cleared first: an unmap from now on queues the range again */
+	clear_bit(DRM_SVM_RANGE_IN_GC, &range->flags);
+	smp_mb__after_atomic();
+	if (mmget_not_zero(mm)) {
+		mmap_read_lock(mm);
+		used = drm_svm_range_has_vma(range);
+		mmap_read_unlock(mm);
+		mmput_async(mm);
+	}
+	if (!used)
+		drm_svm_range_remove(range);
+	drm_svm_range_put(range);
+}
+
+static void drm_svm_gc_work(struct work_struct *work)
+{
+	struct drm_svm *svm = container_of(work, struct drm_svm, gc.work);
+	struct drm_svm_range *range, *next;
+
+	llist_for_each_entry_safe(range, next, llist_del_all(&svm->gc.list),
+				  gc_node) {
+		drm_svm_gc_one(range);
+		cond_resched();
+	}
+}
+
+/**
+ * drm_svm_gc_queue() - memory of a range was unmapped: look whether any is left
+ * @range: the range
+ *
+ * Context: any; called from the notifier, so does not allocate or sleep.
+ */
+void drm_svm_gc_queue(struct drm_svm_range *range)
+{
+	struct drm_svm *svm = range->svm;
+
+	if (test_and_set_bit(DRM_SVM_RANGE_IN_GC, &range->flags))
+		return;
+	kref_get(&range->ref);
+	if (llist_add(&range->gc_node, &svm->gc.list))
+		queue_work(drm_svm_wq, &svm->gc.work);
+}
+
+void drm_svm_gc_init(struct drm_svm *svm)
+{
+	init_llist_head(&svm->gc.list);
+	INIT_WORK(&svm->gc.work, drm_svm_gc_work);
+	svm->gc.next_scan = jiffies;
+}
+
+/* No notifier is left that could queue; drop what is queued. */
+void drm_svm_gc_fini(struct drm_svm *svm)
+{
+	flush_work(&svm->gc.work);
+	WARN_ON(!llist_empty(&svm->gc.list));
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-mapping.h>
+#include <linux/hmm.h>
+#include <linux/mm.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Runs
+ *
+ * From the result of a page-table walk to calls of &drm_svm_context_ops.map.
+ *
+ * The walk's array is cut into chunks: pages of one folio, physically
+ * contiguous, with the same permissions. A chunk is DMA-mapped in one call and
+ * appended to the last run where it continues it. A 2 MiB folio is one chunk
+ * and one run.
+ *
+ * Where the DMA layer needs every address back (&drm_svm_device.track_dma) a
+ * chunk is mapped a page at a time and the addresses are kept in the view, so
+ * that an invalidation of one page can undo just that page. Elsewhere nothing
+ * is kept.
+ *
+ * Everything here runs under &drm_svm_range.pt_lock with a good sequence: the
+ * CPU's page table still holds the pages, so they are safe to look at without
+ * a reference.
+ */
+
+#define DRM_SVM_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
+/* Runs that wait to be written: contiguous in virtual addresses. */
+struct drm_svm_run_batch {
+	struct drm_svm_range *range;
+	struct drm_svm_view *view;
+	struct drm_svm_run *runs;
+	unsigned int n;
+	unsigned int first;
+	unsigned int next;
+};
+
+static void drm_svm_run_emit(struct drm_svm_run_batch *b)
+{
+	struct drm_svm_context *ctx = b->view->ctx;
+	unsigned long start = drm_svm_page_addr(b->range, b->first);
+
+	if (!b->n)
+		return;
+	ctx->ops->map(ctx, start, b->runs, b->n);
+	trace_drm_svm_map(ctx, start, b->next - b->first, b->n);
+	b->n = 0;
+}
+
+static bool drm_svm_run_continues(const struct drm_svm_run *run,
+				  dma_addr_t addr, u16 prot)
+{
+	return run->addr + ((dma_addr_t)run->npages << PAGE_SHIFT) == addr &&
+	       run->prot == prot;
+}
+
+static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
+			     unsigned int npages, dma_addr_t addr, u16 prot)
+{
+	if (b->n && b->next != index)
+		drm_svm_run_emit(b);
+	if (!b->n)
+		b->first = index;
+
+	if (b->n && drm_svm_run_continues(&b->runs[b->n - 1], addr, prot)) {
+		b->runs[b->n - 1].npages += npages;
+	} else {
+		b->runs[b->n++] = (struct drm_svm_run) {
+			.addr = addr,
+			.npages = npages,
+			.location = DRM_SVM_LOCATION_SYSTEM,
+			.prot = prot,
+		};
+	}
+	b->next = index + npages;
+
+	bitmap_set(b->view->mapped, index, npages);
+	if (prot & DRM_SVM_PAGE_WRITE)
+		bitmap_set(b->view->writable, index, npages);
+}
+
+static int drm_svm_run_map_whole(struct drm_svm_run_batch *b,
+				 unsigned int index, unsigned int npages,
+				 phys_addr_t phys, u16 prot)
+{
+	struct device *dev = b->view->ctx->sdev->dma_dev;
+	dma_addr_t addr;
+
+	addr = dma_map_phys(dev, phys, (size_t)npages << PAGE_SHIFT,
+			    DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
+	if (dma_mapping_error(dev, addr))
+		return -ENOMEM;
+	drm_svm_run_push(b, index, npages, addr, prot);
+	return 0;
+}
+
+static int drm_svm_run_map_paged(struct drm_svm_run_batch *b,
+				 unsigned int index, unsigned int npages,
+				 phys_addr_t phys, u16 prot)
+{
+	struct drm_svm_context *ctx = b->view->ctx;
+	dma_addr_t *dma_addr = b->view->dma_addr;
+	unsigned int i;
+
+	for (i = index; i < index + npages; i++, phys += PAGE_SIZE) {
+		if (!test_bit(i, b->view->mapped)) {
+			dma_addr[i] = dma_map_phys(ctx->sdev->dma_dev, phys,
+						   PAGE_SIZE, DMA_BIDIRECTIONAL,
+						   DRM_SVM_DMA_ATTRS);
+			if (dma_mapping_error(ctx->sdev->dma_dev, dma_addr[i]))
+				return -ENOMEM;
+			drm_svm_stat_add(ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
+		}
+		drm_svm_run_push(b, i, 1, dma_addr[i], prot);
+	}
+	return 0;
+}
+
+/* Pages from @i on that are all mapped, or all not mapped. */
+static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
+					   unsigned int i, unsigned int last)
+{
+	if (test_bit(i, view->mapped))
+		return find_next_zero_bit(view->mapped, last, i) - i;
+	return find_next_bit(view->mapped, last, i) - i;
+}
+
+static bool drm_svm_run_is_mapped(const struct drm_svm_view *view,
+				  unsigned int i, unsigned int n, bool write)
+{
+	if (!test_bit(i, view->mapped))
+		return false;
+	return !write || find_next_zero_bit(view->writable, i + n, i) == i + n;
+}
+
+/* Map one chunk, less what is mapped well enough. */
+static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
+				 unsigned int last, struct page *page,
+				 bool write)
+{
+	u16 prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0);
+	struct drm_svm_context *ctx = b->view->ctx;
+	phys_addr_t phys = page_to_phys(page);
+	unsigned int n;
+	int err;
+
+	for (; i < last; i += n, phys += (phys_addr_t)n << PAGE_SHIFT) {
+		bool mapped = test_bit(i, b->view->mapped);
+
+		n = drm_svm_run_same_state(b->view, i, last);
+		if (drm_svm_run_is_mapped(b->view, i, n, write))
+			continue;
+		if (b->view->dma_addr)
+			err = drm_svm_run_map_paged(b, i, n, phys, prot);
+		else
+			err = drm_svm_run_map_whole(b, i, n, phys, prot);
+		if (err)
+			return err;
+		if (!mapped)
+			drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_MAPPED, n);
+	}
+	return 0;
+}
+
+static bool drm_svm_pfn_usable(unsigned long pfn)
+{
+	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
+}
+
+/*
+ * Pages from @i on that belong to one folio and have the same permissions. A
+ * large mapping of the CPU says so at once, else page by page.
+ */
+static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
+				      unsigned int last, struct folio *folio)
+{
+	struct page *page = hmm_pfn_to_page(pfns[i]);
+	unsigned long in_folio = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	unsigned int order = hmm_pfn_to_map_order(pfns[i]);
+	unsigned int n = 1;
+
+	last = min_t(unsigned long, last, i + in_folio);
+	if (order >= PMD_SHIFT - PAGE_SHIFT)
+		return last - i;
+	while (i + n < last && pfns[i + n] == pfns[i] + n)
+		n++;
+	return n;
+}
+
+/**
+ * drm_svm_run_map_locked() - map what a walk found for one context
+ * @range: the range
+ * @view: the context's view of it
+ * @scratch: the walk's result, and room for runs
+ * @first: first page
+ * @last: page past the last one
+ * @writes: pages to which the GPU asked to write
+ *
+ * Pages that are mapped well enough already are left alone, pages that the
+ * walk did not find are skipped. Each page mapped writable is dirty on return.
+ *
+ * Context: pt_lock of @range held, sequence checked. Does not allocate.
+ * Return: 0, or -ENOMEM where a page could not be DMA-mapped; the pages before
+ * it are mapped.
+ */
+int drm_svm_run_map_locked(struct drm_svm_range *range,
+			   struct drm_svm_view *view,
+			   struct drm_svm_scratch *scratch, unsigned int first,
+			   unsigned int last, const unsigned long *writes)
+{
+	struct drm_svm_run_batch b = {
+		.range = range, .view = view, .runs = scratch->runs,
+	};
+	const unsigned long *pfns = scratch->pfns;
+	unsigned int i, n;
+	int err = 0;
+
+	lockdep_assert_held(&range->pt_lock);
+
+	for (i = first; i < last && !err; i += n) {
+		struct folio *folio;
+		struct page *page;
+		bool write;
+
+		n = 1;
+		if (!drm_svm_pfn_usable(pfns[i]))
+			continue;
+		page = hmm_pfn_to_page(pfns[i]);
+		folio = page_folio(page);
+		n = drm_svm_run_chunk(pfns, i, last, folio);
+		write = (pfns[i] & HMM_PFN_WRITE) &&
+			drm_svm_policy_map_writable(folio,
+				find_next_bit(writes, i + n, i) < i + n);
+		/*
+		 * The CPU's entry cannot go before this lock is dropped, so
+		 * neither truncation nor reclaim can miss the flag.
+		 */
+		if (write && !folio_test_dirty(folio))
+			folio_mark_dirty(folio);
+		err = drm_svm_run_add_chunk(&b, i, i + n, page, write);
+	}
+	drm_svm_run_emit(&b);
+	return err;
+}
+
+/**
+ * drm_svm_run_unmap_dma() - give back the DMA addresses of mapped pages
+ * @view: a view that keeps DMA addresses
+ * @first: first page, mapped
+ * @last: page past the last one, all mapped
+ *
+ * Context: pt_lock of the range held; the GPU can no longer use the addresses.
+ */
+void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
+			   unsigned int last)
+{
+	struct device *dev = view->ctx->sdev->dma_dev;
+	unsigned int i;
+
+	for (i = first; i < last; i++)
+		dma_unmap_phys(dev, view->dma_addr[i], PAGE_SIZE,
+			       DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
+	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_UNMAPPED, last - first);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _DRM_SVM_H_
+#define _DRM_SVM_H_
+
+#include <linux/bits.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include <uapi/drm/drm_svm.h>
+
+struct dentry;
+struct device;
+struct drm_device;
+struct drm_printer;
+struct drm_svm;
+struct drm_svm_context;
+struct drm_svm_stats;
+
+/**
+ * struct drm_svm_device - one GPU that takes part
+ *
+ * Embedded in the driver's device. Constant from drm_svm_device_init() on.
+ * No reference counting is provided: the driver's device outlives its
+ * contexts.
+ */
+struct drm_svm_device {
+	/** @drm: the DRM device. */
+	struct drm_device *drm;
+
+	/** @dma_dev: the device that does the DMA. */
+	struct device *dma_dev;
+
+	/** @va_end: first address, in bytes, that the GPU's MMU cannot translate. */
+	u64 va_end;
+
+	/**
+	 * @track_dma: the DMA layer needs every address back, so they are kept
+	 * a page each; see dma_need_unmap().
+	 */
+	bool track_dma;
+};
+
+/** DRM_SVM_ACCESS_READ - the GPU wants to read. */
+#define DRM_SVM_ACCESS_READ	BIT(0)
+/** DRM_SVM_ACCESS_WRITE - the GPU wants to write, or to do an atomic. */
+#define DRM_SVM_ACCESS_WRITE	BIT(1)
+
+/**
+ * struct drm_svm_fault - one GPU access that missed
+ */
+struct drm_svm_fault {
+	/** @addr: the virtual address, in bytes; need not be aligned. */
+	u64 addr;
+
+	/** @cookie: the driver's own, handed back with the fault. */
+	u64 cookie;
+
+	/** @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both. */
+	u32 access;
+};
+
+/**
+ * struct drm_svm_run - contiguous pages of one kind
+ */
+struct drm_svm_run {
+	/** @addr: address for the device, in bytes; of the first page. */
+	dma_addr_t addr;
+
+	/** @npages: pages, not zero. */
+	u32 npages;
+
+	/** @location: enum drm_svm_location. */
+	u16 location;
+
+	/** @prot: DRM_SVM_PAGE_READ, with DRM_SVM_PAGE_WRITE or without. */
+	u16 prot;
+};
+
+/**
+ * struct drm_svm_context_ops - the MMU functions of one GPU page table
+ *
+ * Addresses are virtual, in bytes, multiples of PAGE_SIZE; intervals are
+ * half-open and never cross a range boundary (PMD_SIZE), but for the two TLB
+ * functions, whose interval may be as wide as the address space. Calls for
+ * different ranges run in parallel, so the driver locks its page table. A lock
+ * taken in @unmap, @map, @query, @tlb_flush_start or @tlb_flush_wait must never
+ * be held over an allocation that may reclaim, as all but the first run inside
+ * of MMU notifiers.
+ */
+struct drm_svm_context_ops {
+	/**
+	 * @map_prepare: make sure that @map and @unmap of [@start, @end) need
+	 * no memory.
+	 *
+	 * Process context, no drm_svm spinlock or page-table lock held; may
+	 * sleep and allocate with GFP_KERNEL. Nothing undoes it but @unmap and
+	 * the driver's own tear-down.
+	 *
+	 * Returns 0 or -ENOMEM.
+	 */
+	int (*map_prepare)(struct drm_svm_context *ctx, u64 start, u64 end);
+
+	/**
+	 * @map: write the page-table entries of @n runs, the first at @start,
+	 * each next one where the last one ended.
+	 *
+	 * Replaces what was there. Cannot fail, must not allocate. Called
+	 * after @map_prepare of an interval that holds all of the runs.
+	 */
+	void (*map)(struct drm_svm_context *ctx, u64 start,
+		    const struct drm_svm_run *runs, unsigned int n);
+
+	/**
+	 * @unmap: clear the page-table entries of [@start, @end).
+	 *
+	 * Other entries stay; a larger leaf that sticks out is split. Pages of
+	 * the interval that are not mapped are skipped. Cannot fail, must not
+	 * allocate.
+	 */
+	void (*unmap)(struct drm_svm_context *ctx, u64 start, u64 end);
+
+	/**
+	 * @tlb_flush_start: post a flush of [@start, @end) to every TLB that
+	 * may hold a translation of this context.
+	 *
+	 * Called with a spinlock held: must not sleep.
+	 */
+	void (*tlb_flush_start)(struct drm_svm_context *ctx, u64 start, u64 end);
+
+	/**
+	 * @tlb_flush_wait: wait for every flush posted so far.
+	 *
+	 * On return no access that uses a translation older than these
+	 * flushes is in flight or will be made. May sleep; must not wait for
+	 * anything that waits for a GPU fault, or that allocates.
+	 */
+	void (*tlb_flush_wait)(struct drm_svm_context *ctx);
+
+	/**
+	 * @fault_done: a fault from drm_svm_fault_queue_push() is over.
+	 *
+	 * With @err 0 the access may be tried again (it may miss again, when
+	 * the CPU was faster); else it must be cancelled. Called exactly once
+	 * a pushed fault, from process context, with no lock held.
+	 */
+	void (*fault_done)(struct drm_svm_context *ctx,
+			   const struct drm_svm_fault *fault, int err);
+
+	/**
+	 * @query: optional: add DRM_SVM_PAGE_ACCESSED, DRM_SVM_PAGE_DIRTY and
+	 * the leaf size to the state of the pages of [@start, @end).
+	 *
+	 * @state has one element a page. Must not sleep on an allocation.
+	 */
+	void (*query)(struct drm_svm_context *ctx, u64 start, u64 end,
+		      u32 *state);
+};
+
+/**
+ * struct drm_svm_context - one GPU's view of a shared address space
+ *
+ * Embedded in the driver's GPU VM, zeroed before drm_svm_context_attach(). No
+ * reference counting is provided: the driver's VM outlives the attachment.
+ */
+struct drm_svm_context {
+	/** @svm: the address space, NULL when not attached. */
+	struct drm_svm *svm;
+
+	/** @sdev: the GPU. Constant while attached. */
+	struct drm_svm_device *sdev;
+
+	/** @ops: the MMU functions. Constant while attached. */
+	const struct drm_svm_context_ops *ops;
+
+	/** @link: link in the list of contexts, under the lock of @svm. */
+	struct list_head link;
+
+	/** @stats: counters, a copy for each CPU. */
+	struct drm_svm_stats __percpu *stats;
+
+	/**
+	 * @flush: TLB flushes owed, under @flush.lock. Cleared entries take a
+	 * ticket; a flush posted later than the ticket covers it.
+	 */
+	struct {
+		/** @flush.lock: inside of the page-table lock of a range. */
+		spinlock_t lock;
+		/** @flush.start: lowest address owed; ~0 when none is. */
+		u64 start;
+		/** @flush.end: first address past what is owed. */
+		u64 end;
+		/** @flush.ticket: last ticket given. */
+		u64 ticket;
+		/** @flush.posted: last ticket for which a flush was posted. */
+		u64 posted;
+		/** @flush.done: last ticket for which a flush is over. */
+		u64 done;
+	} flush;
+
+	/** @busy: faults that are queued or being served. */
+	atomic_t busy;
+
+	/** @dead: no new faults; set once. */
+	bool dead;
+};
+
+int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
+			struct device *dma_dev, u64 va_end);
+void drm_svm_device_fini(struct drm_svm_device *sdev);
+
+int drm_svm_context_attach(struct drm_svm_context *ctx,
+			   struct drm_svm_device *sdev,
+			   const struct drm_svm_context_ops *ops);
+void drm_svm_context_detach(struct drm_svm_context *ctx);
+int drm_svm_context_check_mm(struct drm_svm_context *ctx);
+
+int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
+			     const struct drm_svm_fault *fault);
+
+int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
+			 struct drm_svm_device *sdev,
+			 const struct drm_svm_context_ops *ops,
+			 struct drm_svm_attach *args);
+int drm_svm_ioctl_query(struct drm_svm_context *ctx,
+			struct drm_svm_query *args);
+int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
+			   struct drm_svm_counters *args);
+
+void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p);
+
+#endif

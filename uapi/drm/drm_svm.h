@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _UAPI_DRM_SVM_H_
+#define _UAPI_DRM_SVM_H_
+
+#include <drm/drm.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/**
+ * DOC: Introduction
+ *
+ * Payloads of the shared virtual memory ioctls that any DRM driver built on
+ * drm_svm can adopt. A driver gives each payload an ioctl number of its own;
+ * the meaning of every field and of every error is fixed here.
+ *
+ * Rules, which hold for every structure of this file:
+ *
+ * - Fields have fixed sizes and are aligned to their size; the layout is the
+ *   same for 32 and 64 bit programs.
+ * - Fields named pad must be zero, unknown bits of flags must be zero;
+ *   anything else is -EINVAL and changes nothing.
+ * - Fields named out_ are written by the kernel and ignored on input.
+ * - Addresses are virtual addresses of the calling process, in bytes.
+ * - Structures grow at their end only. A field that an older program does
+ *   not know reads as zero, and zero means the behaviour before the field.
+ * - An ioctl that was interrupted by a signal can be restarted unchanged.
+ *
+ * A shared address space belongs to the process memory (the mm) that
+ * attached. A child of fork(), a process that was handed the file descriptor,
+ * and a process after execve() have another mm.
+ */
+
+/**
+ * DOC: Errors
+ *
+ * ============ ==============================================================
+ * errno        meaning
+ * ============ ==============================================================
+ * EINVAL       malformed call: unknown flag, non-zero padding, misaligned or
+ *              overflowing range, range outside of the shared window
+ * EPERM        the caller's mm is not the one that attached
+ * EEXIST       this file is already attached
+ * ENXIO        this file is not attached
+ * ENOENT       no mapping (VMA) at the address
+ * EACCES       the mapping does not allow this access
+ * EFAULT       the address cannot be used: a guard region, a poisoned page, a
+ *              truncated file, an unanswerable userfaultfd; the process is
+ *              gone; or a pointer argument cannot be read or written
+ * EOPNOTSUPP   memory of a kind that cannot be mirrored: device memory
+ *              (VM_IO, VM_PFNMAP), secret memory, guest_memfd; or a machine
+ *              whose DMA needs bounce buffers
+ * EAGAIN       raced with a change of the mapping; try again
+ * EBUSY        best-effort work gave up
+ * EINTR        a fatal signal is pending
+ * ENOSPC       no device memory
+ * ENOMEM       no system memory, or the limit of ranges is reached
+ * ENODEV       the device is unplugged
+ * ============ ==============================================================
+ */
+
+/**
+ * struct drm_svm_attach - share the caller's address space with the GPU
+ *
+ * From then on the GPU resolves accesses through this file to addresses from
+ * @out_va_start to @out_va_end the way the calling process would. A file
+ * attaches once, for its life.
+ */
+struct drm_svm_attach {
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+
+	/** @out_va_start: first shared address. */
+	__u64 out_va_start;
+
+	/** @out_va_end: first address past the shared window. */
+	__u64 out_va_end;
+
+	/** @out_page_size: bytes of a page, the unit of sharing. */
+	__u32 out_page_size;
+
+	/** @out_range_size: bytes of a range, the unit of policy. */
+	__u32 out_range_size;
+};
+
+/** DRM_SVM_PAGE_READ - the GPU has a translation that allows reads. */
+#define DRM_SVM_PAGE_READ		(1u << 0)
+/** DRM_SVM_PAGE_WRITE - the GPU has a translation that allows writes. */
+#define DRM_SVM_PAGE_WRITE		(1u << 1)
+/** DRM_SVM_PAGE_ACCESSED - the GPU used the translation. */
+#define DRM_SVM_PAGE_ACCESSED		(1u << 2)
+/** DRM_SVM_PAGE_DIRTY - the GPU wrote through the translation. */
+#define DRM_SVM_PAGE_DIRTY		(1u << 3)
+/** DRM_SVM_PAGE_LOCATION_SHIFT - where the page is, enum drm_svm_location. */
+#define DRM_SVM_PAGE_LOCATION_SHIFT	8
+/** DRM_SVM_PAGE_LOCATION_MASK - bits of the location. */
+#define DRM_SVM_PAGE_LOCATION_MASK	(0xffu << DRM_SVM_PAGE_LOCATION_SHIFT)
+/** DRM_SVM_PAGE_LEAF_SHIFT - log2 of the bytes of the page-table leaf. */
+#define DRM_SVM_PAGE_LEAF_SHIFT		16
+/** DRM_SVM_PAGE_LEAF_MASK - bits of the leaf size. */
+#define DRM_SVM_PAGE_LEAF_MASK		(0xffu << DRM_SVM_PAGE_LEAF_SHIFT)
+
+/**
+ * enum drm_svm_location - where a page that the GPU can reach lives
+ */
+enum drm_svm_location {
+	/** @DRM_SVM_LOCATION_NONE: the GPU has no translation. */
+	DRM_SVM_LOCATION_NONE = 0,
+	/** @DRM_SVM_LOCATION_SYSTEM: system memory. */
+	DRM_SVM_LOCATION_SYSTEM = 1,
+};
+
+/**
+ * struct drm_svm_query - what the GPU sees of some pages
+ *
+ * A snapshot: it faults nothing in and changes nothing. A page with no
+ * translation reads as zero, mapped by the CPU or not.
+ */
+struct drm_svm_query {
+	/** @start: first address, a multiple of the page size. */
+	__u64 start;
+
+	/**
+	 * @size: bytes, a multiple of the page size, not zero, at most
+	 * %DRM_SVM_QUERY_MAX_PAGES pages.
+	 */
+	__u64 size;
+
+	/**
+	 * @pages: pointer to one __u32 a page, written by the kernel with
+	 * %DRM_SVM_PAGE_READ and the other bits of that name.
+	 */
+	__u64 pages;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+};
+
+/** DRM_SVM_QUERY_MAX_PAGES - the most pages of one query. */
+#define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
+
+/**
+ * struct drm_svm_counters - what happened in one shared address space so far
+ *
+ * Counts are of this file alone and never decrease; the gauges at the end are
+ * the state of the moment. Only the owner of the address space may read them.
+ */
+struct drm_svm_counters {
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+
+	/** @out_faults: GPU faults taken from the device. */
+	__u64 out_faults;
+
+	/** @out_duplicates: faults already served by another fault. */
+	__u64 out_duplicates;
+
+	/** @out_batches: batches in which faults were served. */
+	__u64 out_batches;
+
+	/** @out_retries: tries that raced with the CPU and were repeated. */
+	__u64 out_retries;
+
+	/** @out_waits: faults handed to a thread that may wait for user space. */
+	__u64 out_waits;
+
+	/** @out_failed: faults answered with an error. */
+	__u64 out_failed;
+
+	/** @out_walks: walks of the CPU page table. */
+	__u64 out_walks;
+
+	/** @out_pages_mapped: pages mapped for the GPU. */
+	__u64 out_pages_mapped;
+
+	/** @out_pages_unmapped: pages whose mapping was taken away. */
+	__u64 out_pages_unmapped;
+
+	/** @out_invalidations: invalidations that met a mapped page. */
+	__u64 out_invalidations;
+
+	/** @out_flushes: TLB flushes. */
+	__u64 out_flushes;
+
+	/** @out_cur_pages: gauge: pages mapped now. */
+	__u64 out_cur_pages;
+
+	/** @out_cur_ranges: gauge: ranges of the address space now. */
+	__u64 out_cur_ranges;
+
+	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for undo. */
+	__u64 out_cur_dma_pages;
+};
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif
