@@ -5,7 +5,12 @@
 # Progress goes to stderr, so that a script's stdout stays free for its result.
 
 set -Eeuo pipefail
-trap 'echo "${BASH_SOURCE[0]}:$LINENO: failed: ${BASH_COMMAND%%$'"'\\n'"'*}" >&2' ERR
+report_error()
+{
+	# Only where it ends the script: "set +e" sections look at the status themselves
+	[[ $- != *e* ]] || echo "$0:$1: failed: ${2%%$'\n'*}" >&2
+}
+trap 'report_error "$LINENO" "$BASH_COMMAND"' ERR
 
 TOP=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
