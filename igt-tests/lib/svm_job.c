@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Jobs, syncobjs, threads and children for the tests.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/sync_file.h>
+#include <linux/userfaultfd.h>
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+
+/* Commands */
+
+struct drm_svm_test_cmd svm_cmd_fill(void *dst, size_t size, uint32_t value)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_FILL,
+		.dst = svm_va(dst),
+		.size = size,
+		.arg0 = value,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_copy(void *dst, const void *src, size_t size)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_COPY,
+		.dst = svm_va(dst),
+		.src = svm_va(src),
+		.size = size,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_touch(const void *addr, size_t size, size_t stride, bool write)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_TOUCH,
+		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
+		.dst = svm_va(addr),
+		.size = size,
+		.arg0 = stride,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_add32(void *addr, uint32_t value, uint64_t count)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
+		.dst = svm_va(addr),
+		.count = count,
+		.arg0 = value,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
+		.flags = DRM_SVM_TEST_CMD_64,
+		.dst = svm_va(addr),
+		.count = count,
+		.arg0 = value,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_chase(const struct svm_node *node, uint64_t count, void *result)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_CHASE,
+		.flags = DRM_SVM_TEST_CMD_64,
+		.src = svm_va(node),
+		.count = count,
+		.arg0 = offsetof(struct svm_node, next),
+		.arg1 = offsetof(struct svm_node, value),
+		.result = svm_va(result),
+	};
+}
+
+/* Submission and results */
+
+struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n)
+{
+	return (struct drm_svm_test_submit) {
+		.cmds = svm_va(cmds),
+		.num_cmds = n,
+		.engine = DRM_SVM_TEST_ENGINE_ANY,
+	};
+}
+
+int __svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
+{
+	return drmIoctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, args) ? -errno : 0;
+}
+
+uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
+{
+	igt_assert_eq(__svm_submit_ioctl(fd, args), 0);
+	return args->out_job;
+}
+
+uint64_t svm_submit_on(int fd, uint32_t engine, const struct drm_svm_test_cmd *cmds, uint32_t n)
+{
+	struct drm_svm_test_submit args = svm_submit_args(cmds, n);
+
+	args.engine = engine;
+	return svm_submit_ioctl(fd, &args);
+}
+
+int __svm_poll_job(int fd, uint64_t job)
+{
+	struct drm_svm_test_wait result;
+
+	return __svm_wait(fd, job, 0, &result);
+}
+
+void svm_wait_ok(int fd, uint64_t job)
+{
+	svm_wait_failed(fd, job, DRM_SVM_TEST_STATUS_OK, 0);
+}
+
+void svm_wait_failed(int fd, uint64_t job, uint32_t status, uint32_t err)
+{
+	struct drm_svm_test_wait result;
+
+	svm_wait(fd, job, &result);
+	igt_assert_f(result.out_status == status && result.out_errno == err,
+		     "status %u errno %u (command %u, address %#llx), not %u and %u\n",
+		     result.out_status, result.out_errno, result.out_cmd,
+		     (unsigned long long)result.out_addr, status, err);
+}
+
+void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, uint64_t addr)
+{
+	struct drm_svm_test_wait result;
+
+	svm_wait(fd, svm_submit(fd, cmd, 1), &result);
+	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_FAULT);
+	igt_assert_eq_u32(result.out_errno, err);
+	igt_assert_eq_u32(result.out_cmd, 0);
+	igt_assert_eq_u64(result.out_addr, addr);
+}
+
+/* Syncobjs */
+
+struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point)
+{
+	struct drm_svm_test_sync sync = {
+		.flags = point ? DRM_SVM_TEST_SYNC_TIMELINE : 0,
+		.point = point,
+	};
+
+	igt_assert_eq(drmSyncobjCreate(fd, 0, &sync.handle), 0);
+	return sync;
+}
+
+void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync)
+{
+	igt_assert_eq(drmSyncobjDestroy(fd, sync->handle), 0);
+}
+
+bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms)
+{
+	uint32_t handle = sync->handle;
+	uint64_t point = sync->point;
+	struct timespec now;
+	int64_t end;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	end = (now.tv_sec * 1000ll + ms) * NSEC_PER_MSEC + now.tv_nsec;
+	if (sync->flags & DRM_SVM_TEST_SYNC_TIMELINE)
+		return !drmSyncobjTimelineWait(fd, &handle, &point, 1, end, 0, NULL);
+	return !drmSyncobjWait(fd, &handle, 1, end, 0, NULL);
+}
+
+int svm_sync_status(int fd, const struct drm_svm_test_sync *sync)
+{
+	struct sync_file_info info = {};
+	int file = -1;
+	uint32_t tmp;
+
+	/* Only a binary syncobj can be exported, so copy the point to one */
+	igt_assert_eq(drmSyncobjCreate(fd, 0, &tmp), 0);
+	igt_assert_eq(drmSyncobjTransfer(fd, tmp, 0, sync->handle, sync->point, 0), 0);
+	igt_assert_eq(drmSyncobjExportSyncFile(fd, tmp, &file), 0);
+	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
+	close(file);
+	igt_assert_eq(drmSyncobjDestroy(fd, tmp), 0);
+
+	return info.status;
+}
+
+/* Endless jobs */
+
+struct svm_spin_mem {
+	struct svm_node node;
+	uint32_t running;
+};
+
+void svm_spin_submit(struct svm_spin *spin, int fd, uint32_t engine)
+{
+	struct svm_spin_mem *mem = svm_mmap_anon(sizeof(*mem));
+	struct drm_svm_test_cmd cmds[] = {
+		svm_cmd_fill(&mem->running, sizeof(mem->running), 1),
+		svm_cmd_chase(&mem->node, UINT64_MAX, NULL),
+	};
+
+	mem->node.next = &mem->node;
+	spin->fd = fd;
+	spin->mem = mem;
+	spin->job = svm_submit_on(fd, engine, cmds, 2);
+}
+
+void svm_spin_start(struct svm_spin *spin, int fd, uint32_t engine)
+{
+	svm_spin_submit(spin, fd, engine);
+	igt_assert(svm_until(READ_ONCE(spin->mem->running), 30000));
+	igt_assert_eq(__svm_poll_job(fd, spin->job), -ETIME);
+}
+
+void svm_spin_release(struct svm_spin *spin)
+{
+	WRITE_ONCE(spin->mem->node.next, NULL);
+}
+
+void svm_spin_stop(struct svm_spin *spin)
+{
+	svm_spin_release(spin);
+	svm_wait_ok(spin->fd, spin->job);
+	svm_spin_free(spin);
+}
+
+void svm_spin_free(struct svm_spin *spin)
+{
+	munmap(spin->mem, sizeof(*spin->mem));
+}
+
+/* Threads and children */
+
+void svm_threads(unsigned int n, void *(*fn)(void *arg), void *args, size_t size)
+{
+	pthread_t *threads = calloc(n, sizeof(*threads));
+
+	igt_assert(threads);
+	for (unsigned int i = 0; i < n; i++)
+		igt_assert_eq(pthread_create(&threads[i], NULL, fn, (char *)args + i * size), 0);
+	for (unsigned int i = 0; i < n; i++)
+		igt_assert_eq(pthread_join(threads[i], NULL), 0);
+	free(threads);
+	igt_thread_assert_no_failures();
+}
+
+pid_t svm_fork(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	igt_assert_eq(pipe(ends), 0);
+	if (__igt_fork()) {
+		pid = getpid();
+		igt_assert_eq(write(ends[1], &pid, sizeof(pid)), sizeof(pid));
+		close(ends[0]);
+		close(ends[1]);
+		return 0;
+	}
+	igt_assert_eq(read(ends[0], &pid, sizeof(pid)), sizeof(pid));
+	close(ends[0]);
+	close(ends[1]);
+	return pid;
+}
+
+int svm_reap(unsigned int seconds)
+{
+	int status;
+
+	igt_set_timeout(seconds, "a child does not end");
+	status = __igt_waitchildren();
+	igt_reset_timeout();
+	return status;
+}
+
+/* userfaultfd */
+
+int svm_uffd_open(void *addr, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = svm_va(addr), .len = size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	igt_require_f(uffd >= 0, "no userfaultfd: %s\n", strerror(errno));
+	igt_assert_eq(ioctl(uffd, UFFDIO_API, &api), 0);
+	igt_assert_eq(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
+	return uffd;
+}
+
+bool svm_uffd_pending(int uffd, unsigned int ms, uint64_t *addr)
+{
+	struct pollfd pollfd = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	if (poll(&pollfd, 1, ms) != 1 || read(uffd, &msg, sizeof(msg)) != sizeof(msg))
+		return false;
+	igt_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
+	*addr = msg.arg.pagefault.address;
+	return true;
+}
+
+void svm_uffd_copy(int uffd, void *page, const void *from)
+{
+	struct uffdio_copy copy = {
+		.dst = svm_va(page),
+		.src = svm_va(from),
+		.len = svm_page_size(),
+	};
+
+	igt_assert_eq(ioctl(uffd, UFFDIO_COPY, &copy), 0);
+}
+
+void svm_close_leaked(void)
+{
+	char path[64], target[64];
+
+	for (int fd = 3; fd < 1024; fd++) {
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, target, sizeof(target));
+		if (len > 15 && !memcmp(target, "/dev/dri/render", 15))
+			close(fd);
+	}
+}
+
+uint32_t svm_random(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_mem.h"
+
+#define MAX_SETTINGS	16
+#define PATTERN_STEP	2654435761u
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+static struct setting {
+	char path[128];
+	char value[128];
+} settings[MAX_SETTINGS];
+static unsigned int num_settings;
+static pid_t settings_owner;
+static bool swap_is_on;
+
+static bool read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = read(fd, text, size - 1);
+	close(fd);
+	if (len < 0)
+		return false;
+	text[len] = '\0';
+	return true;
+}
+
+bool svm_sys_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return ok;
+}
+
+long svm_sys_get(const char *path)
+{
+	char text[128];
+
+	return read_text(path, text, sizeof(text)) ? strtol(text, NULL, 0) : -1;
+}
+
+/* "always [madvise] never" stands for "madvise" */
+static void keep_chosen(char *text)
+{
+	char *open = strchr(text, '['), *close = strchr(text, ']');
+
+	if (open && close > open) {
+		*close = '\0';
+		memmove(text, open + 1, close - open);
+	}
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static void restore_at_exit(int sig)
+{
+	svm_sys_restore();
+}
+
+static void restore_later(void)
+{
+	if (!settings_owner)
+		igt_install_exit_handler(restore_at_exit);
+	settings_owner = getpid();
+}
+
+static bool setting_keep(const char *path)
+{
+	struct setting *s = &settings[num_settings];
+	unsigned int i;
+
+	for (i = 0; i < num_settings; i++)
+		if (!strcmp(settings[i].path, path))
+			return true;
+	restore_later();
+	igt_assert(num_settings < MAX_SETTINGS && strlen(path) < sizeof(s->path));
+	if (!read_text(path, s->value, sizeof(s->value)))
+		return false;
+	keep_chosen(s->value);
+	strcpy(s->path, path);
+	num_settings++;
+	return true;
+}
+
+bool svm_sys_set(const char *path, const char *value)
+{
+	return setting_keep(path) && svm_sys_write(path, value);
+}
+
+void svm_sys_restore(void)
+{
+	/* a child must not take back what its parent still works with */
+	if (settings_owner != getpid())
+		return;
+	svm_cgroup_leave();
+	if (swap_is_on)
+		svm_swap_off();
+	swap_is_on = false;
+	while (num_settings) {
+		struct setting *s = &settings[--num_settings];
+
+		if (!svm_sys_write(s->path, s->value))
+			igt_warn("cannot put %s back to %s\n", s->path, s->value);
+	}
+}
+
+void svm_run_cases(const struct svm_case *cases, size_t n)
+{
+	const struct svm_case *c;
+
+	for (c = cases; c < cases + n; c++) {
+		igt_describe(c->describe);
+		igt_subtest(c->name) {
+			int fd;
+
+			svm_sys_restore();	/* after one that failed */
+			fd = svm_open_attached();
+			c->run(fd);
+			close(fd);
+			svm_sys_restore();
+		}
+	}
+}
+
+void *svm_mmap_small(size_t size)
+{
+	void *addr = svm_mmap_aligned(size, svm_range_size());
+
+	igt_assert(!madvise(addr, size, MADV_NOHUGEPAGE));
+	return addr;
+}
+
+void *svm_mmap_thp(size_t size)
+{
+	void *addr = svm_mmap_aligned(size, svm_range_size());
+
+	igt_require(!madvise(addr, size, MADV_HUGEPAGE));
+	memset(addr, 0, size);
+	igt_require_f(svm_smaps_kb(addr, "AnonHugePages") >= size / 1024,
+		      "no huge pages to be had\n");
+	return addr;
+}
+
+void *svm_mmap_fixed(void *addr, size_t size, int prot, int flags, int fd)
+{
+	void *got = mmap(addr, size, prot, flags | MAP_FIXED, fd, 0);
+
+	igt_assert(got == addr);
+	return got;
+}
+
+void *svm_mmap_fd(int fd, size_t size, int flags)
+{
+	void *addr = svm_mmap_aligned(size, svm_range_size());
+
+	return svm_mmap_fixed(addr, size, PROT_READ | PROT_WRITE, flags, fd);
+}
+
+int svm_memfd(size_t size)
+{
+	int fd = memfd_create("svm", MFD_CLOEXEC);
+
+	igt_assert(fd >= 0);
+	igt_assert(!ftruncate(fd, size));
+	return fd;
+}
+
+int svm_tmpfile(const char *dir, size_t size)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/svm-XXXXXX", dir);
+	fd = mkostemp(path, O_CLOEXEC);
+	igt_assert_f(fd >= 0, "%s: %s\n", path, strerror(errno));
+	unlink(path);
+	igt_assert(!ftruncate(fd, size));
+	return fd;
+}
+
+void svm_hugetlb_reserve(size_t size)
+{
+	const char *path = "/proc/sys/vm/nr_hugepages";
+	long want = size / svm_range_size(), old = svm_sys_get(path);
+	char text[24];
+
+	igt_require(old >= 0);
+	snprintf(text, sizeof(text), "%ld", old + want);
+	igt_require(svm_sys_set(path, text));
+	igt_require(svm_sys_get(path) >= old + want);
+}
+
+bool svm_vma_named(const char *name, uintptr_t *start, uintptr_t *end)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char line[512];
+
+	igt_assert(maps);
+	while (!found && fgets(line, sizeof(line), maps)) {
+		char *at = strchr(line, '[');
+
+		line[strcspn(line, "\n")] = '\0';
+		found = at && !strcmp(at, name) &&
+			sscanf(line, "%lx-%lx", start, end) == 2;
+	}
+	fclose(maps);
+	return found;
+}
+
+void svm_pattern(void *addr, size_t size, uint32_t seed)
+{
+	uint32_t *word = addr;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*word); i++)
+		word[i] = seed + i * PATTERN_STEP;
+}
+
+bool svm_pattern_ok(const void *addr, size_t size, uint32_t seed)
+{
+	const uint32_t *word = addr;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*word); i++) {
+		uint32_t want = seed + i * PATTERN_STEP;
+
+		if (word[i] != want) {
+			igt_info("byte 0x%zx of 0x%zx: 0x%08x, not 0x%08x\n",
+				 i * sizeof(*word), size, word[i], want);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed)
+{
+	void *copy = svm_mmap_anon(size);
+	bool ok;
+
+	svm_gpu_copy(fd, copy, addr, size);
+	ok = svm_pattern_ok(copy, size, seed);
+	munmap(copy, size);
+	return ok;
+}
+
+uint32_t svm_prot(int fd, const void *addr)
+{
+	return svm_query_page(fd, addr) & SVM_PROT;
+}
+
+bool svm_prot_all(int fd, const void *addr, size_t size, uint32_t prot)
+{
+	size_t i, n = size / svm_page_size();
+	uint32_t *pages = calloc(n, sizeof(*pages));
+	bool ok = true;
+
+	igt_assert(pages);
+	svm_query(fd, addr, size, pages);
+	for (i = 0; ok && i < n; i++) {
+		ok = (pages[i] & SVM_PROT) == prot;
+		if (!ok)
+			igt_info("page %zu of %zu: state 0x%x, not 0x%x\n",
+				 i, n, pages[i], prot);
+	}
+	free(pages);
+	return ok;
+}
+
+unsigned int svm_leaf(int fd, const void *addr)
+{
+	uint32_t state = svm_query_page(fd, addr);
+	uint32_t shift = (state & DRM_SVM_PAGE_LEAF_MASK) >> DRM_SVM_PAGE_LEAF_SHIFT;
+
+	return shift ? 1u << shift : 0;
+}
+
+static void run_on_engine(int fd, const struct drm_svm_test_cmd *cmd, uint32_t engine)
+{
+	struct drm_svm_test_submit submit = {
+		.cmds = (uintptr_t)cmd,
+		.num_cmds = 1,
+		.engine = engine,
+	};
+	struct drm_svm_test_wait result;
+
+	igt_assert(!ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, &submit));
+	svm_wait(fd, submit.out_job, &result);
+	igt_assert_f(result.out_status == DRM_SVM_TEST_STATUS_OK,
+		     "engine %u: errno %u at 0x%llx\n", engine, result.out_errno,
+		     (unsigned long long)result.out_addr);
+}
+
+void svm_run_each_engine(int fd, const struct drm_svm_test_cmd *cmd)
+{
+	struct drm_svm_test_info info;
+	uint32_t i;
+
+	svm_info(fd, &info);
+	for (i = 0; i < info.out_engines; i++)
+		run_on_engine(fd, cmd, i);
+}
+
+void svm_need_swap(void)
+{
+	restore_later();
+	svm_swap_on();
+	swap_is_on = true;
+}
+
+bool svm_swapped(const void *addr, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size / svm_page_size(); i++)
+		if (!(svm_pagemap(svm_page(addr, i)) & SVM_PM_SWAP))
+			return false;
+	return true;
+}
+
+/*
+ * A page fresh from a fault sits in a per-CPU batch from where reclaim cannot
+ * take it. The fault may have run on any CPU; move_pages() empties all batches.
+ */
+void svm_lru_drain(void)
+{
+	static int dummy;
+	void *page = &dummy;
+	int node = 0, status;
+
+	syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 0);
+}
+
+bool svm_try_pageout(void *addr, size_t size, bool (*done)(const void *addr, size_t size))
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		svm_lru_drain();
+		/* EINTR and the like only mean that less was done */
+		if (madvise(addr, size, MADV_PAGEOUT) && errno == EINVAL)
+			return false;
+		if (done(addr, size))
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+void svm_swap_out(void *addr, size_t size)
+{
+	igt_assert_f(svm_try_pageout(addr, size, svm_swapped), "cannot swap out\n");
+}
+
+void svm_drop_caches(void)
+{
+	sync();
+	igt_assert(svm_sys_write("/proc/sys/vm/drop_caches", "1"));
+}
+
+static char cgroup_dir[64];
+
+bool svm_cgroup_set(const char *file, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup_dir, file);
+	return svm_sys_write(path, value);
+}
+
+void svm_cgroup_enter(void)
+{
+	snprintf(cgroup_dir, sizeof(cgroup_dir), "/sys/fs/cgroup/svm-%d", getpid());
+	igt_require(!mkdir(cgroup_dir, 0755));
+	restore_later();
+	igt_require(svm_cgroup_set("memory.high", "max"));
+	igt_assert(svm_cgroup_set("cgroup.procs", "0"));
+}
+
+void svm_cgroup_leave(void)
+{
+	if (!cgroup_dir[0])
+		return;
+	svm_sys_write("/sys/fs/cgroup/cgroup.procs", "0");
+	if (rmdir(cgroup_dir))
+		igt_warn("cannot remove %s: %s\n", cgroup_dir, strerror(errno));
+	cgroup_dir[0] = '\0';
+}
+
+int svm_gate(void)
+{
+	int gate = eventfd(0, EFD_SEMAPHORE);
+
+	igt_assert(gate >= 0);
+	return gate;
+}
+
+void svm_gate_open(int gate)
+{
+	uint64_t one = 1;
+
+	igt_assert_eq(write(gate, &one, sizeof(one)), sizeof(one));
+}
+
+void svm_gate_wait(int gate)
+{
+	struct pollfd poll_gate = { .fd = gate, .events = POLLIN };
+	uint64_t one;
+
+	igt_assert_eq(poll(&poll_gate, 1, 60 * 1000), 1);
+	igt_assert_eq(read(gate, &one, sizeof(one)), sizeof(one));
+}
