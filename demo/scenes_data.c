@@ -59,6 +59,26 @@ static void extent(struct node **nodes, const char **start, const char **end)
 	}
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct node *x = *(struct node * const *)a;
+	const struct node *y = *(struct node * const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* How many pages the nodes lie on. Sorts @nodes, but not the list. */
+static unsigned int count_pages(struct gpu *gpu, struct node **nodes)
+{
+	unsigned int i, n = 1;
+
+	qsort(nodes, NUM_NODES, sizeof(*nodes), compare_addresses);
+	for (i = 1; i < NUM_NODES; i++)
+		n += gpu_ptr(nodes[i]) / gpu->page_size !=
+		     gpu_ptr(nodes[i - 1]) / gpu->page_size;
+	return n;
+}
+
 static uint64_t sum_on_cpu(const struct node *node)
 {
 	uint64_t sum = 0;
@@ -85,26 +105,44 @@ static void chase(struct gpu *gpu, const struct node *first, uint64_t *result)
 		ui_agree(false, "the GPU failed where the CPU does not: errno %d", error);
 }
 
+static void explain_faults(uint64_t faults, unsigned int pages)
+{
+	ui_text("The nodes lie on %u pages, and %llu faults were enough%s", pages,
+		(unsigned long long)faults, faults < pages ?
+		": each also mapped neighbours that the CPU has." : ".");
+}
+
+static void explain_repetition(uint64_t faults)
+{
+	if (faults)
+		ui_text("The same again: %llu faults, for the CPU had changed something.",
+			(unsigned long long)faults);
+	else
+		ui_text("The same again: not a single fault, all is mapped now.");
+}
+
 static void show_list(struct gpu *gpu, struct node **nodes)
 {
 	struct drm_svm_counters before, after, again;
+	const struct node *first = nodes[0];
+	uint64_t found[2] = {}, second[2] = {};
 	const char *start, *end;
-	uint64_t first[2] = {}, second[2] = {};
 
 	gpu_counters(gpu, &before);
-	chase(gpu, nodes[0], first);
+	chase(gpu, first, found);
 	gpu_counters(gpu, &after);
-	chase(gpu, nodes[0], second);
-	gpu_counters(gpu, &again);
-
 	extent(nodes, &start, &end);
 	ui_map(gpu, start, end - start);
 	ui_counted(&before, &after);
-	ui_same("nodes found", first[1], NUM_NODES);
-	ui_same("sum of their values", first[0], sum_on_cpu(nodes[0]));
-	ui_text("The same once more:");
-	ui_counted(&after, &again);
-	ui_same("sum again", second[0], sum_on_cpu(nodes[0]));
+	explain_faults(after.out_faults - before.out_faults, count_pages(gpu, nodes));
+	ui_same("nodes found", found[1], NUM_NODES);
+	ui_same("sum of their values", found[0], sum_on_cpu(first));
+
+	gpu_counters(gpu, &before);
+	chase(gpu, first, second);
+	gpu_counters(gpu, &again);
+	explain_repetition(again.out_faults - before.out_faults);
+	ui_same("sum again", second[0], sum_on_cpu(first));
 }
 
 void scene_list(struct gpu *gpu)
