@@ -70,11 +70,13 @@ static void drm_svm_print_range(struct drm_svm_context *ctx,
  */
 void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 {
-	struct drm_svm *svm = smp_load_acquire(&ctx->svm);
 	struct drm_svm_range *range;
+	struct drm_svm *svm;
 	unsigned long index;
 	unsigned int i;
 
+	/* pairs with the release in drm_svm_context_attach() */
+	svm = smp_load_acquire(&ctx->svm);
 	if (!svm) {
 		drm_puts(p, "not attached\n");
 		return;

@@ -92,35 +92,14 @@ static void drm_svm_query_range(struct drm_svm_context *ctx,
 	drm_svm_range_put(range);
 }
 
-/**
- * drm_svm_ioctl_query() - body of a query ioctl
- * @ctx: the context
- * @args: the payload
- *
- * Context: process context, no lock held.
- * Return: 0, -ENXIO, -EPERM, -EINVAL, -EFAULT, -ENOMEM or -EINTR.
- */
-int drm_svm_ioctl_query(struct drm_svm_context *ctx,
-			struct drm_svm_query *args)
+/* Range by range; @state has room for one. */
+static int drm_svm_query_all(struct drm_svm_context *ctx,
+			     const struct drm_svm_query *args, u32 *state)
 {
 	u32 __user *out = u64_to_user_ptr(args->pages);
-	u32 *state __free(kfree) = NULL;
-	unsigned long start, next, end;
-	int err;
+	unsigned long start, next, n, end = args->start + args->size;
 
-	err = drm_svm_context_check_mm(ctx);
-	if (!err)
-		err = drm_svm_query_check(ctx, args);
-	if (err)
-		return err;
-	state = kmalloc_objs(*state, DRM_SVM_RANGE_PAGES);
-	if (!state)
-		return -ENOMEM;
-
-	end = args->start + args->size;
 	for (start = args->start; start < end; start = next) {
-		unsigned long n;
-
 		next = min((start | ~DRM_SVM_RANGE_MASK) + 1, end);
 		n = (next - start) >> PAGE_SHIFT;
 		drm_svm_query_range(ctx, start, next, state);
@@ -133,6 +112,33 @@ int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 		cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * drm_svm_ioctl_query() - body of a query ioctl
+ * @ctx: the context
+ * @args: the payload
+ *
+ * Context: process context, no lock held.
+ * Return: 0, -ENXIO, -EPERM, -EINVAL, -EFAULT, -ENOMEM or -EINTR.
+ */
+int drm_svm_ioctl_query(struct drm_svm_context *ctx,
+			struct drm_svm_query *args)
+{
+	u32 *state;
+	int err;
+
+	err = drm_svm_context_check_mm(ctx);
+	if (!err)
+		err = drm_svm_query_check(ctx, args);
+	if (err)
+		return err;
+	state = kmalloc_objs(*state, DRM_SVM_RANGE_PAGES);
+	if (!state)
+		return -ENOMEM;
+	err = drm_svm_query_all(ctx, args, state);
+	kfree(state);
+	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_query);
 

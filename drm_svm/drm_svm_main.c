@@ -285,8 +285,10 @@ EXPORT_SYMBOL_GPL(drm_svm_context_detach);
  */
 int drm_svm_context_check_mm(struct drm_svm_context *ctx)
 {
-	struct drm_svm *svm = smp_load_acquire(&ctx->svm);
+	struct drm_svm *svm;
 
+	/* pairs with the release in drm_svm_context_attach() */
+	svm = smp_load_acquire(&ctx->svm);
 	if (!svm)
 		return -ENXIO;
 	return svm->mm == current->mm ? 0 : -EPERM;

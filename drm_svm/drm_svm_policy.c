@@ -72,6 +72,8 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
  * that reclaim must write to swap in any case. A clean file page, a page that
  * MADV_FREE gave up, and a page with a clean copy in swap would all be written
  * back for nothing: they are mapped read-only until the GPU writes.
+ *
+ * Return: true to map it writable, and to mark it dirty.
  */
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested)
 {

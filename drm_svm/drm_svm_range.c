@@ -343,18 +343,21 @@ struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 /**
  * drm_svm_range_remove_all() - remove every range
  * @svm: an address space without contexts
+ *
+ * The collector may still be at work, on the same ranges.
  */
 void drm_svm_range_remove_all(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
 	unsigned long index;
 
-	/* the last user: nobody else removes, so the entry is a reference */
 	xa_for_each(&svm->ranges, index, range) {
-		drm_svm_range_remove(range);
+		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+		if (range)
+			drm_svm_range_remove(range);
+		drm_svm_range_put(range);
 		cond_resched();
 	}
-	WARN_ON(atomic_long_read(&svm->nranges));
 }
 
 static bool drm_svm_range_has_vma(struct drm_svm_range *range)
@@ -371,8 +374,8 @@ static void drm_svm_gc_one(struct drm_svm_range *range)
 	struct mm_struct *mm = range->svm->mm;
 	bool used = false;
 
-	/* cleared first: an unmap from now on queues the range again */
 	clear_bit(DRM_SVM_RANGE_IN_GC, &range->flags);
+	/* before the look at the VMAs: an unmap from now on queues it again */
 	smp_mb__after_atomic();
 	if (mmget_not_zero(mm)) {
 		mmap_read_lock(mm);
@@ -421,9 +424,10 @@ void drm_svm_gc_init(struct drm_svm *svm)
 	svm->gc.next_scan = jiffies;
 }
 
-/* No notifier is left that could queue; drop what is queued. */
+/* After the last notifier, so that nothing is queued any more. */
 void drm_svm_gc_fini(struct drm_svm *svm)
 {
 	flush_work(&svm->gc.work);
 	WARN_ON(!llist_empty(&svm->gc.list));
+	WARN_ON(atomic_long_read(&svm->nranges));
 }

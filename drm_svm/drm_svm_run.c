@@ -222,9 +222,9 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 	lockdep_assert_held(&range->pt_lock);
 
 	for (i = first; i < last && !err; i += n) {
+		bool write, requested;
 		struct folio *folio;
 		struct page *page;
-		bool write;
 
 		n = 1;
 		if (!drm_svm_pfn_usable(pfns[i]))
@@ -232,12 +232,14 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		page = hmm_pfn_to_page(pfns[i]);
 		folio = page_folio(page);
 		n = drm_svm_run_chunk(pfns, i, last, folio);
+		requested = find_next_bit(writes, i + n, i) < i + n;
 		write = (pfns[i] & HMM_PFN_WRITE) &&
-			drm_svm_policy_map_writable(folio,
-				find_next_bit(writes, i + n, i) < i + n);
+			drm_svm_policy_map_writable(folio, requested);
 		/*
 		 * The CPU's entry cannot go before this lock is dropped, so
-		 * neither truncation nor reclaim can miss the flag.
+		 * neither truncation nor reclaim can miss the flag. A file
+		 * system whose dirtying allocates has dirtied the folio before
+		 * it let the CPU's entry be writable.
 		 */
 		if (write && !folio_test_dirty(folio))
 			folio_mark_dirty(folio);
