@@ -236,24 +236,27 @@ bool svm_vma_named(const char *name, uintptr_t *start, uintptr_t *end)
 
 void svm_pattern(void *addr, size_t size, uint32_t seed)
 {
-	uint32_t *word = addr;
-	size_t i;
+	size_t i, n = size / sizeof(uint32_t);
 
-	for (i = 0; i < size / sizeof(*word); i++)
-		word[i] = seed + i * PATTERN_STEP;
+	/* @addr need not be aligned */
+	for (i = 0; i < n; i++) {
+		uint32_t word = seed + i * PATTERN_STEP;
+
+		memcpy((char *)addr + i * sizeof(word), &word, sizeof(word));
+	}
 }
 
 bool svm_pattern_ok(const void *addr, size_t size, uint32_t seed)
 {
-	const uint32_t *word = addr;
-	size_t i;
+	size_t i, n = size / sizeof(uint32_t);
 
-	for (i = 0; i < size / sizeof(*word); i++) {
-		uint32_t want = seed + i * PATTERN_STEP;
+	for (i = 0; i < n; i++) {
+		uint32_t word, want = seed + i * PATTERN_STEP;
 
-		if (word[i] != want) {
+		memcpy(&word, (const char *)addr + i * sizeof(word), sizeof(word));
+		if (word != want) {
 			igt_info("byte 0x%zx of 0x%zx: 0x%08x, not 0x%08x\n",
-				 i * sizeof(*word), size, word[i], want);
+				 i * sizeof(word), size, word, want);
 			return false;
 		}
 	}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TEST: svm fault
+ * Category: Security
+ * Description: Accesses that cannot be served fail their job, by name, and nothing else.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+
+IGT_TEST_DESCRIPTION("Accesses that cannot be served fail their job, by name, and nothing else.");
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#endif
+
+/* Read and write of one word; the fault must name the page or the very byte */
+static void assert_faults(int fd, uint64_t addr, bool write, uint32_t err)
+{
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_TOUCH, .dst = addr, .size = 4, .arg0 = 4,
+		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
+	};
+
+	svm_run_faults(fd, &cmd, err, addr);
+}
+
+static void assert_works(int fd)
+{
+	uint32_t word = 0;
+
+	svm_gpu_write32(fd, &word, 0x600d);
+	igt_assert_eq_u32(READ_ONCE(word), 0x600d);
+}
+
+static void test_hole(int fd)
+{
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(3 * page);
+
+	munmap(map + page, page);
+	for (int write = 0; write < 2; write++)
+		assert_faults(fd, svm_va(map + page) + 8, write, ENOENT);
+	svm_gpu_touch(fd, map, page, page, true);
+	svm_gpu_touch(fd, map + 2 * page, page, page, true);
+	igt_assert_eq_u32(svm_query_page(fd, map + page), 0);
+	munmap(map, page);
+	munmap(map + 2 * page, page);
+}
+
+static void test_null(int fd)
+{
+	assert_faults(fd, 0, true, ENOENT);
+	assert_faults(fd, 8, false, ENOENT);
+	assert_works(fd);
+}
+
+static void test_prot_none(int fd)
+{
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(page);
+
+	*map = 1;
+	svm_gpu_touch(fd, map, page, page, true);
+	igt_assert_eq(mprotect(map, page, PROT_NONE), 0);
+	for (int write = 0; write < 2; write++)
+		assert_faults(fd, svm_va(map), write, EACCES);
+	igt_assert_eq(mprotect(map, page, PROT_READ | PROT_WRITE), 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, map) & 0xff, *map);
+	munmap(map, page);
+}
+
+static void test_read_only(int fd)
+{
+	size_t page = svm_page_size();
+	uint32_t *map = svm_mmap_anon(page);
+
+	*map = 0x1234;
+	igt_assert_eq(mprotect(map, page, PROT_READ), 0);
+	assert_faults(fd, svm_va(map), true, EACCES);
+	igt_assert_eq_u32(svm_gpu_read32(fd, map), 0x1234);
+	assert_faults(fd, svm_va(map), true, EACCES);
+	igt_assert_eq_u32(*map, 0x1234);
+	munmap(map, page);
+}
+
+/* The gap below a stack is no mapping; a guard page is one that nobody may use */
+static void test_guard(int fd)
+{
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(3 * page);
+	uint8_t *stack = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+
+	igt_assert(stack != MAP_FAILED);
+	igt_require(!madvise(map + page, page, MADV_GUARD_INSTALL));
+	for (int write = 0; write < 2; write++) {
+		assert_faults(fd, svm_va(map + page), write, EFAULT);
+		assert_faults(fd, svm_va(stack) - page, write, ENOENT);
+	}
+	svm_gpu_touch(fd, map, page, page, true);
+	svm_gpu_touch(fd, map + 2 * page, page, page, true);
+	munmap(map, 3 * page);
+	munmap(stack, 4 * page);
+}
+
+/* Kernel addresses, holes of the address format, the end of everything */
+static void test_wild_addresses(int fd)
+{
+	struct drm_svm_test_info info;
+	static const uint64_t wild[] = {
+		0xffff888000000000ull, 0xffffffff81000000ull, 0xfffffffffffff000ull,
+		0xfffffffffffffff0ull, 0x8000000000000000ull, 0x0000800000000000ull,
+		0x00007ffffffff000ull, 0xff00000000000000ull, 0xffff800000000000ull,
+	};
+
+	svm_info(fd, &info);
+	for (size_t i = 0; i < ARRAY_SIZE(wild); i++) {
+		for (int write = 0; write < 2; write++) {
+			struct drm_svm_test_cmd cmd = svm_cmd_touch((void *)wild[i], 4, 4, write);
+			struct drm_svm_test_wait result;
+
+			svm_wait(fd, svm_submit(fd, &cmd, 1), &result);
+			igt_assert_f(result.out_status == DRM_SVM_TEST_STATUS_FAULT &&
+				     (result.out_errno == EFAULT || result.out_errno == ENOENT),
+				     "%#llx: status %u, errno %u\n", (unsigned long long)wild[i],
+				     result.out_status, result.out_errno);
+			igt_assert_eq_u64(result.out_addr, wild[i]);
+		}
+	}
+	assert_works(fd);
+}
+
+/* Each operand of each command at a kernel address, and with a size that wraps */
+static void test_wild_operands(int fd)
+{
+	uint64_t wild = 0xffff888000001000ull, ok = svm_va(svm_mmap_anon(svm_page_size()));
+	struct drm_svm_test_cmd cmds[] = {
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = wild, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = -4ull },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 1ull << 63 },
+		{ .op = DRM_SVM_TEST_OP_COPY, .dst = wild, .src = ok, .size = 3 },
+		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = wild, .size = 3 },
+		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 64, .size = -1ull },
+		{ .op = DRM_SVM_TEST_OP_COMPARE, .dst = wild, .src = ok, .size = 5 },
+		{ .op = DRM_SVM_TEST_OP_COMPARE, .dst = ok, .src = wild, .size = 5 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = wild, .size = 64, .arg0 = 8 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = ~0ull, .arg0 = 1ull << 62 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = wild, .arg0 = 1, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = wild, .arg1 = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = wild, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg0 = wild, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg1 = wild, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = wild, .src = ok, .arg0 = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = wild, .arg0 = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok, .arg0 = wild, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok, .arg0 = ok, .count = ~0ull },
+		{ .op = DRM_SVM_TEST_OP_SCATTER, .dst = wild, .src = ok, .arg0 = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_SCATTER, .dst = ok, .src = ok, .arg0 = wild, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = wild },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .result = wild },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++) {
+		struct drm_svm_test_wait result;
+
+		svm_wait(fd, svm_submit(fd, &cmds[i], 1), &result);
+		igt_assert_f(result.out_status != DRM_SVM_TEST_STATUS_OK,
+			     "command %zu succeeded\n", i);
+		assert_works(fd);
+	}
+	munmap((void *)ok, svm_page_size());
+}
+
+/* A range that starts in good memory faults at the first byte that is not */
+static void test_fault_address(int fd)
+{
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(4 * page);
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(map, 3 * page, 0x11111111);
+
+	munmap(map + 2 * page, 2 * page);
+	svm_run_faults(fd, &cmd, ENOENT, svm_va(map + 2 * page));
+	igt_assert(svm_cpu_all32(map, 2 * page, 0x11111111));
+	cmd = svm_cmd_copy(map, map + page + 7, page);
+	svm_run_faults(fd, &cmd, ENOENT, svm_va(map + 2 * page));
+	munmap(map, 2 * page);
+}
+
+/* The result names the command; those before it ran, those after it did not */
+static void test_fault_in_the_middle(int fd)
+{
+	uint32_t *words = svm_mmap_anon(svm_page_size());
+	uint8_t *hole = svm_mmap_anon(svm_page_size());
+	struct drm_svm_test_cmd cmds[5];
+	struct drm_svm_test_wait result;
+
+	munmap(hole, svm_page_size());
+	for (int i = 0; i < 5; i++)
+		cmds[i] = svm_cmd_fill(words + i, 4, i + 1);
+	cmds[3].dst = svm_va(hole) + 12;
+	svm_wait(fd, svm_submit(fd, cmds, 5), &result);
+	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_FAULT);
+	igt_assert_eq_u32(result.out_errno, ENOENT);
+	igt_assert_eq_u32(result.out_cmd, 3);
+	igt_assert_eq_u64(result.out_addr, svm_va(hole) + 12);
+	for (int i = 0; i < 5; i++)
+		igt_assert_eq_u32(READ_ONCE(words[i]), i < 3 ? i + 1 : 0);
+	munmap(words, svm_page_size());
+}
+
+static void test_next_job_runs(int fd)
+{
+	uint32_t *word = svm_mmap_anon(svm_page_size());
+	struct drm_svm_test_cmd bad = svm_cmd_fill(NULL, 4, 1);
+	struct drm_svm_test_cmd good = svm_cmd_add32(word, 1, 1);
+	uint64_t jobs[20];
+
+	for (int i = 0; i < 20; i++)
+		jobs[i] = svm_submit_on(fd, 0, i % 2 ? &good : &bad, 1);
+	for (int i = 0; i < 20; i++) {
+		if (i % 2)
+			svm_wait_ok(fd, jobs[i]);
+		else
+			svm_wait_failed(fd, jobs[i], DRM_SVM_TEST_STATUS_FAULT, ENOENT);
+	}
+	igt_assert_eq_u32(READ_ONCE(*word), 10);
+	munmap(word, svm_page_size());
+}
+
+/* Malformed commands, each in one way: INVALID, and the ones before it ran */
+static void test_invalid_commands(int fd)
+{
+	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
+	struct drm_svm_test_cmd bad[] = {
+		{ .op = DRM_SVM_TEST_OP_INVALID },
+		{ .op = 11 },
+		{ .op = ~0u },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1u << 31, .dst = ok, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1u << 2, .dst = ok, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 2, .dst = ok, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 6 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok + 2, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok + 4, .size = 8 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok, .size = 12 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .src = ok },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .arg1 = 1 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .result = ok },
+		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 64, .size = 4, .arg0 = 1 },
+		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 2, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4, .arg0 = 3 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 64, .arg0 = 6 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .flags = 1, .dst = ok, .size = 4, .arg0 = 4 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4, .arg0 = 4, .arg1 = 1 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok + 1, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok, .count = 1, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 64, .arg0 = ok + 2, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 3, .arg0 = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .dst = ok },
+		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = ok + 4 },
+		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = ok + 1 },
+	};
+	uint32_t ran = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct drm_svm_test_cmd cmds[] = { svm_cmd_add32(&ran, 1, 1), bad[i] };
+		struct drm_svm_test_wait result;
+
+		svm_wait(fd, svm_submit(fd, cmds, 2), &result);
+		igt_assert_f(result.out_status == DRM_SVM_TEST_STATUS_INVALID &&
+			     result.out_errno == EINVAL && result.out_cmd == 1,
+			     "command %zu: status %u, errno %u, index %u\n", i,
+			     result.out_status, result.out_errno, result.out_cmd);
+		igt_assert_eq_u32(READ_ONCE(ran), i + 1);
+	}
+	igt_assert(svm_cpu_all32((void *)ok, svm_page_size(), 0));
+	munmap((void *)ok, svm_page_size());
+}
+
+/* A file shorter than its mapping, and one that is cut while it is mapped */
+static void test_truncated_file(int fd)
+{
+	size_t page = svm_page_size();
+	int memfd = memfd_create("svm", 0);
+	uint8_t *map;
+
+	igt_assert_eq(ftruncate(memfd, 2 * page), 0);
+	map = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	igt_assert(map != MAP_FAILED);
+	assert_faults(fd, svm_va(map + 2 * page), false, EFAULT);
+	assert_faults(fd, svm_va(map + 3 * page), true, EFAULT);
+	svm_gpu_touch(fd, map, 2 * page, page, true);
+	igt_assert_eq(ftruncate(memfd, page), 0);
+	igt_assert_eq_u32(svm_query_page(fd, map + page), 0);
+	assert_faults(fd, svm_va(map + page), false, EFAULT);
+	svm_gpu_touch(fd, map, page, page, true);
+	munmap(map, 4 * page);
+	close(memfd);
+}
+
+static void test_counters(int fd)
+{
+	struct drm_svm_counters before, after;
+
+	svm_counters(fd, &before);
+	for (int i = 0; i < 5; i++)
+		assert_faults(fd, 0, false, ENOENT);
+	svm_counters(fd, &after);
+	igt_assert_eq_u64(after.out_failed, before.out_failed + 5);
+	igt_assert_eq_u64(after.out_cur_pages, before.out_cur_pages);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(int fd);
+	const char *desc;
+} subtests[] = {
+	{ "hole", test_hole, "An address without a mapping is ENOENT; its neighbours work." },
+	{ "null", test_null, "A null pointer is ENOENT." },
+	{ "prot-none", test_prot_none, "PROT_NONE is EACCES, also of a page that was mapped before." },
+	{ "read-only", test_read_only, "A write to a read-only mapping is EACCES, a read works." },
+	{ "guard", test_guard, "Guard pages are EFAULT, the gap below a stack is ENOENT." },
+	{ "wild-addresses", test_wild_addresses, "Kernel and impossible addresses fail the job." },
+	{ "wild-operands", test_wild_operands, "No operand of any command reaches a kernel address or wraps around." },
+	{ "address", test_fault_address, "The result names the first byte that cannot be reached." },
+	{ "in-the-middle", test_fault_in_the_middle, "A fault ends its job at the command that caused it." },
+	{ "next-job-runs", test_next_job_runs, "A failed job does not hurt the jobs behind it." },
+	{ "invalid-commands", test_invalid_commands, "Malformed commands are refused one by one." },
+	{ "truncated-file", test_truncated_file, "Pages behind the end of a file are EFAULT." },
+	{ "counters", test_counters, "Each failed fault is counted once." },
+};
+
+igt_main
+{
+	igt_fixture
+		close(svm_open());
+
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
+		svm_close_leaked();
+		igt_describe(subtests[i].desc);
+		igt_subtest(subtests[i].name) {
+			int fd = svm_open_attached();
+
+			subtests[i].fn(fd);
+			close(fd);
+		}
+	}
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TEST: svm submit
+ * Category: Core
+ * Description: Submission, syncobjs, waiting and results.
+ */
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+
+IGT_TEST_DESCRIPTION("Submission, syncobjs, waiting and results.");
+
+#define KERNEL_ADDR	0xffff888000000000ull
+#define NON_CANONICAL	0x8000000000000000ull
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* A job that says by one word whether it ran */
+struct probe {
+	uint32_t *word;
+	struct drm_svm_test_cmd cmd;
+	struct drm_svm_test_submit args;
+};
+
+static void probe_init(struct probe *probe)
+{
+	probe->word = svm_mmap_anon(svm_page_size());
+	probe->cmd = svm_cmd_add32(probe->word, 1, 1);
+	probe->args = svm_submit_args(&probe->cmd, 1);
+}
+
+static void probe_fini(struct probe *probe)
+{
+	munmap(probe->word, svm_page_size());
+}
+
+/* Refused, with no trace: the job did not run, and a good one still does */
+static void assert_refused(int fd, struct probe *probe,
+			   struct drm_svm_test_submit *bad, int err, const char *what)
+{
+	uint32_t before = READ_ONCE(*probe->word);
+	int ret = __svm_submit_ioctl(fd, bad);
+
+	igt_assert_f(ret == err, "%s: %d, not %d\n", what, ret, err);
+	svm_wait_ok(fd, svm_submit_ioctl(fd, &probe->args));
+	igt_assert_eq_u32(READ_ONCE(*probe->word), before + 1);
+}
+
+#define REFUSED(field, value, err) \
+	do { \
+		struct drm_svm_test_submit bad_ = probe.args; \
+		bad_.field = (value); \
+		assert_refused(fd, &probe, &bad_, err, #field " = " #value); \
+	} while (0)
+
+static void test_invalid(int fd)
+{
+	struct drm_svm_test_info info;
+	struct probe probe;
+
+	svm_info(fd, &info);
+	probe_init(&probe);
+	for (int bit = 1; bit < 32; bit++)
+		REFUSED(flags, 1u << bit, -EINVAL);
+	for (int bit = 0; bit < 32; bit++)
+		REFUSED(pad, 1u << bit, -EINVAL);
+	REFUSED(engine, info.out_engines, -EINVAL);
+	REFUSED(engine, 0xfffffffe, -EINVAL);
+	REFUSED(engine, 0x80000000, -EINVAL);
+	probe_fini(&probe);
+}
+
+static void test_huge_counts(int fd)
+{
+	struct drm_svm_test_info info;
+	struct probe probe;
+
+	svm_info(fd, &info);
+	probe_init(&probe);
+	REFUSED(num_cmds, 0, -EINVAL);
+	REFUSED(num_cmds, info.out_max_cmds + 1, -EINVAL);
+	REFUSED(num_cmds, 0x80000000, -EINVAL);
+	REFUSED(num_cmds, ~0u, -EINVAL);
+	REFUSED(num_in_syncs, info.out_max_syncs + 1, -EINVAL);
+	REFUSED(num_in_syncs, 0x10000001, -EINVAL);
+	REFUSED(num_in_syncs, ~0u, -EINVAL);
+	REFUSED(num_out_syncs, info.out_max_syncs + 1, -EINVAL);
+	REFUSED(num_out_syncs, 0x10000001, -EINVAL);
+	REFUSED(num_out_syncs, ~0u, -EINVAL);
+	probe_fini(&probe);
+}
+
+static void test_pointers(int fd)
+{
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(2 * page);
+	uint64_t bad[] = {
+		0, 8, svm_va(map + page), svm_va(map + page) - 8,
+		KERNEL_ADDR, NON_CANONICAL, -(uint64_t)page,
+	};
+	struct probe probe;
+
+	igt_assert_eq(mprotect(map + page, page, PROT_NONE), 0);
+	probe_init(&probe);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct drm_svm_test_submit in = probe.args, out = probe.args;
+
+		REFUSED(cmds, bad[i], -EFAULT);
+		in.num_in_syncs = out.num_out_syncs = 1;
+		in.in_syncs = out.out_syncs = bad[i];
+		assert_refused(fd, &probe, &in, -EFAULT, "in_syncs");
+		assert_refused(fd, &probe, &out, -EFAULT, "out_syncs");
+	}
+	probe_fini(&probe);
+	munmap(map, 2 * page);
+}
+
+static void test_lengths(int fd)
+{
+	unsigned long request = DRM_IOCTL_SVM_TEST_SUBMIT & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
+	struct { struct drm_svm_test_submit args; uint64_t more; } longer = { .more = ~0ull };
+	struct probe probe;
+
+	probe_init(&probe);
+	/* Without syncs, flags and the number of the job */
+	igt_assert_eq(ioctl(fd, request | 16ul << _IOC_SIZESHIFT, &probe.args), 0);
+	igt_assert_eq_u64(probe.args.out_job, 0);
+	igt_assert(svm_until(READ_ONCE(*probe.word) == 1, 10000));
+
+	longer.args = probe.args;
+	igt_assert_eq(ioctl(fd, request | sizeof(longer) << _IOC_SIZESHIFT, &longer), 0);
+	igt_assert_eq_u64(longer.more, ~0ull);
+	svm_wait_ok(fd, longer.args.out_job);
+	igt_assert_eq_u32(READ_ONCE(*probe.word), 2);
+
+	/* Without the number of commands */
+	igt_assert_eq(ioctl(fd, request | 8ul << _IOC_SIZESHIFT, &probe.args), -1);
+	igt_assert_eq(errno, EINVAL);
+	probe_fini(&probe);
+}
+
+/* The most commands of a job, in order */
+static void test_max_cmds(int fd)
+{
+	struct drm_svm_test_info info;
+	struct drm_svm_test_wait result;
+	struct drm_svm_test_cmd *cmds;
+	uint64_t *word = svm_mmap_anon(svm_page_size());
+
+	svm_info(fd, &info);
+	cmds = calloc(info.out_max_cmds, sizeof(*cmds));
+	igt_assert(cmds);
+	for (uint32_t i = 0; i < info.out_max_cmds; i++) {
+		cmds[i] = (struct drm_svm_test_cmd) {
+			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
+			.flags = DRM_SVM_TEST_CMD_64,
+			.dst = svm_va(word), .arg0 = i, .arg1 = i + 1,
+		};
+	}
+	svm_wait(fd, svm_submit(fd, cmds, info.out_max_cmds), &result);
+	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
+	igt_assert_eq_u32(result.out_cmd, info.out_max_cmds);
+	igt_assert_eq_u64(READ_ONCE(*word), info.out_max_cmds);
+	free(cmds);
+	munmap(word, svm_page_size());
+}
+
+/* The kernel copied the commands: changing them later changes nothing */
+static void test_commands_copied(int fd)
+{
+	struct svm_spin spin;
+	struct probe probe;
+	uint64_t job;
+
+	probe_init(&probe);
+	svm_spin_start(&spin, fd, 0);
+	probe.args.engine = 0;
+	job = svm_submit_ioctl(fd, &probe.args);
+	memset(&probe.cmd, 0xff, sizeof(probe.cmd));
+	svm_spin_stop(&spin);
+	svm_wait_ok(fd, job);
+	igt_assert_eq_u32(READ_ONCE(*probe.word), 1);
+	probe_fini(&probe);
+}
+
+/* Jobs of an engine run in order; other engines go on meanwhile */
+static void test_order(int fd)
+{
+	struct drm_svm_test_info info;
+	struct svm_spin spin;
+	struct probe probe;
+	uint64_t jobs[2];
+
+	svm_info(fd, &info);
+	probe_init(&probe);
+	svm_spin_start(&spin, fd, 0);
+	for (int i = 0; i < 2; i++)
+		jobs[i] = svm_submit_on(fd, 0, &probe.cmd, 1);
+	if (info.out_engines > 1) {
+		svm_wait_ok(fd, svm_submit_on(fd, 1, &probe.cmd, 1));
+		igt_assert_eq_u32(READ_ONCE(*probe.word), 1);
+	}
+	igt_assert_eq(__svm_poll_job(fd, jobs[0]), -ETIME);
+	igt_assert_eq(__svm_poll_job(fd, jobs[1]), -ETIME);
+	svm_spin_stop(&spin);
+	svm_wait_ok(fd, jobs[1]);
+	igt_assert_eq(__svm_poll_job(fd, jobs[0]), 0);
+	probe_fini(&probe);
+}
+
+/* Waiting */
+
+static void test_wait_invalid(int fd)
+{
+	struct probe probe;
+	uint64_t job;
+	int other = svm_open_attached();
+
+	probe_init(&probe);
+	job = svm_submit_ioctl(fd, &probe.args);
+	for (int bit = 0; bit < 32; bit++) {
+		struct drm_svm_test_wait args = { .job = job, .flags = 1u << bit };
+
+		igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_WAIT, &args), -1);
+		igt_assert_eq(errno, EINVAL);
+	}
+	igt_assert_eq(__svm_poll_job(fd, 0), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, job + 1000), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, ~0ull), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, job | 1ull << 32), -ENOENT);
+	igt_assert_eq(__svm_poll_job(other, job), -ENOENT);
+	svm_wait_ok(fd, job);
+	close(other);
+	probe_fini(&probe);
+}
+
+static void test_wait_time(int fd)
+{
+	static const int64_t past[] = { 0, -1, INT64_MIN, 1 };
+	struct svm_spin spin;
+	struct drm_svm_test_wait result;
+
+	svm_spin_start(&spin, fd, DRM_SVM_TEST_ENGINE_ANY);
+	for (size_t i = 0; i < ARRAY_SIZE(past); i++) {
+		struct drm_svm_test_wait args = { .job = spin.job, .timeout = past[i] };
+
+		igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_WAIT, &args), -1);
+		igt_assert_eq(errno, ETIME);
+	}
+	igt_assert_eq(__svm_wait(fd, spin.job, NSEC_PER_SEC / 20, &result), -ETIME);
+	svm_spin_release(&spin);
+
+	/* The longest time there is, and then the result is gone */
+	memset(&result, 0xff, sizeof(result));
+	result.job = spin.job;
+	result.timeout = INT64_MAX;
+	result.flags = 0;
+	igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_WAIT, &result), 0);
+	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
+	igt_assert_eq_u32(result.out_errno, 0);
+	igt_assert_eq_u32(result.out_cmd, 2);
+	igt_assert_eq_u64(result.out_addr, 0);
+	igt_assert_eq(__svm_poll_job(fd, spin.job), -ENOENT);
+	svm_spin_free(&spin);
+}
+
+struct waiter {
+	int fd, err;
+	uint64_t job;
+};
+
+static void *waiter_thread(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct drm_svm_test_wait result;
+
+	waiter->err = __svm_wait(waiter->fd, waiter->job, 30ll * NSEC_PER_SEC, &result);
+	return NULL;
+}
+
+static void *release_thread(void *arg)
+{
+	usleep(20000);
+	svm_spin_release(arg);
+	return NULL;
+}
+
+static void test_wait_once(int fd)
+{
+	struct waiter waiters[4];
+	struct svm_spin spin;
+	pthread_t release;
+	int won = 0;
+
+	svm_spin_start(&spin, fd, 0);
+	igt_assert_eq(pthread_create(&release, NULL, release_thread, &spin), 0);
+	for (int i = 0; i < 4; i++)
+		waiters[i] = (struct waiter) { fd, 1, spin.job };
+	svm_threads(4, waiter_thread, waiters, sizeof(waiters[0]));
+	pthread_join(release, NULL);
+	for (int i = 0; i < 4; i++) {
+		won += !waiters[i].err;
+		igt_assert(!waiters[i].err || waiters[i].err == -ENOENT);
+	}
+	igt_assert_eq(won, 1);
+	svm_spin_free(&spin);
+}
+
+static void on_alarm(int sig)
+{
+}
+
+static void test_wait_signals(int fd)
+{
+	struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, off = {};
+	struct drm_svm_test_wait result;
+	struct svm_spin spin;
+
+	svm_spin_start(&spin, fd, 0);
+	signal(SIGVTALRM, on_alarm);
+	for (int restart = 0; restart < 2; restart++) {
+		struct sigaction action = {
+			.sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0,
+		};
+
+		sigaction(SIGALRM, &action, NULL);
+		igt_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+		igt_assert_eq(__svm_wait(fd, spin.job, NSEC_PER_SEC / 10, &result), -ETIME);
+		igt_assert_eq(setitimer(ITIMER_REAL, &off, NULL), 0);
+	}
+	signal(SIGALRM, SIG_DFL);
+	svm_spin_stop(&spin);
+}
+
+static void test_result_cap(int fd)
+{
+	struct drm_svm_test_info info;
+	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
+	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
+	uint64_t *jobs;
+
+	svm_info(fd, &info);
+	jobs = calloc(info.out_max_jobs, sizeof(*jobs));
+	igt_assert(jobs);
+	for (uint32_t i = 0; i < info.out_max_jobs; i++)
+		jobs[i] = svm_submit_ioctl(fd, &args);
+	igt_assert_eq(__svm_submit_ioctl(fd, &args), -EBUSY);
+	svm_wait_ok(fd, jobs[0]);
+	jobs[0] = svm_submit_ioctl(fd, &args);
+	igt_assert_eq(__svm_submit_ioctl(fd, &args), -EBUSY);
+	for (uint32_t i = 0; i < info.out_max_jobs; i++)
+		svm_wait_ok(fd, jobs[i]);
+	free(jobs);
+}
+
+static void test_no_result(int fd)
+{
+	struct drm_svm_test_info info;
+	struct probe probe;
+	struct svm_spin spin;
+
+	svm_info(fd, &info);
+	probe_init(&probe);
+	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
+	probe.args.engine = 0;
+	for (uint32_t i = 0; i < info.out_max_jobs + 3; i++) {
+		int err = __svm_submit_ioctl(fd, &probe.args);
+
+		igt_assert_eq(err, 0);
+		igt_assert(svm_until(READ_ONCE(*probe.word) == i + 1, 10000));
+	}
+
+	/* Neither a running one nor one that is over can be waited for */
+	svm_spin_start(&spin, fd, 0);
+	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
+	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
+	svm_spin_stop(&spin);
+	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 4, 10000));
+	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
+	probe_fini(&probe);
+}
+
+/* A pile of queued jobs, and a close: none may run afterwards, none may leak */
+static void test_close_queued(int fd)
+{
+	int own = svm_open_attached();
+	struct svm_spin spin;
+	struct probe probe;
+
+	probe_init(&probe);
+	svm_spin_start(&spin, own, 0);
+	probe.args.engine = 0;
+	for (int i = 0; i < 16; i++)
+		svm_submit_ioctl(own, &probe.args);
+	close(own);
+	svm_wait_ok(fd, svm_submit_on(fd, 0, &(struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_TIMESTAMP }, 1));
+	igt_assert_eq_u32(READ_ONCE(*probe.word), 0);
+	svm_spin_free(&spin);
+	probe_fini(&probe);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(int fd);
+	const char *desc;
+} subtests[] = {
+	{ "invalid", test_invalid, "Unknown flags, padding and engines are refused." },
+	{ "huge-counts", test_huge_counts, "Counts beyond the limits are refused, up to the largest number." },
+	{ "pointers", test_pointers, "Arrays that cannot be read fail with EFAULT." },
+	{ "lengths", test_lengths, "A shorter or longer structure works as DRM defines it." },
+	{ "max-cmds", test_max_cmds, "A job of the most commands runs all of them in order." },
+	{ "commands-copied", test_commands_copied, "Commands that change after the submission are not seen." },
+	{ "order", test_order, "An engine runs the jobs of a file in order, and engines run side by side." },
+	{ "wait-invalid", test_wait_invalid, "Unknown jobs and flags are refused; a result stays until it is fetched." },
+	{ "wait-time", test_wait_time, "A wait times out, can be repeated, and fetches a result once." },
+	{ "wait-once", test_wait_once, "Of several waiters exactly one fetches the result." },
+	{ "wait-signals", test_wait_signals, "A wait that signals interrupt can be restarted and still times out." },
+	{ "result-cap", test_result_cap, "The number of results that nobody fetches is limited." },
+	{ "no-result", test_no_result, "Jobs without a result are not limited and cannot be waited for." },
+	{ "close-queued", test_close_queued, "Closing a file cancels what it has queued." },
+};
+
+igt_main
+{
+	igt_fixture
+		close(svm_open());
+
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
+		svm_close_leaked();
+		igt_describe(subtests[i].desc);
+		igt_subtest(subtests[i].name) {
+			int fd = svm_open_attached();
+
+			subtests[i].fn(fd);
+			close(fd);
+		}
+	}
+}
