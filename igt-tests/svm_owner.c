@@ -106,53 +106,20 @@ static void test_fork_attach(void)
 	close(fd);
 }
 
-static void send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {}, byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &fd, sizeof(int));
-	igt_assert_eq(sendmsg(sock, &msg, 0), 1);
-}
-
-static int receive_fd(int sock)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {}, byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	igt_assert_eq(recvmsg(sock, &msg, 0), 1);
-	igt_assert(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
-}
-
 static void test_passed(void)
 {
 	int sock[2];
 
 	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
 	igt_fork(child, 1) {
-		int fd = receive_fd(sock[1]);
+		int fd = svm_receive_fd(sock[1]);
 
 		igt_assert(is_foreign(fd));
 		close(fd);
 	}
 	int fd = svm_open_attached();
 
-	send_fd(sock[0], fd);
+	svm_send_fd(sock[0], fd);
 	igt_waitchildren();
 	assert_owner(fd);
 	close(fd);
@@ -261,10 +228,10 @@ static void test_owner_dies(void)
 
 		fd = svm_open_attached();
 		svm_gpu_touch(fd, map, size, svm_page_size(), true);
-		send_fd(sock[1], fd);
+		svm_send_fd(sock[1], fd);
 		pause();
 	}
-	fd = receive_fd(sock[0]);
+	fd = svm_receive_fd(sock[0]);
 	igt_assert_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	kill(pid, SIGKILL);
 	igt_assert_eq(svm_reap(20), 128 + SIGKILL);
@@ -291,11 +258,11 @@ static void test_owner_dies_busy(void)
 
 		fd = svm_open_attached();
 		svm_spin_start(&spin, fd, 0);
-		send_fd(sock[1], fd);
+		svm_send_fd(sock[1], fd);
 		igt_assert_eq(write(sock[1], &spin.job, 8), 8);
 		pause();
 	}
-	fd = receive_fd(sock[0]);
+	fd = svm_receive_fd(sock[0]);
 	igt_assert_eq(read(sock[0], &job, 8), 8);
 	kill(pid, SIGKILL);
 	igt_assert_eq(svm_reap(20), 128 + SIGKILL);

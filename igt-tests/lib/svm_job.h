@@ -81,6 +81,8 @@ void svm_threads(unsigned int n, void *(*fn)(void *arg), void *args, size_t size
  */
 pid_t svm_fork(void);
 int svm_reap(unsigned int seconds);
+void svm_send_fd(int sock, int fd);	/* SCM_RIGHTS over a Unix stream socket */
+int svm_receive_fd(int sock);
 /* Sleep 1 ms at a time until @cond or for @ms: the bound of a state, no measure of time. */
 #define svm_until(cond, ms) \
 	({ \
