@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * How an engine works through the commands of a job.
+ *
+ * A command is done in units. A unit touches at most a page of each operand,
+ * all in one access section: either every operand is there, then the unit is
+ * executed and the progress of the command moves on, or nothing happened and
+ * the operands that are missing are noted. So a job can be put aside at any
+ * unit and resumed, and no effect takes place twice. Values are kept in the
+ * job until their own unit, after the last one of the command, wrote them.
+ *
+ * Like the many lanes of a GPU, a command that misses looks ahead: what its
+ * next units will miss is noted as well, so that faults come in batches.
+ *
+ * All of this runs on the thread of the engine; there is nothing to lock.
+ */
+
+#include <linux/align.h>
+#include <linux/minmax.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include <drm/drm_svm.h>
+#include <drm/drm_svm_test.h>
+
+#include "svm_test_cmd.h"
+#include "svm_test_device.h"
+#include "svm_test_job.h"
+#include "svm_test_mmu.h"
+#include "svm_test_vm.h"
+
+/**
+ * svm_test_cmd_validate() - check a command before it is queued
+ * @cmd: the command
+ *
+ * Finds what is malformed whatever the addresses are.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd)
+{
+	const u64 fields[] = {
+		cmd->dst, cmd->src, cmd->size, cmd->count,
+		cmd->arg0, cmd->arg1, cmd->result,
+	};
+	const struct svm_test_op *op = svm_test_op_find(cmd->op);
+	unsigned int i;
+
+	if (!op || cmd->flags & ~op->flags)
+		return -EINVAL;
+
+	/* In the order of SVM_TEST_FIELD_DST and the others */
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i] && !(op->fields & BIT(i)))
+			return -EINVAL;
+
+	return op->check ? op->check(cmd) : 0;
+}
+
+/**
+ * svm_test_cmd_check_range() - can the GPU address a range?
+ * @run: the command
+ * @addr: first address
+ * @size: bytes, may be zero
+ *
+ * Return: 0, or -EFAULT with the first address that it cannot.
+ */
+int svm_test_cmd_check_range(struct svm_test_run *run, u64 addr, u64 size)
+{
+	u64 va_end = run->job->vm->sdev->svm.va_end;
+
+	if (!size || (addr < va_end && size <= va_end - addr))
+		return 0;
+
+	run->bad_addr = max(addr, va_end);
+	return -EFAULT;
+}
+
+/**
+ * svm_test_cmd_check_element() - find the address of an element
+ * @run: the command
+ * @base: where its array or structure begins
+ * @offset: bytes from there
+ * @size: bytes of the element, a power of two
+ * @addr: the address
+ *
+ * Return: 0, -EFAULT when the GPU cannot address it, -EINVAL when it is not
+ * aligned.
+ */
+int svm_test_cmd_check_element(struct svm_test_run *run, u64 base, u64 offset,
+			       u32 size, u64 *addr)
+{
+	int err;
+
+	if (check_add_overflow(base, offset, addr))
+		return svm_test_cmd_check_range(run, U64_MAX, size);
+
+	err = svm_test_cmd_check_range(run, *addr, size);
+	if (err)
+		return err;
+	return IS_ALIGNED(*addr, size) ? 0 : -EINVAL;
+}
+
+/**
+ * svm_test_cmd_read_u32() - read memory that says where other memory is
+ * @run: the command
+ * @addr: address of the word
+ * @value: the word
+ *
+ * An access section of its own.
+ *
+ * Return: false when the access misses.
+ */
+bool svm_test_cmd_read_u32(struct svm_test_run *run, u64 addr, u32 *value)
+{
+	u32 *ptr;
+
+	svm_test_mmu_enter(run->mmu);
+	ptr = svm_test_mmu_get(run->mmu, run->job->vm, addr,
+			       DRM_SVM_ACCESS_READ);
+	if (ptr) {
+		*value = READ_ONCE(*ptr);
+		svm_test_mmu_put(ptr);
+	}
+	svm_test_mmu_leave(run->mmu);
+	return ptr;
+}
+
+static int result_unit(struct svm_test_run *run, u64 pos,
+		       struct svm_test_unit *unit)
+{
+	unit->acc[0].addr = run->cmd->result + pos * sizeof(u64);
+	unit->acc[0].access = DRM_SVM_ACCESS_WRITE;
+	unit->n = 1;
+	unit->len = 1;
+	return 0;
+}
+
+static void result_exec(struct svm_test_run *run,
+			const struct svm_test_unit *unit)
+{
+	u64 *ptr = unit->acc[0].ptr;
+
+	WRITE_ONCE(*ptr, run->progress->value[run->progress->pos]);
+}
+
+/* What follows each command: write its values, a unit each. */
+static const struct svm_test_op result_op = {
+	.unit = result_unit,
+	.exec = result_exec,
+	.ahead = true,
+};
+
+static int result_check(struct svm_test_run *run, const struct svm_test_op *op)
+{
+	u64 addr;
+	u32 i;
+
+	for (i = 0; run->cmd->result && i < op->values; i++) {
+		int err = svm_test_cmd_check_element(run, run->cmd->result,
+						     i * sizeof(u64),
+						     sizeof(u64), &addr);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int cmd_begin(struct svm_test_run *run)
+{
+	const struct svm_test_op *op = svm_test_op_find(run->cmd->op);
+	int err;
+
+	err = result_check(run, op);
+	if (!err)
+		err = op->begin(run);
+	if (!err)
+		run->progress->op = op;
+	return err;
+}
+
+/* From the command to its values, and from there to the next command. */
+static enum svm_test_step cmd_next(struct svm_test_run *run)
+{
+	struct svm_test_progress *progress = run->progress;
+	struct svm_test_job *job = run->job;
+
+	if (progress->op != &result_op) {
+		progress->total = run->cmd->result ? progress->op->values : 0;
+		progress->pos = 0;
+		progress->stop = false;
+		progress->op = &result_op;
+		return SVM_TEST_STEP_MORE;
+	}
+
+	memset(progress, 0, sizeof(*progress));
+	job->cmd++;
+	return job->cmd < job->num_cmds ? SVM_TEST_STEP_MORE :
+					  SVM_TEST_STEP_DONE;
+}
+
+/* Do a unit if all of its operands are there. */
+static bool unit_exec(struct svm_test_run *run, struct svm_test_unit *unit)
+{
+	struct svm_test_vm *vm = run->job->vm;
+	unsigned int i;
+	bool hit;
+
+	svm_test_mmu_enter(run->mmu);
+	for (i = 0; i < unit->n; i++) {
+		struct svm_test_access *acc = &unit->acc[i];
+
+		acc->ptr = svm_test_mmu_get(run->mmu, vm, acc->addr,
+					    acc->access);
+		if (!acc->ptr)
+			break;
+	}
+	hit = i == unit->n;
+	if (hit && !unit->partial)
+		run->progress->op->exec(run, unit);
+	while (i--)
+		svm_test_mmu_put(unit->acc[i].ptr);
+	svm_test_mmu_leave(run->mmu);
+	return hit;
+}
+
+static void miss_add(struct svm_test_job *job,
+		     const struct svm_test_access *acc)
+{
+	struct svm_test_slot *slot;
+	unsigned int i;
+
+	/* One fault is enough for a page, unless it asks for less. */
+	for (i = 0; i < job->num_slots; i++) {
+		slot = &job->slots[i];
+		if (slot->addr >> PAGE_SHIFT == acc->addr >> PAGE_SHIFT &&
+		    !(acc->access & ~slot->access))
+			return;
+	}
+
+	slot = &job->slots[job->num_slots++];
+	slot->addr = acc->addr;
+	slot->access = acc->access;
+	slot->err = 0;
+}
+
+/* Note the operands of a unit that are missing. */
+static void miss_collect(struct svm_test_run *run,
+			 const struct svm_test_unit *unit)
+{
+	struct svm_test_job *job = run->job;
+	unsigned int lanes = job->vm->sdev->config.lanes, i;
+
+	for (i = 0; i < unit->n && job->num_slots < lanes; i++)
+		if (!svm_test_mmu_probe(run->mmu, job->vm, unit->acc[i].addr,
+					unit->acc[i].access))
+			miss_add(job, &unit->acc[i]);
+}
+
+/* The position after a unit of @len at @pos; saturates. */
+static u64 pos_after(const struct svm_test_progress *progress, u64 pos, u64 len)
+{
+	return len < progress->total - pos ? pos + len : progress->total;
+}
+
+/*
+ * A unit misses: note that, and look ahead for as many units as there are
+ * lanes. An error ahead is no error: the job may never come there.
+ */
+static enum svm_test_step cmd_miss(struct svm_test_run *run,
+				   const struct svm_test_unit *missed)
+{
+	struct svm_test_progress *progress = run->progress;
+	struct svm_test_job *job = run->job;
+	unsigned int lanes = job->vm->sdev->config.lanes, lane;
+	struct svm_test_unit unit = *missed;
+	u64 pos = progress->pos;
+
+	miss_collect(run, missed);
+	/* The CPU, or another engine, may have been faster. */
+	if (!job->num_slots)
+		return SVM_TEST_STEP_MORE;
+
+	for (lane = 1; progress->op->ahead && lane < lanes; lane++) {
+		pos = pos_after(progress, pos, unit.len);
+		if (pos == progress->total)
+			break;
+		memset(&unit, 0, sizeof(unit));
+		if (progress->op->unit(run, pos, &unit))
+			break;
+		miss_collect(run, &unit);
+	}
+	return SVM_TEST_STEP_MISS;
+}
+
+static enum svm_test_step cmd_fail(struct svm_test_run *run, int err)
+{
+	if (err == -EFAULT)
+		svm_test_job_fail(run->job, DRM_SVM_TEST_STATUS_FAULT, err,
+				  run->bad_addr);
+	else
+		svm_test_job_fail(run->job, DRM_SVM_TEST_STATUS_INVALID, err, 0);
+	return SVM_TEST_STEP_DONE;
+}
+
+static enum svm_test_step cmd_unit(struct svm_test_run *run)
+{
+	struct svm_test_progress *progress = run->progress;
+	struct svm_test_unit unit = {};
+	int err;
+
+	err = progress->op->unit(run, progress->pos, &unit);
+	if (err)
+		return cmd_fail(run, err);
+	if (!unit_exec(run, &unit))
+		return cmd_miss(run, &unit);
+	if (!unit.partial)
+		progress->pos = pos_after(progress, progress->pos, unit.len);
+	return SVM_TEST_STEP_MORE;
+}
+
+/**
+ * svm_test_cmd_step() - do the next thing of a job
+ * @job: the job, with no miss noted
+ * @mmu: MMU of the calling engine
+ *
+ * Return: whether there is more, the job has to wait, or it is over.
+ */
+enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
+				     struct svm_test_mmu *mmu)
+{
+	struct svm_test_progress *progress = &job->progress;
+	struct svm_test_run run = {
+		.job = job,
+		.mmu = mmu,
+		.cmd = &job->cmds[job->cmd],
+		.progress = progress,
+	};
+	int err;
+
+	if (!progress->op) {
+		err = cmd_begin(&run);
+		return err ? cmd_fail(&run, err) : SVM_TEST_STEP_MORE;
+	}
+	if (progress->pos < progress->total && !progress->stop)
+		return cmd_unit(&run);
+	return cmd_next(&run);
+}

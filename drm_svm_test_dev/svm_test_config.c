@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The configuration of the virtual GPU: limits and their check.
+ *
+ * One table row for each parameter. The check is pure: it needs no device and
+ * changes nothing.
+ */
+
+#include <linux/array_size.h>
+#include <linux/errno.h>
+#include <linux/log2.h>
+#include <linux/printk.h>
+#include <linux/stddef.h>
+
+#include "svm_test_config.h"
+
+struct svm_test_limit {
+	const char *name;
+	size_t offset;
+	unsigned int min;
+	unsigned int max;
+	bool power_of_two;
+};
+
+#define SVM_TEST_LIMIT(member, low, high, pow2) { \
+	.name = #member, \
+	.offset = offsetof(struct svm_test_config, member), \
+	.min = low, \
+	.max = high, \
+	.power_of_two = pow2, \
+}
+
+/*
+ * Fewer than 40 bits would not need the fourth level of page table, more than
+ * 57 would need a sixth.
+ */
+static const struct svm_test_limit limits[] = {
+	SVM_TEST_LIMIT(num_devices, 1, SVM_TEST_MAX_DEVICES, false),
+	SVM_TEST_LIMIT(engines, 1, SVM_TEST_MAX_ENGINES, false),
+	SVM_TEST_LIMIT(tlb_entries, 1, 65536, true),
+	SVM_TEST_LIMIT(fault_entries, 1, 65536, false),
+	SVM_TEST_LIMIT(va_bits, 40, 57, false),
+	SVM_TEST_LIMIT(timeslice, 1, 1000000, false),
+	SVM_TEST_LIMIT(lanes, 1, SVM_TEST_MAX_LANES, false),
+};
+
+static int svm_test_limit_check(const struct svm_test_limit *limit,
+				const struct svm_test_config *config)
+{
+	unsigned int value = *(const unsigned int *)((const char *)config +
+						     limit->offset);
+
+	if (value < limit->min || value > limit->max) {
+		pr_err("drm_svm_test_dev: %s=%u is not in %u..%u\n",
+		       limit->name, value, limit->min, limit->max);
+		return -EINVAL;
+	}
+	if (limit->power_of_two && !is_power_of_2(value)) {
+		pr_err("drm_svm_test_dev: %s=%u is not a power of two in %u..%u\n",
+		       limit->name, value, limit->min, limit->max);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * svm_test_config_validate() - check a configuration
+ * @config: what is asked for
+ *
+ * Names the first parameter that is out of its limits in the kernel log.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int svm_test_config_validate(const struct svm_test_config *config)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		int err = svm_test_limit_check(&limits[i], config);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}

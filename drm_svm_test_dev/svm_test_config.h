@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _SVM_TEST_CONFIG_H_
+#define _SVM_TEST_CONFIG_H_
+
+#include <linux/types.h>
+
+/* Limits that other files size arrays by. */
+#define SVM_TEST_MAX_DEVICES	8
+#define SVM_TEST_MAX_ENGINES	16
+#define SVM_TEST_MAX_LANES	16
+
+/**
+ * struct svm_test_config - what a device is made of
+ *
+ * Data alone, so that it can be checked, and tested, with no device. Constant
+ * once svm_test_config_validate() has passed it.
+ */
+struct svm_test_config {
+	/** @num_devices: devices to make. */
+	unsigned int num_devices;
+	/** @engines: engines of a device. */
+	unsigned int engines;
+	/** @tlb_entries: entries of the TLB of an engine, a power of two. */
+	unsigned int tlb_entries;
+	/** @fault_entries: entries of the fault buffer of a device. */
+	unsigned int fault_entries;
+	/** @va_bits: bits of a GPU virtual address. */
+	unsigned int va_bits;
+	/** @timeslice: units of work, a page at most each, before a job yields. */
+	unsigned int timeslice;
+	/** @lanes: accesses of one command that can miss at the same time. */
+	unsigned int lanes;
+};
+
+int svm_test_config_validate(const struct svm_test_config *config);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _SVM_TEST_DEVICE_H_
+#define _SVM_TEST_DEVICE_H_
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_svm.h>
+
+#include "svm_test_config.h"
+
+struct drm_driver;
+struct faux_device;
+struct svm_test_engine;
+struct svm_test_fault_buffer;
+
+/* Limits of the submission interface, as DRM_IOCTL_SVM_TEST_INFO reports. */
+#define SVM_TEST_MAX_CMDS	4096U
+#define SVM_TEST_MAX_JOBS	4096U
+#define SVM_TEST_MAX_SYNCS	64U
+
+/**
+ * struct svm_test_device - one virtual GPU
+ *
+ * All but @vms is constant while the device is registered.
+ */
+struct svm_test_device {
+	/** @drm: the DRM device. */
+	struct drm_device drm;
+	/** @svm: its part in shared virtual memory. */
+	struct drm_svm_device svm;
+	/** @faux: the device behind @drm. */
+	struct faux_device *faux;
+	/** @config: what it is made of. */
+	struct svm_test_config config;
+	/** @index: number of the device, from zero. */
+	unsigned int index;
+	/** @faults: the fault buffer. */
+	struct svm_test_fault_buffer *faults;
+	/** @engines: the first svm_test_config.engines are there. */
+	struct svm_test_engine *engines[SVM_TEST_MAX_ENGINES];
+	/** @vms_lock: protects @vms. */
+	struct mutex vms_lock;
+	/** @vms: address spaces that are attached. */
+	struct list_head vms;
+};
+
+static inline struct svm_test_device *to_svm_test_device(struct drm_device *drm)
+{
+	return container_of(drm, struct svm_test_device, drm);
+}
+
+struct svm_test_device *
+svm_test_device_create(const struct drm_driver *driver,
+		       const struct svm_test_config *config, unsigned int index);
+void svm_test_device_destroy(struct svm_test_device *sdev);
+
+#endif

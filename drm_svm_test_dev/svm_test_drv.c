@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+/**
+ * DOC: Overview
+ *
+ * drm_svm_test_dev is a virtual GPU with shared virtual memory: a DRM driver
+ * whose hardware is a few kernel threads. It exists to test drm_svm where no
+ * GPU is, and as the example of a port.
+ *
+ * The hardware is true to life where that matters for drm_svm. Engines reach
+ * memory only through a page table of their own and through TLBs that keep what
+ * they know until it is flushed, so an invalidation that is missed reads or
+ * writes the wrong memory, as on a real device. Accesses that miss go into a
+ * fault buffer of limited size, and their job waits.
+ *
+ * What belongs to the port, and would be in any driver, is svm_test_svm.c and
+ * the few calls of drm_svm in svm_test_vm.c, svm_test_device.c, svm_test_exec.c
+ * and this file. The rest is the hardware and its scheduler.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+
+#include <drm/drm_debugfs.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_print.h>
+#include <drm/drm_svm.h>
+#include <drm/drm_svm_test.h>
+
+#include "svm_test_config.h"
+#include "svm_test_device.h"
+#include "svm_test_exec.h"
+#include "svm_test_fault.h"
+#include "svm_test_vm.h"
+
+static struct svm_test_config config = {
+	.num_devices = 1,
+	.engines = 2,
+	.tlb_entries = 256,
+	.fault_entries = 256,
+	.va_bits = 48,
+	.timeslice = 64,
+	.lanes = 8,
+};
+
+module_param_named(num_devices, config.num_devices, uint, 0444);
+MODULE_PARM_DESC(num_devices, "Devices (default 1)");
+module_param_named(engines, config.engines, uint, 0444);
+MODULE_PARM_DESC(engines, "Engines of a device (default 2)");
+module_param_named(tlb_entries, config.tlb_entries, uint, 0444);
+MODULE_PARM_DESC(tlb_entries, "TLB entries of an engine, a power of two (default 256)");
+module_param_named(fault_entries, config.fault_entries, uint, 0444);
+MODULE_PARM_DESC(fault_entries, "Entries of the fault buffer of a device (default 256)");
+module_param_named(va_bits, config.va_bits, uint, 0444);
+MODULE_PARM_DESC(va_bits, "Bits of a GPU virtual address (default 48)");
+module_param_named(timeslice, config.timeslice, uint, 0444);
+MODULE_PARM_DESC(timeslice, "Units of work, a page at most, before a job yields (default 64)");
+module_param_named(lanes, config.lanes, uint, 0444);
+MODULE_PARM_DESC(lanes, "Faults that a job posts at the same time (default 8)");
+
+static struct svm_test_device *devices[SVM_TEST_MAX_DEVICES];
+
+static int svm_test_ioctl_attach(struct drm_device *drm, void *data,
+				 struct drm_file *file)
+{
+	return svm_test_vm_attach(file->driver_priv, data);
+}
+
+static int svm_test_ioctl_query(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+
+	if (!svm_test_vm_is_attached(vm))
+		return -ENXIO;
+	return drm_svm_ioctl_query(&vm->ctx, data);
+}
+
+static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
+				   struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+
+	if (!svm_test_vm_is_attached(vm))
+		return -ENXIO;
+	return drm_svm_ioctl_counters(&vm->ctx, data);
+}
+
+static int svm_test_ioctl_info(struct drm_device *drm, void *data,
+			       struct drm_file *file)
+{
+	struct svm_test_device *sdev = to_svm_test_device(drm);
+	struct drm_svm_test_info *args = data;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+
+	args->out_index = sdev->index;
+	args->out_engines = sdev->config.engines;
+	args->out_tlb_entries = sdev->config.tlb_entries;
+	args->out_fault_entries = sdev->config.fault_entries;
+	args->out_va_bits = sdev->config.va_bits;
+	args->out_max_cmds = SVM_TEST_MAX_CMDS;
+	args->out_max_jobs = SVM_TEST_MAX_JOBS;
+	args->out_max_syncs = SVM_TEST_MAX_SYNCS;
+	args->out_fault_overflows = svm_test_fault_overflows(sdev->faults);
+	return 0;
+}
+
+#define SVM_TEST_IOCTL(name, func) \
+	DRM_IOCTL_DEF_DRV(SVM_TEST_##name, svm_test_ioctl_##func, DRM_RENDER_ALLOW)
+
+static const struct drm_ioctl_desc svm_test_ioctls[] = {
+	SVM_TEST_IOCTL(ATTACH, attach),
+	SVM_TEST_IOCTL(QUERY, query),
+	SVM_TEST_IOCTL(COUNTERS, counters),
+	SVM_TEST_IOCTL(INFO, info),
+	SVM_TEST_IOCTL(SUBMIT, submit),
+	SVM_TEST_IOCTL(WAIT, wait),
+};
+
+static int svm_test_open(struct drm_device *drm, struct drm_file *file)
+{
+	file->driver_priv = svm_test_vm_create(to_svm_test_device(drm));
+	return file->driver_priv ? 0 : -ENOMEM;
+}
+
+static void svm_test_postclose(struct drm_device *drm, struct drm_file *file)
+{
+	svm_test_vm_destroy(file->driver_priv);
+}
+
+static int svm_test_debugfs_show(struct seq_file *m, void *unused)
+{
+	struct svm_test_device *sdev = m->private;
+	struct drm_printer p = drm_seq_file_printer(m);
+	struct svm_test_vm *vm;
+
+	guard(mutex)(&sdev->vms_lock);
+
+	list_for_each_entry(vm, &sdev->vms, link) {
+		drm_printf(&p, "vm %llu\n", vm->asid.id);
+		drm_svm_print(&vm->ctx, &p);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(svm_test_debugfs);
+
+/* Root only: it shows the addresses of all files. */
+static void svm_test_debugfs_init(struct drm_minor *minor)
+{
+	debugfs_create_file("svm", 0400, minor->debugfs_root,
+			    to_svm_test_device(minor->dev),
+			    &svm_test_debugfs_fops);
+}
+
+/* The owner keeps the module, and so the devices, while a file is open. */
+static const struct file_operations svm_test_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = drm_gem_mmap,
+	.show_fdinfo = drm_show_fdinfo,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+static const struct drm_driver svm_test_driver = {
+	.driver_features = DRIVER_RENDER | DRIVER_GEM | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE,
+	.open = svm_test_open,
+	.postclose = svm_test_postclose,
+	.debugfs_init = svm_test_debugfs_init,
+	.ioctls = svm_test_ioctls,
+	.num_ioctls = ARRAY_SIZE(svm_test_ioctls),
+	.fops = &svm_test_fops,
+	.name = "drm_svm_test_dev",
+	.desc = "virtual GPU with shared virtual memory",
+	.major = 1,
+	.minor = 0,
+};
+
+static void svm_test_destroy_devices(void)
+{
+	int i;
+
+	for (i = SVM_TEST_MAX_DEVICES - 1; i >= 0; i--)
+		if (devices[i])
+			svm_test_device_destroy(devices[i]);
+	/* Page tables are freed by RCU callbacks of this module. */
+	rcu_barrier();
+}
+
+static int __init svm_test_init(void)
+{
+	unsigned int i;
+	int err;
+
+	err = svm_test_config_validate(&config);
+	if (err)
+		return err;
+
+	for (i = 0; i < config.num_devices; i++) {
+		struct svm_test_device *sdev;
+
+		sdev = svm_test_device_create(&svm_test_driver, &config, i);
+		if (IS_ERR(sdev)) {
+			svm_test_destroy_devices();
+			return PTR_ERR(sdev);
+		}
+		devices[i] = sdev;
+	}
+	return 0;
+}
+
+static void __exit svm_test_exit(void)
+{
+	svm_test_destroy_devices();
+}
+
+module_init(svm_test_init);
+module_exit(svm_test_exit);
+
+MODULE_DESCRIPTION("Virtual GPU with shared virtual memory");
+MODULE_LICENSE("Dual MIT/GPL");

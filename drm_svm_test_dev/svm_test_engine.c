@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * An engine: a thread that runs jobs.
+ *
+ * Data model. Each address space has a queue on each engine. The first job of
+ * a queue runs, the others wait for it. A queue is in one of these states:
+ *
+ * - on the run list, when its first job can go on: its in-syncs signalled and
+ *   its faults are answered, or the queue is closing;
+ * - running: taken off the run list by the thread, for a time slice;
+ * - on the stalled list, when the fault buffer had no room for a miss; all of
+ *   that list goes back to the run list when the buffer was drained;
+ * - in no list, when it is empty or its first job waits.
+ *
+ * The run list is served in turn, so a long job of one file delays another
+ * file by a time slice, and a job that waits costs nothing. Only the thread
+ * ends jobs, from the head of a queue, so fences signal in order; whoever
+ * wants a job to end marks its queue as closing.
+ *
+ * Locking. svm_test_engine.lock, with interrupts off as fences of other
+ * drivers signal in any context. Nothing is locked inside of it.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include <drm/drm_svm_test.h>
+
+#include "svm_test_cmd.h"
+#include "svm_test_device.h"
+#include "svm_test_engine.h"
+#include "svm_test_fault.h"
+#include "svm_test_job.h"
+#include "svm_test_mmu.h"
+
+struct svm_test_engine {
+	struct svm_test_device *sdev;
+	struct svm_test_mmu *mmu;
+	struct task_struct *task;
+	/* @lock: protects all below, the queues and svm_test_job.outstanding */
+	spinlock_t lock;
+	/* @runnable: queues to serve, in turn */
+	struct list_head runnable;
+	/* @stalled: queues that wait for room in the fault buffer */
+	struct list_head stalled;
+	/* @load: jobs in all queues */
+	unsigned int load;
+	/* @wait: where the thread waits for @runnable */
+	wait_queue_head_t wait;
+	/* @idle: woken when a job left its queue */
+	wait_queue_head_t idle;
+};
+
+static struct svm_test_job *queue_first(struct svm_test_queue *queue)
+{
+	return list_first_entry_or_null(&queue->jobs, struct svm_test_job, link);
+}
+
+/* Put a queue on the run list if it belongs there. */
+static void queue_update_locked(struct svm_test_engine *engine,
+				struct svm_test_queue *queue)
+{
+	struct svm_test_job *job = queue_first(queue);
+
+	lockdep_assert_held(&engine->lock);
+
+	if (!job || queue->running || !list_empty(&queue->link))
+		return;
+	if (!queue->closing &&
+	    (job->outstanding || !svm_test_job_is_ready(job)))
+		return;
+
+	list_add_tail(&queue->link, &engine->runnable);
+	wake_up(&engine->wait);
+}
+
+static struct svm_test_queue *engine_pick(struct svm_test_engine *engine)
+{
+	struct svm_test_queue *queue;
+
+	guard(spinlock_irq)(&engine->lock);
+
+	queue = list_first_entry_or_null(&engine->runnable,
+					 struct svm_test_queue, link);
+	if (!queue)
+		return NULL;
+	list_del_init(&queue->link);
+	queue->running = true;
+	return queue;
+}
+
+/* Give the queue back after a time slice; the job stays first in it. */
+static void engine_yield(struct svm_test_engine *engine,
+			 struct svm_test_queue *queue)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	queue->running = false;
+	queue_update_locked(engine, queue);
+}
+
+/* Give the queue back without its first job, which is over. */
+static void engine_retire(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue,
+			  struct svm_test_job *job)
+{
+	svm_test_job_complete(job);
+
+	spin_lock_irq(&engine->lock);
+	list_del_init(&job->link);
+	engine->load--;
+	queue->running = false;
+	queue_update_locked(engine, queue);
+	spin_unlock_irq(&engine->lock);
+
+	/* The queue, and its address space, may be gone from here on. */
+	svm_test_job_put(job);
+	wake_up_all(&engine->idle);
+}
+
+/* Give the queue back until the fault buffer was drained. */
+static void engine_stall(struct svm_test_engine *engine,
+			 struct svm_test_queue *queue)
+{
+	spin_lock_irq(&engine->lock);
+	queue->running = false;
+	if (queue->closing)
+		queue_update_locked(engine, queue);
+	else
+		list_add_tail(&queue->link, &engine->stalled);
+	spin_unlock_irq(&engine->lock);
+
+	/* The buffer may have been drained before the queue was in the list. */
+	if (svm_test_fault_has_room(engine->sdev->faults))
+		svm_test_engine_unstall(engine);
+}
+
+/* Post the misses of a job and give the queue back until they are answered. */
+static void engine_miss(struct svm_test_engine *engine,
+			struct svm_test_queue *queue, struct svm_test_job *job)
+{
+	unsigned int wanted = job->num_slots, posted;
+
+	/* Answers may come before all is posted: count from the full number. */
+	spin_lock_irq(&engine->lock);
+	job->outstanding = wanted;
+	spin_unlock_irq(&engine->lock);
+
+	posted = svm_test_fault_post(engine->sdev->faults, job->vm, job->slots,
+				     wanted);
+
+	spin_lock_irq(&engine->lock);
+	job->num_slots = posted;
+	job->outstanding -= wanted - posted;
+	spin_unlock_irq(&engine->lock);
+
+	if (posted)
+		engine_yield(engine, queue);
+	else
+		engine_stall(engine, queue);
+}
+
+/* What keeps a job from going on; true when it has failed. */
+static bool job_check(struct svm_test_queue *queue, struct svm_test_job *job)
+{
+	int err;
+
+	if (READ_ONCE(queue->closing)) {
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED,
+				  -ECANCELED, 0);
+		return true;
+	}
+
+	err = svm_test_job_deps_error(job);
+	if (err) {
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED, err, 0);
+		return true;
+	}
+
+	/*
+	 * The first miss was of the access that is next; the others were of
+	 * accesses ahead, which will say for themselves if they fail.
+	 */
+	if (job->num_slots && job->slots[0].err) {
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_FAULT,
+				  job->slots[0].err, job->slots[0].addr);
+		return true;
+	}
+	job->num_slots = 0;
+	return false;
+}
+
+/* Run a job for a time slice. */
+static enum svm_test_step engine_slice(struct svm_test_engine *engine,
+				       struct svm_test_queue *queue,
+				       struct svm_test_job *job)
+{
+	unsigned int n = engine->sdev->config.timeslice;
+	enum svm_test_step step;
+
+	if (job_check(queue, job))
+		return SVM_TEST_STEP_DONE;
+
+	do {
+		step = svm_test_cmd_step(job, engine->mmu);
+		cond_resched();
+	} while (step == SVM_TEST_STEP_MORE && --n &&
+		 !READ_ONCE(queue->closing));
+	return step;
+}
+
+static void engine_serve(struct svm_test_engine *engine,
+			 struct svm_test_queue *queue)
+{
+	struct svm_test_job *job;
+
+	/* Others only append while the queue is marked as running. */
+	spin_lock_irq(&engine->lock);
+	job = queue_first(queue);
+	spin_unlock_irq(&engine->lock);
+
+	switch (engine_slice(engine, queue, job)) {
+	case SVM_TEST_STEP_MORE:
+		engine_yield(engine, queue);
+		break;
+	case SVM_TEST_STEP_MISS:
+		engine_miss(engine, queue, job);
+		break;
+	case SVM_TEST_STEP_DONE:
+		engine_retire(engine, queue, job);
+		break;
+	}
+}
+
+static int engine_main(void *data)
+{
+	struct svm_test_engine *engine = data;
+	struct svm_test_queue *queue;
+
+	while (!kthread_should_stop()) {
+		queue = engine_pick(engine);
+		if (queue)
+			engine_serve(engine, queue);
+		else
+			wait_event_idle(engine->wait,
+					!list_empty_careful(&engine->runnable) ||
+					kthread_should_stop());
+	}
+	return 0;
+}
+
+/**
+ * svm_test_engine_submit() - queue a job
+ * @job: the job, whose reference goes to the queue
+ */
+void svm_test_engine_submit(struct svm_test_job *job)
+{
+	struct svm_test_engine *engine = job->engine;
+
+	guard(spinlock_irq)(&engine->lock);
+
+	list_add_tail(&job->link, &job->queue->jobs);
+	engine->load++;
+	queue_update_locked(engine, job->queue);
+}
+
+/**
+ * svm_test_engine_job_ready() - the last in-sync of a job has signalled
+ * @job: the job, queued or about to be
+ *
+ * Any context.
+ */
+void svm_test_engine_job_ready(struct svm_test_job *job)
+{
+	guard(spinlock_irqsave)(&job->engine->lock);
+
+	queue_update_locked(job->engine, job->queue);
+}
+
+/**
+ * svm_test_engine_fault_done() - a posted fault is over
+ * @slot: the miss
+ * @err: 0 when the access can be tried again
+ *
+ * Drops the reference of the fault to the job.
+ */
+void svm_test_engine_fault_done(struct svm_test_slot *slot, int err)
+{
+	struct svm_test_job *job = slot->job;
+	struct svm_test_engine *engine = job->engine;
+
+	spin_lock_irq(&engine->lock);
+	slot->err = err;
+	if (!--job->outstanding)
+		queue_update_locked(engine, job->queue);
+	spin_unlock_irq(&engine->lock);
+
+	svm_test_job_put(job);
+}
+
+/**
+ * svm_test_engine_unstall() - the fault buffer has room again
+ * @engine: the engine
+ */
+void svm_test_engine_unstall(struct svm_test_engine *engine)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	if (list_empty(&engine->stalled))
+		return;
+	list_splice_tail_init(&engine->stalled, &engine->runnable);
+	wake_up(&engine->wait);
+}
+
+/**
+ * svm_test_engine_mmu() - the MMU of an engine
+ * @engine: the engine
+ *
+ * Return: the MMU.
+ */
+struct svm_test_mmu *svm_test_engine_mmu(struct svm_test_engine *engine)
+{
+	return engine->mmu;
+}
+
+/**
+ * svm_test_engine_load() - how many jobs an engine has
+ * @engine: the engine
+ *
+ * Return: a number that may be out of date.
+ */
+unsigned int svm_test_engine_load(struct svm_test_engine *engine)
+{
+	return READ_ONCE(engine->load);
+}
+
+/**
+ * svm_test_queue_init() - initialize an empty queue
+ * @queue: the queue, zeroed
+ */
+void svm_test_queue_init(struct svm_test_queue *queue)
+{
+	INIT_LIST_HEAD(&queue->jobs);
+	INIT_LIST_HEAD(&queue->link);
+	queue->fence_context = dma_fence_context_alloc(1);
+}
+
+/**
+ * svm_test_queue_close() - cancel the jobs of a queue
+ * @engine: the engine of the queue
+ * @queue: the queue, to which nobody submits any more
+ *
+ * Does not wait; see svm_test_queue_wait_idle().
+ */
+void svm_test_queue_close(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	WRITE_ONCE(queue->closing, true);
+	/* It may be on the stalled list. */
+	list_del_init(&queue->link);
+	queue_update_locked(engine, queue);
+}
+
+static bool queue_is_idle(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	return list_empty(&queue->jobs) && !queue->running;
+}
+
+/**
+ * svm_test_queue_wait_idle() - wait until a queue is empty
+ * @engine: the engine of the queue
+ * @queue: the queue, which was closed
+ *
+ * Short: a job is cancelled within a unit of work, whatever it waits for.
+ */
+void svm_test_queue_wait_idle(struct svm_test_engine *engine,
+			      struct svm_test_queue *queue)
+{
+	wait_event(engine->idle, queue_is_idle(engine, queue));
+}
+
+/**
+ * svm_test_engine_create() - make an engine and start it
+ * @sdev: the device, whose fault buffer is there
+ * @index: number of the engine
+ *
+ * Return: the engine, or an ERR_PTR().
+ */
+struct svm_test_engine *svm_test_engine_create(struct svm_test_device *sdev,
+					       unsigned int index)
+{
+	struct svm_test_engine *engine;
+	int err = -ENOMEM;
+
+	engine = kzalloc_obj(*engine);
+	if (!engine)
+		return ERR_PTR(-ENOMEM);
+
+	engine->sdev = sdev;
+	spin_lock_init(&engine->lock);
+	INIT_LIST_HEAD(&engine->runnable);
+	INIT_LIST_HEAD(&engine->stalled);
+	init_waitqueue_head(&engine->wait);
+	init_waitqueue_head(&engine->idle);
+
+	engine->mmu = svm_test_mmu_create(sdev->config.tlb_entries);
+	if (!engine->mmu)
+		goto err_free;
+
+	engine->task = kthread_run(engine_main, engine, "svm_test%u/%u",
+				   sdev->index, index);
+	if (IS_ERR(engine->task)) {
+		err = PTR_ERR(engine->task);
+		goto err_mmu;
+	}
+	return engine;
+
+err_mmu:
+	svm_test_mmu_destroy(engine->mmu);
+err_free:
+	kfree(engine);
+	return ERR_PTR(err);
+}
+
+/**
+ * svm_test_engine_destroy() - stop an engine and free it
+ * @engine: the engine, with no jobs, or NULL
+ */
+void svm_test_engine_destroy(struct svm_test_engine *engine)
+{
+	if (!engine)
+		return;
+	kthread_stop(engine->task);
+	WARN_ON(!list_empty(&engine->runnable) || !list_empty(&engine->stalled));
+	svm_test_mmu_destroy(engine->mmu);
+	kfree(engine);
+}

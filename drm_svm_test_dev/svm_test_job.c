@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Jobs: their lifetime, what they wait for, and how they end.
+ *
+ * A job is referenced by its queue until it ends, by the table of results
+ * until its result is fetched, and by each fault that is posted for it. It
+ * points to its address space without a reference: that one waits, when it is
+ * destroyed, until its queues are empty and its faults are answered.
+ *
+ * The result is written before svm_test_job.done, which is set with release
+ * semantics; from then on the job does not change.
+ *
+ * Fences. A job can wait for page faults, and so for memory, for user space
+ * and for ever. Its fence is therefore not one that reclaim may wait for: it
+ * is given to syncobjs alone and never put into a dma_resv. What protects the
+ * kernel from a job that does not end is that closing its file ends it.
+ */
+
+#include <linux/dma-fence-chain.h>
+#include <linux/slab.h>
+
+#include <drm/drm_svm_test.h>
+
+#include "svm_test_engine.h"
+#include "svm_test_job.h"
+#include "svm_test_vm.h"
+
+static const char *job_fence_driver_name(struct dma_fence *fence)
+{
+	return "drm_svm_test_dev";
+}
+
+static const char *job_fence_timeline_name(struct dma_fence *fence)
+{
+	return "svm_test_queue";
+}
+
+/* No release and no wait, so that a signalled fence can outlive the module. */
+static const struct dma_fence_ops job_fence_ops = {
+	.get_driver_name = job_fence_driver_name,
+	.get_timeline_name = job_fence_timeline_name,
+};
+
+/* Free what only a job that has not ended needs. */
+static void job_free_input(struct svm_test_job *job)
+{
+	u32 i;
+
+	for (i = 0; i < job->num_deps; i++)
+		dma_fence_put(job->deps[i].fence);
+	kvfree(job->deps);
+	job->deps = NULL;
+	job->num_deps = 0;
+	kvfree(job->cmds);
+	job->cmds = NULL;
+}
+
+static void job_release(struct kref *ref)
+{
+	struct svm_test_job *job = container_of(ref, struct svm_test_job, ref);
+
+	job_free_input(job);
+	/* Memory of a fence that was never initialized is just memory. */
+	if (dma_fence_was_initialized(job->fence))
+		dma_fence_put(job->fence);
+	else
+		kfree(job->fence);
+	kfree(job);
+}
+
+/**
+ * svm_test_job_get() - take a reference
+ * @job: the job
+ *
+ * Return: @job.
+ */
+struct svm_test_job *svm_test_job_get(struct svm_test_job *job)
+{
+	kref_get(&job->ref);
+	return job;
+}
+
+/**
+ * svm_test_job_put() - drop a reference
+ * @job: the job, or NULL
+ */
+void svm_test_job_put(struct svm_test_job *job)
+{
+	if (job)
+		kref_put(&job->ref, job_release);
+}
+
+/**
+ * svm_test_job_alloc() - make a job that is not queued yet
+ * @vm: address space
+ * @num_cmds: number of commands
+ * @num_deps: number of fences to wait for
+ *
+ * All memory of the job is charged to the caller.
+ *
+ * Return: the job, or NULL when there is no memory.
+ */
+struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
+					u32 num_deps)
+{
+	struct svm_test_job *job;
+	int i;
+
+	job = kzalloc_obj(*job, GFP_KERNEL_ACCOUNT);
+	if (!job)
+		return NULL;
+
+	kref_init(&job->ref);
+	job->vm = vm;
+	INIT_LIST_HEAD(&job->link);
+	for (i = 0; i < ARRAY_SIZE(job->slots); i++)
+		job->slots[i].job = job;
+
+	job->fence = kzalloc_obj(*job->fence, GFP_KERNEL_ACCOUNT);
+	job->cmds = kvzalloc_objs(*job->cmds, num_cmds, GFP_KERNEL_ACCOUNT);
+	job->deps = kvzalloc_objs(*job->deps, num_deps, GFP_KERNEL_ACCOUNT);
+	if (!job->fence || !job->cmds || !job->deps) {
+		svm_test_job_put(job);
+		return NULL;
+	}
+	job->num_cmds = num_cmds;
+	job->num_deps = num_deps;
+	return job;
+}
+
+static void job_dep_signalled(struct svm_test_job *job)
+{
+	if (atomic_dec_and_test(&job->deps_pending))
+		svm_test_engine_job_ready(job);
+}
+
+static void job_dep_cb(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct svm_test_dep *dep = container_of(cb, struct svm_test_dep, cb);
+
+	job_dep_signalled(dep->job);
+}
+
+/**
+ * svm_test_job_arm() - make the fence, and watch the fences to wait for
+ * @job: the job, with its queue
+ *
+ * Under svm_test_vm.submit_lock. Cannot fail; svm_test_engine_submit() has to
+ * follow.
+ */
+void svm_test_job_arm(struct svm_test_job *job)
+{
+	u32 i;
+
+	lockdep_assert_held(&job->vm->submit_lock);
+
+	dma_fence_init(job->fence, &job_fence_ops, NULL,
+		       job->queue->fence_context, ++job->queue->fence_seqno);
+
+	/* One more, so that the job is not ready before all are watched. */
+	atomic_set(&job->deps_pending, job->num_deps + 1);
+	for (i = 0; i < job->num_deps; i++) {
+		struct svm_test_dep *dep = &job->deps[i];
+
+		dep->job = job;
+		if (dma_fence_add_callback(dep->fence, &dep->cb, job_dep_cb))
+			job_dep_signalled(job);
+	}
+	job_dep_signalled(job);
+}
+
+/**
+ * svm_test_job_is_ready() - have all fences to wait for signalled?
+ * @job: the job
+ *
+ * Return: whether they have.
+ */
+bool svm_test_job_is_ready(const struct svm_test_job *job)
+{
+	return !atomic_read_acquire(&job->deps_pending);
+}
+
+/**
+ * svm_test_job_deps_error() - did a fence to wait for fail?
+ * @job: the job, which is ready
+ *
+ * The point of a timeline does not carry the error; the fence in it does.
+ *
+ * Return: the error of the first fence that failed, or 0.
+ */
+int svm_test_job_deps_error(const struct svm_test_job *job)
+{
+	u32 i;
+
+	for (i = 0; i < job->num_deps; i++) {
+		struct dma_fence *fence =
+			dma_fence_chain_contained(job->deps[i].fence);
+		int status = dma_fence_get_status(fence);
+
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
+/**
+ * svm_test_job_is_done() - has the job ended?
+ * @job: the job
+ *
+ * Return: whether the result may be read.
+ */
+bool svm_test_job_is_done(const struct svm_test_job *job)
+{
+	return smp_load_acquire(&job->done);
+}
+
+/**
+ * svm_test_job_fail() - note why a job ends early
+ * @job: the job, on its engine
+ * @status: enum drm_svm_test_status
+ * @err: negative errno
+ * @addr: the faulting address, or zero
+ */
+void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr)
+{
+	job->status = status;
+	job->err = err;
+	job->addr = addr;
+}
+
+/**
+ * svm_test_job_complete() - end a job
+ * @job: the job, first in its queue, on its engine
+ *
+ * Publishes the result and signals the fence.
+ */
+void svm_test_job_complete(struct svm_test_job *job)
+{
+	struct dma_fence *fence = job->fence;
+	u32 i;
+
+	/* On return of each call its callback is over or will not come. */
+	for (i = 0; i < job->num_deps; i++)
+		dma_fence_remove_callback(job->deps[i].fence,
+					  &job->deps[i].cb);
+	job_free_input(job);
+
+	if (!job->status)
+		job->status = DRM_SVM_TEST_STATUS_OK;
+	if (job->err)
+		dma_fence_set_error(fence, job->err);
+	smp_store_release(&job->done, true);
+	dma_fence_signal(fence);
+	wake_up_all(&job->vm->done);
+}

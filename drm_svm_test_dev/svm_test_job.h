@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _SVM_TEST_JOB_H_
+#define _SVM_TEST_JOB_H_
+
+#include <linux/atomic.h>
+#include <linux/dma-fence.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+
+#include "svm_test_config.h"
+
+struct drm_svm_test_cmd;
+struct svm_test_engine;
+struct svm_test_job;
+struct svm_test_op;
+struct svm_test_queue;
+struct svm_test_vm;
+
+/**
+ * struct svm_test_dep - a fence that a job waits for
+ */
+struct svm_test_dep {
+	/** @job: the job. */
+	struct svm_test_job *job;
+	/** @fence: the fence. */
+	struct dma_fence *fence;
+	/** @cb: in the list of @fence until it signals or the job ends. */
+	struct dma_fence_cb cb;
+};
+
+/**
+ * struct svm_test_slot - one access that missed
+ *
+ * Its address is the cookie of the fault.
+ */
+struct svm_test_slot {
+	/** @job: the job; referenced while a fault is posted. */
+	struct svm_test_job *job;
+	/** @addr: the address. */
+	u64 addr;
+	/** @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both. */
+	u32 access;
+	/** @err: how the fault ended. */
+	int err;
+};
+
+/**
+ * struct svm_test_progress - how far the present command is
+ *
+ * Only moves forward when an effect took place, in the same access section, so
+ * a command that is resumed repeats nothing.
+ */
+struct svm_test_progress {
+	/** @op: what to do; NULL before the command begins. */
+	const struct svm_test_op *op;
+	/** @pos: bytes, elements, nodes or repetitions done. */
+	u64 pos;
+	/** @total: where @pos ends. */
+	u64 total;
+	/** @stop: ends before @total. */
+	bool stop;
+	/** @node: CHASE: the next node. */
+	u64 node;
+	/** @value: what the command returns. */
+	u64 value[2];
+};
+
+/**
+ * struct svm_test_job - a list of commands
+ */
+struct svm_test_job {
+	/** @ref: held by the queue, each posted fault and the result table. */
+	struct kref ref;
+	/** @vm: address space; outlives the job's time in the queue. */
+	struct svm_test_vm *vm;
+	/** @engine: where it runs. */
+	struct svm_test_engine *engine;
+	/** @queue: the queue of @vm on @engine. */
+	struct svm_test_queue *queue;
+	/** @link: link in svm_test_queue.jobs, under the lock of @engine. */
+	struct list_head link;
+	/** @fence: signals when the job ends. */
+	struct dma_fence *fence;
+
+	/** @cmds: the commands; freed when the job ends. */
+	struct drm_svm_test_cmd *cmds;
+	/** @num_cmds: length of @cmds. */
+	u32 num_cmds;
+
+	/** @num_deps: length of @deps. */
+	u32 num_deps;
+	/** @deps: fences to wait for; freed when the job ends. */
+	struct svm_test_dep *deps;
+	/** @deps_pending: of these, how many did not signal. */
+	atomic_t deps_pending;
+
+	/** @cmd: the present command; of the engine alone, as is @progress. */
+	u32 cmd;
+	/** @progress: how far it is. */
+	struct svm_test_progress progress;
+
+	/** @num_slots: accesses that missed. */
+	unsigned int num_slots;
+	/** @outstanding: faults without an answer, under the lock of @engine. */
+	unsigned int outstanding;
+	/** @slots: the misses; the job needs the first one to go on. */
+	struct svm_test_slot slots[SVM_TEST_MAX_LANES];
+
+	/** @status: enum drm_svm_test_status, the result. */
+	u32 status;
+	/** @err: zero or a negative errno. */
+	int err;
+	/** @addr: the faulting address, or zero. */
+	u64 addr;
+	/** @done: set last, with release semantics. */
+	bool done;
+};
+
+struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
+					u32 num_deps);
+struct svm_test_job *svm_test_job_get(struct svm_test_job *job);
+void svm_test_job_put(struct svm_test_job *job);
+
+void svm_test_job_arm(struct svm_test_job *job);
+bool svm_test_job_is_ready(const struct svm_test_job *job);
+int svm_test_job_deps_error(const struct svm_test_job *job);
+bool svm_test_job_is_done(const struct svm_test_job *job);
+void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr);
+void svm_test_job_complete(struct svm_test_job *job);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The port: what drm_svm wants to be done to a GPU page table, as functions of
+ * this GPU. This file is the example for other drivers.
+ *
+ * Locking is that of the callees. Everything but svm_test_ctx_map_prepare() and
+ * svm_test_ctx_fault_done() runs inside of MMU notifiers, so nothing here, and
+ * no lock that it takes, waits for memory.
+ *
+ * Invalidation is in three steps, which drm_svm calls in this order:
+ *
+ * 1. svm_test_ctx_unmap() clears the entries;
+ * 2. svm_test_ctx_tlb_flush_start() counts the flush, so that no walk that is
+ *    under way puts an old entry into a TLB afterwards, and then empties every
+ *    TLB. The count has to be first: see svm_test_tlb_insert();
+ * 3. svm_test_ctx_tlb_flush_wait() waits for the accesses that have their
+ *    translation already.
+ */
+
+#include <drm/drm_svm.h>
+
+#include "svm_test_device.h"
+#include "svm_test_engine.h"
+#include "svm_test_job.h"
+#include "svm_test_mmu.h"
+#include "svm_test_pt.h"
+#include "svm_test_svm.h"
+#include "svm_test_vm.h"
+
+static int svm_test_ctx_map_prepare(struct drm_svm_context *ctx, u64 start,
+				    u64 end)
+{
+	return svm_test_pt_prepare(to_svm_test_vm(ctx)->pt, start, end);
+}
+
+static void svm_test_ctx_map(struct drm_svm_context *ctx, u64 start,
+			     const struct drm_svm_run *runs, unsigned int n)
+{
+	struct svm_test_vm *vm = to_svm_test_vm(ctx);
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		svm_test_pt_map(vm->pt, start, &runs[i]);
+		start += (u64)runs[i].npages << PAGE_SHIFT;
+	}
+}
+
+static void svm_test_ctx_unmap(struct drm_svm_context *ctx, u64 start, u64 end)
+{
+	svm_test_pt_unmap(to_svm_test_vm(ctx)->pt, start, end);
+}
+
+static void svm_test_ctx_tlb_flush_start(struct drm_svm_context *ctx, u64 start,
+					 u64 end)
+{
+	struct svm_test_vm *vm = to_svm_test_vm(ctx);
+	struct svm_test_device *sdev = vm->sdev;
+	unsigned int i;
+
+	/* Fully ordered: after the entries were cleared, before any TLB */
+	atomic64_inc_return(&vm->asid.flushes);
+	for (i = 0; i < sdev->config.engines; i++)
+		svm_test_mmu_flush(svm_test_engine_mmu(sdev->engines[i]),
+				   &vm->asid, start, end);
+}
+
+static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
+{
+	struct svm_test_device *sdev = to_svm_test_vm(ctx)->sdev;
+	unsigned int i;
+
+	for (i = 0; i < sdev->config.engines; i++)
+		svm_test_mmu_drain(svm_test_engine_mmu(sdev->engines[i]));
+}
+
+static void svm_test_ctx_fault_done(struct drm_svm_context *ctx,
+				    const struct drm_svm_fault *fault, int err)
+{
+	svm_test_engine_fault_done((void *)(uintptr_t)fault->cookie, err);
+}
+
+static void svm_test_ctx_query(struct drm_svm_context *ctx, u64 start, u64 end,
+			       u32 *state)
+{
+	svm_test_pt_query(to_svm_test_vm(ctx)->pt, start, end, state);
+}
+
+const struct drm_svm_context_ops svm_test_context_ops = {
+	.map_prepare = svm_test_ctx_map_prepare,
+	.map = svm_test_ctx_map,
+	.unmap = svm_test_ctx_unmap,
+	.tlb_flush_start = svm_test_ctx_tlb_flush_start,
+	.tlb_flush_wait = svm_test_ctx_tlb_flush_wait,
+	.fault_done = svm_test_ctx_fault_done,
+	.query = svm_test_ctx_query,
+};
+
+/**
+ * svm_test_svm_push_fault() - hand a miss to drm_svm
+ * @vm: address space, attached
+ * @slot: the miss
+ *
+ * Return: 0 when svm_test_ctx_fault_done() will answer; else it will not.
+ */
+int svm_test_svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
+{
+	const struct drm_svm_fault fault = {
+		.addr = slot->addr,
+		.cookie = (uintptr_t)slot,
+		.access = slot->access,
+	};
+
+	return drm_svm_fault_queue_push(&vm->ctx, &fault);
+}

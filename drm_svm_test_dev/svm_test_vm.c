@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The GPU address space of a file.
+ *
+ * It is created when the file is opened, attaches to the memory of a process
+ * once, and is destroyed when the file is closed. There is no reference count:
+ * an ioctl holds the file open, and whatever else may look at it is ended, in
+ * order, before it is freed; see svm_test_vm_destroy().
+ */
+
+/**
+ * DOC: Locking
+ *
+ * The locks of the virtual GPU, outermost first. Locks in one line are never
+ * held together.
+ *
+ * 1. svm_test_device.vms_lock, svm_test_vm.attach_lock: mutexes, held over
+ *    calls of drm_svm. Never taken in a function that drm_svm calls.
+ * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it.
+ * 3. the locks of drm_svm
+ * 4. the lock of a window of the page table; the lock of a TLB; the lock of
+ *    the fault buffer: spinlocks in process context, with nothing inside.
+ * 5. the lock of a fence, then svm_test_engine.lock: with interrupts off.
+ *
+ * Those of line 4 are taken in MMU notifiers, but for the fault buffer's, so
+ * no allocation is made under any of them. An access section of an engine (see
+ * svm_test_mmu_enter()) counts as one more lock outside of line 4: a flush
+ * waits for it.
+ */
+
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include <drm/drm_svm.h>
+
+#include "svm_test_device.h"
+#include "svm_test_engine.h"
+#include "svm_test_fault.h"
+#include "svm_test_job.h"
+#include "svm_test_pt.h"
+#include "svm_test_svm.h"
+#include "svm_test_vm.h"
+
+/* Tags are not used again, so a TLB entry of a file that is gone is harmless. */
+static atomic64_t last_asid = ATOMIC64_INIT(0);
+
+/**
+ * svm_test_vm_create() - make the address space of a file
+ * @sdev: the device
+ *
+ * Return: the address space, not attached, or NULL when there is no memory.
+ */
+struct svm_test_vm *svm_test_vm_create(struct svm_test_device *sdev)
+{
+	struct svm_test_vm *vm;
+	unsigned int i;
+
+	vm = kzalloc(struct_size(vm, queues, sdev->config.engines),
+		     GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return NULL;
+
+	vm->pt = svm_test_pt_create(sdev->config.va_bits);
+	if (!vm->pt) {
+		kfree(vm);
+		return NULL;
+	}
+
+	vm->sdev = sdev;
+	vm->asid.id = atomic64_inc_return(&last_asid);
+	mutex_init(&vm->attach_lock);
+	INIT_LIST_HEAD(&vm->link);
+	mutex_init(&vm->submit_lock);
+	xa_init_flags(&vm->results, XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&vm->done);
+	for (i = 0; i < sdev->config.engines; i++)
+		svm_test_queue_init(&vm->queues[i]);
+	return vm;
+}
+
+/**
+ * svm_test_vm_attach() - share the memory of the calling process
+ * @vm: address space
+ * @args: the ioctl's payload
+ *
+ * Return: 0, -EEXIST, or an error of drm_svm_ioctl_attach(), after which it can
+ * be tried again.
+ */
+int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
+{
+	struct svm_test_device *sdev = vm->sdev;
+	int err;
+
+	guard(mutex)(&vm->attach_lock);
+
+	if (vm->attached)
+		return -EEXIST;
+
+	memset(&vm->ctx, 0, sizeof(vm->ctx));
+	err = drm_svm_ioctl_attach(&vm->ctx, &sdev->svm, &svm_test_context_ops,
+				   args);
+	if (err)
+		return err;
+
+	/* Pairs with svm_test_vm_is_attached() */
+	smp_store_release(&vm->attached, true);
+	scoped_guard(mutex, &sdev->vms_lock)
+		list_add_tail(&vm->link, &sdev->vms);
+	return 0;
+}
+
+/**
+ * svm_test_vm_is_attached() - can the context be used?
+ * @vm: address space
+ *
+ * Return: whether svm_test_vm_attach() has succeeded.
+ */
+bool svm_test_vm_is_attached(const struct svm_test_vm *vm)
+{
+	/* Pairs with svm_test_vm_attach() */
+	return smp_load_acquire(&vm->attached);
+}
+
+static void vm_cancel_jobs(struct svm_test_vm *vm)
+{
+	struct svm_test_device *sdev = vm->sdev;
+	unsigned int i;
+
+	for (i = 0; i < sdev->config.engines; i++)
+		svm_test_queue_close(sdev->engines[i], &vm->queues[i]);
+	for (i = 0; i < sdev->config.engines; i++)
+		svm_test_queue_wait_idle(sdev->engines[i], &vm->queues[i]);
+}
+
+static void vm_free_results(struct svm_test_vm *vm)
+{
+	struct svm_test_job *job;
+	unsigned long id;
+
+	xa_for_each(&vm->results, id, job)
+		svm_test_job_put(job);
+	xa_destroy(&vm->results);
+}
+
+/**
+ * svm_test_vm_destroy() - end all that an address space does, and free it
+ * @vm: address space of a file that is closed
+ *
+ * In the order of who uses what: jobs post faults, faults in the buffer go to
+ * drm_svm, drm_svm changes the page table.
+ */
+void svm_test_vm_destroy(struct svm_test_vm *vm)
+{
+	struct svm_test_device *sdev = vm->sdev;
+
+	scoped_guard(mutex, &sdev->vms_lock)
+		list_del(&vm->link);
+
+	vm_cancel_jobs(vm);
+	svm_test_fault_purge(sdev->faults, vm);
+	if (vm->attached)
+		drm_svm_context_detach(&vm->ctx);
+
+	vm_free_results(vm);
+	svm_test_pt_destroy(vm->pt);
+	mutex_destroy(&vm->submit_lock);
+	mutex_destroy(&vm->attach_lock);
+	kfree(vm);
+}
