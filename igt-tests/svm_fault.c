@@ -237,8 +237,8 @@ static void test_next_job_runs(int fd)
 	munmap(word, svm_page_size());
 }
 
-/* Malformed commands, each in one way: INVALID, and the ones before it ran */
-static void test_invalid_commands(int fd)
+/* What is malformed whatever memory is there: nothing of the job runs */
+static void test_malformed_commands(int fd)
 {
 	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd bad[] = {
@@ -249,26 +249,53 @@ static void test_invalid_commands(int fd)
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1u << 2, .dst = ok, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 2, .dst = ok, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 6 },
-		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok + 2, .size = 4 },
-		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok + 4, .size = 8 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok, .size = 12 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .src = ok },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .arg1 = 1 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .result = ok },
 		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 64, .size = 4, .arg0 = 1 },
-		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 2, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4, .arg0 = 3 },
-		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 64, .arg0 = 6 },
 		{ .op = DRM_SVM_TEST_OP_TOUCH, .flags = 1, .dst = ok, .size = 4, .arg0 = 4 },
 		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 4, .arg0 = 4, .arg1 = 1 },
-		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok + 1, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok, .count = 1, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .dst = ok, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok, .arg0 = ok, .count = 1, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .dst = ok },
+	};
+	uint32_t ran = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct drm_svm_test_cmd cmds[] = { svm_cmd_add32(&ran, 1, 1), bad[i] };
+		uint64_t job;
+
+		igt_assert_f(__svm_submit(fd, cmds, 2, &job) == -EINVAL, "command %zu\n", i);
+	}
+	assert_works(fd);
+	igt_assert_eq_u32(READ_ONCE(ran), 0);
+	igt_assert(svm_cpu_all32((void *)ok, svm_page_size(), 0));
+	munmap((void *)ok, svm_page_size());
+}
+
+/* What shows only in execution: INVALID, and the commands before it ran */
+static void test_misaligned(int fd)
+{
+	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
+	struct drm_svm_test_cmd bad[] = {
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok + 2, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok + 4, .size = 8 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok + 1, .size = 4, .arg0 = 4 },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .dst = ok, .size = 64, .arg0 = 6 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok + 1, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .flags = 1, .dst = ok + 4 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok + 4, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg0 = 1, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg1 = 2, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 64, .arg0 = ok + 2, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 3, .arg0 = ok, .count = 1 },
-		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .dst = ok },
+		{ .op = DRM_SVM_TEST_OP_SCATTER, .dst = ok + 2, .src = ok, .arg0 = ok, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = ok + 4 },
 		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = ok + 1 },
 	};
@@ -337,7 +364,8 @@ static const struct {
 	{ "address", test_fault_address, "The result names the first byte that cannot be reached." },
 	{ "in-the-middle", test_fault_in_the_middle, "A fault ends its job at the command that caused it." },
 	{ "next-job-runs", test_next_job_runs, "A failed job does not hurt the jobs behind it." },
-	{ "invalid-commands", test_invalid_commands, "Malformed commands are refused one by one." },
+	{ "malformed-commands", test_malformed_commands, "Malformed commands refuse the whole job." },
+	{ "misaligned", test_misaligned, "Addresses that are not aligned to the element end the job as invalid." },
 	{ "truncated-file", test_truncated_file, "Pages behind the end of a file are EFAULT." },
 	{ "counters", test_counters, "Each failed fault is counted once." },
 };

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TEST: svm module
+ * Category: Robustness
+ * Description: Loading, parameters, unloading, and what root may look at.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <linux/sync_file.h>
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+
+IGT_TEST_DESCRIPTION("Loading, parameters, unloading, and what root may look at.");
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define DRIVER		"drm_svm_test_dev"
+#define HELPER		"drm_svm"
+
+static int delete_module(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static bool is_loaded(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return !access(path, F_OK);
+}
+
+static int refcount(void)
+{
+	FILE *file = fopen("/sys/module/" DRIVER "/refcnt", "r");
+	int count = -1;
+
+	igt_require(file);
+	igt_assert_eq(fscanf(file, "%d", &count), 1);
+	fclose(file);
+	return count;
+}
+
+/* Every engine of device @index fills and copies over two ranges */
+static void smoke(unsigned int index)
+{
+	int fd = svm_open_index_attached(index);
+	size_t size = 16 * svm_page_size();
+	uint8_t *map = svm_mmap_aligned(2 * svm_range_size(), svm_range_size());
+	uint32_t *buf = (void *)(map + svm_range_size() - size / 2);
+	struct drm_svm_test_info info;
+
+	svm_info(fd, &info);
+	for (uint32_t e = 0; e < info.out_engines; e++) {
+		struct drm_svm_test_cmd cmds[] = {
+			svm_cmd_fill(buf, size, e + 1),
+			svm_cmd_add32(buf, 5, 1),
+		};
+
+		svm_wait_ok(fd, svm_submit_on(fd, e, cmds, ARRAY_SIZE(cmds)));
+		igt_assert_eq_u32(READ_ONCE(buf[0]), e + 6);
+		igt_assert(svm_cpu_all32(buf + 1, size - 4, e + 1));
+	}
+	close(fd);
+	munmap(map, 2 * svm_range_size());
+}
+
+static void test_unload_open(void)
+{
+	int fd, copy;
+
+	svm_module_load(NULL);
+	fd = svm_open();
+	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	svm_attach(fd);
+	copy = dup(fd);
+	close(fd);
+	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	svm_gpu_touch(copy, &fd, 4, 4, false);
+	close(copy);
+	igt_assert(svm_until(!delete_module(DRIVER), 5000));
+	igt_assert(!is_loaded(DRIVER));
+}
+
+static void test_unload_busy(void)
+{
+	struct svm_spin spin;
+	int fd;
+
+	svm_module_load(NULL);
+	fd = svm_open_attached();
+	svm_spin_start(&spin, fd, 0);
+	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	igt_assert_eq(__svm_poll_job(fd, spin.job), -ETIME);
+	close(fd);
+	svm_spin_free(&spin);
+	svm_module_unload();
+	igt_assert(!is_loaded(DRIVER));
+}
+
+/* The helper layer stays while a driver uses it, and goes after it */
+static void test_unload_helper(void)
+{
+	svm_module_load(NULL);
+	igt_require_f(is_loaded(HELPER), "the helper is not a module of its own\n");
+	igt_assert_eq(delete_module(HELPER), -EWOULDBLOCK);
+	smoke(0);
+	svm_module_unload();
+	igt_assert(svm_until(!delete_module(HELPER), 5000));
+	igt_assert(!is_loaded(HELPER));
+	svm_module_load(NULL);
+	smoke(0);
+}
+
+/* A fence of a job outlives the file, the device and the code */
+static void test_unload_fence(void)
+{
+	struct sync_fence_info fence = {};
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
+	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
+	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
+	struct drm_svm_test_sync sync;
+	int fd, file;
+
+	svm_module_load(NULL);
+	fd = svm_open_attached();
+	sync = svm_sync_create(fd, 0);
+	args.out_syncs = svm_va(&sync);
+	args.num_out_syncs = 1;
+	svm_wait_ok(fd, svm_submit_ioctl(fd, &args));
+	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
+	close(fd);
+	svm_module_unload();
+	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
+	igt_assert_eq(info.status, 1);
+	close(file);
+}
+
+/* Mappings of a process outlive the driver, and its next life knows nothing of them */
+static void test_unload_memory(void)
+{
+	size_t size = svm_range_size();
+	uint32_t *buf = svm_mmap_aligned(size, size);
+	int fd;
+
+	svm_module_load(NULL);
+	fd = svm_open_attached();
+	svm_gpu_fill(fd, buf, size, 0x1dea);
+	close(fd);
+	svm_module_unload();
+	igt_assert(svm_cpu_all32(buf, size, 0x1dea));
+	igt_assert_eq(madvise(buf, size / 2, MADV_DONTNEED), 0);
+	svm_module_load(NULL);
+	fd = svm_open_attached();
+	igt_assert_eq_u32(svm_query_page(fd, buf), 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, buf), 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, buf + size / 4 - 1), 0x1dea);
+	close(fd);
+	munmap(buf, size);
+}
+
+static void test_reload(void)
+{
+	for (int i = 0; i < 5; i++) {
+		svm_module_load(NULL);
+		smoke(0);
+	}
+}
+
+/* Open and close leave nothing behind */
+static void test_cycles(void)
+{
+	uint32_t *word = svm_mmap_anon(svm_page_size());
+	int idle;
+
+	svm_module_load(NULL);
+	idle = refcount();
+	for (int i = 0; i < 100; i++) {
+		int fd = svm_open();
+
+		/* Some are closed before they attach, some with a job on its way */
+		if (i % 4) {
+			struct drm_svm_test_cmd cmd = svm_cmd_add32(word, 1, 1);
+			uint64_t job;
+
+			svm_attach(fd);
+			job = svm_submit(fd, &cmd, 1);
+			if (i % 4 > 1)
+				svm_wait_ok(fd, job);
+		}
+		igt_assert_lt(idle, refcount());
+		close(fd);
+		igt_assert(svm_until(refcount() == idle, 5000));
+	}
+	igt_assert_lte_u32(50, READ_ONCE(*word));
+	svm_module_unload();
+	munmap(word, svm_page_size());
+}
+
+/* The limits of each parameter */
+static const struct param {
+	const char *name;
+	unsigned int min, max, other;
+} params[] = {
+	{ "num_devices", 1, 8, 3 },
+	{ "engines", 1, 16, 5 },
+	{ "tlb_entries", 1, 65536, 64 },
+	{ "fault_entries", 1, 65536, 7 },
+	{ "va_bits", 40, 57, 46 },
+	{ "timeslice", 1, 1000000, 13 },
+	{ "lanes", 1, 16, 3 },
+};
+
+static void load_with(const struct param *param, unsigned int value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s=%u", param->name, value);
+	svm_module_load(text);
+}
+
+/* A GPU that cannot reach the usual places gets its memory from low addresses */
+static void smoke_low(void)
+{
+	int fd = svm_open();
+	struct drm_svm_attach attach = {};
+	uint32_t *low = mmap((void *)(1ull << 32), svm_page_size(), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	struct drm_svm_test_cmd cmd;
+
+	igt_assert(low != MAP_FAILED);
+	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	svm_gpu_fill(fd, low, svm_page_size(), 9);
+	igt_assert(svm_cpu_all32(low, svm_page_size(), 9));
+	if (svm_va(&fd) >= attach.out_va_end) {
+		cmd = svm_cmd_touch(&fd, 4, 4, false);
+		svm_run_faults(fd, &cmd, EFAULT, svm_va(&fd));
+	}
+	close(fd);
+	munmap(low, svm_page_size());
+}
+
+static void test_param(const struct param *param)
+{
+	const unsigned int values[] = { param->min, param->other, param->max };
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		load_with(param, values[i]);
+		if (!strcmp(param->name, "va_bits")) {
+			smoke_low();
+		} else {
+			smoke(0);
+			if (!strcmp(param->name, "num_devices")) {
+				smoke(values[i] - 1);
+				igt_assert_eq(__svm_open(values[i]), -ENODEV);
+			}
+		}
+	}
+	svm_module_load(NULL);
+}
+
+static void assert_load_refused(const char *text)
+{
+	char command[128];
+	int status;
+
+	snprintf(command, sizeof(command), "modprobe " DRIVER " %s 2>/dev/null", text);
+	status = system(command);
+	igt_assert_f(WIFEXITED(status) && WEXITSTATUS(status), "%s was accepted\n", text);
+	igt_assert_f(!is_loaded(DRIVER), "loaded after %s\n", text);
+}
+
+static void test_param_invalid(const struct param *param)
+{
+	char text[64];
+
+	svm_module_unload();
+	snprintf(text, sizeof(text), "%s=%u", param->name, param->min - 1);
+	assert_load_refused(text);
+	snprintf(text, sizeof(text), "%s=%u", param->name, param->max + 1);
+	assert_load_refused(text);
+	snprintf(text, sizeof(text), "%s=%u", param->name, ~0u);
+	assert_load_refused(text);
+	snprintf(text, sizeof(text), "%s=-1", param->name);
+	assert_load_refused(text);
+	snprintf(text, sizeof(text), "%s=many", param->name);
+	assert_load_refused(text);
+	if (!strcmp(param->name, "tlb_entries"))
+		assert_load_refused("tlb_entries=3");
+	svm_module_load(NULL);
+}
+
+/* All at their smallest, and all at their largest */
+static void test_params_together(void)
+{
+	svm_module_load("num_devices=1 engines=1 tlb_entries=1 fault_entries=1 timeslice=1 lanes=1");
+	smoke(0);
+	svm_module_load("num_devices=8 engines=16 tlb_entries=65536 fault_entries=65536 "
+			"timeslice=1000000 lanes=16");
+	smoke(0);
+	smoke(7);
+	svm_module_load(NULL);
+}
+
+/* The window follows the GPU's address width */
+static void test_window(void)
+{
+	struct drm_svm_attach attach = {};
+	struct drm_svm_test_info info;
+	uint32_t state;
+	int fd;
+
+	svm_module_load("va_bits=40");
+	fd = svm_open();
+	svm_info(fd, &info);
+	igt_assert_eq_u32(info.out_va_bits, 40);
+	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq_u64(attach.out_va_end, 1ull << 40);
+	igt_assert_eq(__svm_query(fd, (void *)(attach.out_va_end - svm_page_size()),
+				  svm_page_size(), &state), 0);
+	igt_assert_eq(__svm_query(fd, (void *)attach.out_va_end, svm_page_size(), &state),
+		      -EINVAL);
+	close(fd);
+	svm_module_load(NULL);
+}
+
+static int find_debugfs(char *path, size_t size)
+{
+	glob_t nodes;
+	int found = -1;
+
+	/* The file is there once a minor; the render node's will do */
+	if (!glob("/sys/kernel/debug/dri/*/svm", 0, NULL, &nodes)) {
+		snprintf(path, size, "%s", nodes.gl_pathv[0]);
+		found = 0;
+		globfree(&nodes);
+	}
+	return found;
+}
+
+static bool file_contains(const char *path, const char *text)
+{
+	char buf[16384] = "";
+	int fd = open(path, O_RDONLY);
+	ssize_t len, total = 0;
+
+	igt_assert_lte(0, fd);
+	while ((len = read(fd, buf + total, sizeof(buf) - 1 - total)) > 0)
+		total += len;
+	close(fd);
+	return strstr(buf, text);
+}
+
+static void test_debugfs(void)
+{
+	char path[256], range[64];
+	uint32_t *buf = svm_mmap_aligned(svm_range_size(), svm_range_size());
+	struct stat st;
+	int fd;
+
+	svm_module_load(NULL);
+	igt_require_f(!find_debugfs(path, sizeof(path)), "no debugfs\n");
+	igt_assert_eq(stat(path, &st), 0);
+	igt_assert_eq_u32(st.st_mode & 0777, 0400);
+	igt_assert_eq(st.st_uid, 0);
+
+	snprintf(range, sizeof(range), "%llx", (unsigned long long)svm_va(buf));
+	fd = svm_open_attached();
+	svm_gpu_write32(fd, buf, 1);
+	igt_assert(file_contains(path, range));
+	close(fd);
+	igt_assert(svm_until(!file_contains(path, range), 5000));
+
+	igt_fork(child, 1) {
+		igt_assert_eq(setresuid(65534, 65534, 65534), 0);
+		igt_assert_eq(open(path, O_RDONLY), -1);
+		igt_assert_eq(errno, EACCES);
+	}
+	igt_waitchildren();
+	munmap(buf, svm_range_size());
+}
+
+igt_main
+{
+	static const struct {
+		const char *name;
+		void (*fn)(void);
+		const char *desc;
+	} subtests[] = {
+		{ "unload-open", test_unload_open, "An open file keeps the driver; the last close frees it." },
+		{ "unload-busy", test_unload_busy, "A running job keeps the driver; closing its file frees it." },
+		{ "unload-helper", test_unload_helper, "The helper layer stays as long as its driver." },
+		{ "unload-fence", test_unload_fence, "The fence of a job outlives the driver." },
+		{ "unload-memory", test_unload_memory, "Memory that was shared outlives the driver." },
+		{ "reload", test_reload, "The driver can be loaded again and again." },
+		{ "cycles", test_cycles, "Opening and closing leaves nothing behind." },
+		{ "params-together", test_params_together, "All parameters at their smallest and largest work together." },
+		{ "window", test_window, "The shared window follows the address width of the GPU." },
+		{ "debugfs", test_debugfs, "Root, and no one else, sees the state of all files." },
+	};
+
+	igt_fixture {
+		igt_require(geteuid() == 0);
+		close(svm_open());
+	}
+
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
+		svm_close_leaked();
+		igt_describe(subtests[i].desc);
+		igt_subtest(subtests[i].name)
+			subtests[i].fn();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(params); i++) {
+		svm_close_leaked();
+		igt_describe("The device works with the parameter at both limits.");
+		igt_subtest_f("param-%s", params[i].name)
+			test_param(&params[i]);
+		igt_describe("Values out of the limits are refused, and nothing is loaded.");
+		igt_subtest_f("param-invalid-%s", params[i].name)
+			test_param_invalid(&params[i]);
+	}
+	igt_fixture {
+		svm_close_leaked();
+		svm_module_load(NULL);
+	}
+}
