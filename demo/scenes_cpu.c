@@ -62,7 +62,7 @@ void scene_huge_page(struct gpu *gpu)
 	struct drm_svm_counters before, after;
 
 	ui_scene("Large pages stay large");
-	ui_text("The CPU has a transparent huge page, if the system could spare one. The GPU writes all of it; below the map: leaves of its page table.");
+	ui_text("madvise(MADV_HUGEPAGE), then the GPU writes all of it. Below the map: the leaves of the GPU's page table.");
 	p[0] = 1;
 	gpu_counters(gpu, &before);
 	gpu_write_pages(gpu, p, size, 7, NULL);
@@ -70,7 +70,7 @@ void scene_huge_page(struct gpu *gpu)
 	ui_map_leaves(gpu, p, size);
 	ui_counted(&before, &after);
 	compare_sums(gpu, "sum over all pages", p, size);
-	ui_text("Then madvise(MADV_DONTNEED) of an eighth of it, and the GPU reads all:");
+	ui_text("The CPU gives an eighth back by MADV_DONTNEED, and the GPU reads all:");
 	madvise(p + size / 2, size / 8, MADV_DONTNEED);
 	compare_sums(gpu, "sum with a hole of zeros", p, size);
 	ui_map_leaves(gpu, p, size);
@@ -83,7 +83,7 @@ void scene_remap(struct gpu *gpu)
 	char *p = cpu_map_ranges(gpu, 1, false), *again;
 
 	ui_scene("The same address, other memory");
-	ui_text("The GPU has read the first half. Now munmap() and mmap() at the same address; the CPU writes a quarter. An old translation would give old data.");
+	ui_text("The GPU reads half of a mapping. Then munmap(), mmap() at the same address; the CPU writes a quarter. An old translation would give old data.");
 	cpu_write_pages(gpu, p, size, 3);
 	compare_sums(gpu, "sum of the old memory", p, size / 2);
 	munmap(p, size);
@@ -107,7 +107,7 @@ void scene_dontneed(struct gpu *gpu)
 	size_t mapped, left, writable;
 
 	ui_scene("Only what changed is taken away");
-	ui_text("The GPU has written all pages. The CPU gives an eighth of them back by madvise(MADV_DONTNEED).");
+	ui_text("The GPU has written all pages; MADV_DONTNEED gives an eighth back.");
 	gpu_write_pages(gpu, p, size, 9, NULL);
 	ui_count_pages(gpu, p, size, &mapped, &writable);
 	gpu_counters(gpu, &before);
@@ -136,7 +136,7 @@ void scene_read_only(struct gpu *gpu)
 	int error;
 
 	ui_scene("What the CPU may not do, the GPU may not");
-	ui_text("The second half becomes read-only by mprotect(). The GPU reads everything, then tries to write there, and so does the CPU.");
+	ui_text("The second half becomes read-only by mprotect(). The GPU reads everything, then both try to write there.");
 	cpu_write_pages(gpu, p, size, 11);
 	gpu_write_pages(gpu, p, size, 11, NULL);
 	mprotect(p + size / 2, size / 2, PROT_READ);
@@ -194,7 +194,7 @@ void scene_fork(struct gpu *gpu)
 	char *p = cpu_map_ranges(gpu, 1, false);
 
 	ui_scene("fork() and copy on write");
-	ui_text("The GPU has written all pages. fork() shares them with a child, so nobody may write them any more. The GPU then writes half of them: it gets copies.");
+	ui_text("The GPU has written all pages; fork() shares them with a child. Then the GPU writes half of them, and has to get copies.");
 	gpu_write_pages(gpu, p, size, 17, NULL);
 	fork_and_write(gpu, p, size);
 	compare_sums(gpu, "sum in the parent", p, size);

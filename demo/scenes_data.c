@@ -107,9 +107,9 @@ static void chase(struct gpu *gpu, const struct node *first, uint64_t *result)
 
 static void explain_faults(uint64_t faults, unsigned int pages)
 {
-	ui_text("The nodes lie on %u pages, and %llu faults were enough%s", pages,
+	ui_text("The nodes lie on %u pages; %llu faults were enough%s", pages,
 		(unsigned long long)faults, faults < pages ?
-		": each also mapped neighbours that the CPU has." : ".");
+		", each maps neighbours too." : ".");
 }
 
 static void explain_repetition(uint64_t faults)
@@ -118,14 +118,14 @@ static void explain_repetition(uint64_t faults)
 		ui_text("The same again: %llu faults, for the CPU had changed something.",
 			(unsigned long long)faults);
 	else
-		ui_text("The same again: not a single fault, all is mapped now.");
+		ui_text("The same again: no fault, all is mapped now.");
 }
 
 static void show_list(struct gpu *gpu, struct node **nodes)
 {
 	struct drm_svm_counters before, after, again;
 	const struct node *first = nodes[0];
-	uint64_t found[2] = {}, second[2] = {};
+	uint64_t *found = cpu_malloc(2 * sizeof(*found));
 	const char *start, *end;
 
 	gpu_counters(gpu, &before);
@@ -138,11 +138,13 @@ static void show_list(struct gpu *gpu, struct node **nodes)
 	ui_same("nodes found", found[1], NUM_NODES);
 	ui_same("sum of their values", found[0], sum_on_cpu(first));
 
+	found[0] = 0;
 	gpu_counters(gpu, &before);
-	chase(gpu, first, second);
+	chase(gpu, first, found);
 	gpu_counters(gpu, &again);
 	explain_repetition(again.out_faults - before.out_faults);
-	ui_same("sum again", second[0], sum_on_cpu(first));
+	ui_same("sum again", found[0], sum_on_cpu(first));
+	free(found);
 }
 
 void scene_list(struct gpu *gpu)
@@ -152,7 +154,7 @@ void scene_list(struct gpu *gpu)
 	unsigned int i;
 
 	ui_scene("The GPU follows the pointers of the program");
-	ui_text("%u list nodes, each from malloc(), among %u other allocations, linked in random order. The GPU is given the address of the first one and finds the rest by itself.",
+	ui_text("%u list nodes from malloc(), among %u others, linked in random order. The GPU gets the first address and finds the rest. At d it wrote the result.",
 		NUM_NODES, NUM_NODES * DECOYS);
 	build_list(nodes, decoys);
 	show_list(gpu, nodes);
@@ -204,7 +206,7 @@ void scene_gather(struct gpu *gpu)
 	struct drm_svm_counters before, after;
 
 	ui_scene("The GPU writes where the CPU never was");
-	ui_text("picked[i] = element[index[i]] for %u random elements. The CPU has filled index and element; nobody has touched picked, so it has no memory yet.",
+	ui_text("picked[i] = element[index[i]], %u times. The CPU has filled index and element; nobody has touched picked, so there is no memory behind it yet.",
 		NUM_PICKED);
 	fill_gather(g);
 	gpu_counters(gpu, &before);

@@ -21,10 +21,8 @@ static void walk_list(void *arg)
 {
 	const volatile struct link *link = arg;
 
-	while (link) {
-		(void)link->value;
+	while (link)
 		link = link->next;
-	}
 }
 
 static void build_links(struct link *links, struct link *bad)
@@ -67,14 +65,13 @@ static void compare(struct gpu *gpu, struct link *links)
 
 	error = run_into(gpu, links, marks, &result);
 	cpu_segfaults(walk_list, links, &cpu_addr);
-	ui_text("GPU: job failed in command %u of 0, 1, 2 at address 0x%" PRIx64 ": %s, %s",
-		result.out_cmd, (uint64_t)result.out_addr,
-		error ? strerrorname_np(error) : "0", gpu_strerror(error));
-	ui_text("CPU: segmentation fault at address 0x%" PRIx64, cpu_addr);
-	ui_agree(error && result.out_addr / gpu->page_size == cpu_addr / gpu->page_size,
-		 "both stop at this address");
+	ui_text("GPU: command %u failed at 0x%" PRIx64 ", %s: %s.", result.out_cmd,
+		(uint64_t)result.out_addr, error ? strerrorname_np(error) : "0",
+		gpu_strerror(error));
+	ui_text("CPU: segmentation fault at 0x%" PRIx64 ".", cpu_addr);
+	ui_agree(error && result.out_addr == cpu_addr, "both stop at this address");
 	ui_agree(marks[0] == 1 && !marks[1],
-		 "the command before it was executed, the one after it was not");
+		 "command 0 was executed, command 2 after the failure was not");
 	links[BAD_LINK].next = NULL;
 	error = run_into(gpu, links, marks, &result);
 	ui_agree(!error && marks[1] == 1, "the pointer mended, the same job runs well");
@@ -86,7 +83,7 @@ void scene_bad_pointer(struct gpu *gpu)
 	void *hole = cpu_map_ranges(gpu, 1, false);
 
 	ui_scene("A bad pointer");
-	ui_text("A node of a list points to memory that was unmapped. The CPU would die of that.");
+	ui_text("Command 1 of a job follows a list into memory that was unmapped.");
 	munmap(hole, gpu->range_size);
 	build_links(links, hole);
 	compare(gpu, links);

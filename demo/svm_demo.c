@@ -74,7 +74,7 @@ static void parse_options(int argc, char **argv)
 static void introduce(const struct gpu *gpu)
 {
 	ui_title("drm_svm: a GPU that uses the memory of its process");
-	ui_text("The GPU below is a virtual one (%u engines, a TLB of %u entries each), yet it reaches memory only through its own page table, as hardware does. A page gets there by a fault, when the GPU first touches it, and leaves when the CPU changes its own mapping. The maps show that page table:",
+	ui_text("This GPU is a virtual one (%u engines, %u TLB entries each), but it reaches memory only by its own page table, as hardware does. A page gets in when the GPU faults on it, and leaves when the CPU changes its mapping. The maps show that table:",
 		gpu->info.out_engines, gpu->info.out_tlb_entries);
 	ui_legend(gpu);
 }

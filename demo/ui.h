@@ -39,7 +39,7 @@ void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
 /* The differences that are not zero, in words. */
 void ui_counted(const struct drm_svm_counters *before,
 		const struct drm_svm_counters *after);
-/* All counters before and after, with what each means. */
+/* All counters before and after, with what each means; zeros just named. */
 void ui_counters_table(const struct drm_svm_counters *before,
 		       const struct drm_svm_counters *after);
 

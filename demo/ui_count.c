@@ -18,10 +18,9 @@ struct counter {
 	{ offsetof(struct drm_svm_counters, out_##field), #field, one, many, meaning }
 
 static const struct counter counters[] = {
-	COUNTER(faults, "GPU fault", "GPU faults",
+	COUNTER(faults, "fault", "faults",
 		"accesses that found no translation"),
-	COUNTER(duplicates, "of them served by another one",
-		"of them served by another one",
+	COUNTER(duplicates, "of them a duplicate", "of them duplicates",
 		"faults that another fault had served"),
 	COUNTER(batches, "batch", "batches",
 		"groups in which faults were served"),
@@ -31,8 +30,7 @@ static const struct counter counters[] = {
 		"left to a thread that may wait for I/O"),
 	COUNTER(failed, "fault refused", "faults refused",
 		"what the CPU may not do either"),
-	COUNTER(walks, "look into the CPU's page table",
-		"looks into the CPU's page table",
+	COUNTER(walks, "walk", "walks",
 		"walks of the CPU's page table"),
 	COUNTER(pages_mapped, "page mapped", "pages mapped",
 		"entries written to the GPU's page table"),
@@ -73,11 +71,16 @@ void ui_counted(const struct drm_svm_counters *before,
 void ui_counters_table(const struct drm_svm_counters *before,
 		       const struct drm_svm_counters *after)
 {
-	size_t i;
+	const struct counter *c;
 
-	printf("   %-14s %8s %8s  %s\n", "counter", "before", "after", "what it counts");
-	for (i = 0; counters[i].name; i++)
-		printf("   %-14s %8" PRIu64 " %8" PRIu64 "  %s\n", counters[i].name,
-		       value(before, &counters[i]), value(after, &counters[i]),
-		       counters[i].meaning);
+	printf("   %-14s %7s %7s  %s\n", "counter", "before", "after", "what it counts");
+	for (c = counters; c->name; c++)
+		if (value(after, c))
+			printf("   %-14s %7" PRIu64 " %7" PRIu64 "  %s\n", c->name,
+			       value(before, c), value(after, c), c->meaning);
+	printf("   zero:");
+	for (c = counters; c->name; c++)
+		if (!value(after, c))
+			printf(" %s", c->name);
+	putchar('\n');
 }

@@ -151,26 +151,41 @@ static void add_up(struct totals *totals, const uint32_t *pages, size_t n,
 	}
 }
 
-static void put_totals(const struct totals *totals)
+/* "7 W, 5 D": the states that there are. */
+static void describe_states(const struct totals *totals, char *text, size_t size)
 {
-	size_t mapped = totals->pages[READ] + totals->pages[WRITE] +
-			totals->pages[DIRTY];
-	char leaves[128] = "", name[16];
-	int leaf, len = 0;
+	size_t len = 0;
+	int state;
 
-	/* The size is zero where a driver does not report leaves. */
+	for (state = READ; state < NUM_STATES; state++)
+		if (totals->pages[state])
+			len += snprintf(text + len, size - len, "%s%zu %c",
+					len ? ", " : "", totals->pages[state],
+					looks[state].all);
+}
+
+/* "; leaves: 1 x 2M"; nothing where the driver does not report leaves. */
+static void describe_leaves(const struct totals *totals, char *text, size_t size)
+{
+	char name[16];
+	size_t len = 0;
+	int leaf;
+
 	for (leaf = 63; leaf >= 10; leaf--)
 		if (totals->bytes_by_leaf[leaf])
-			len += snprintf(leaves + len, sizeof(leaves) - len,
-					"%s%zu x %s", len ? ", " : "; leaves: ",
+			len += snprintf(text + len, size - len, "%s%zu x %s",
+					len ? ", " : "; leaves: ",
 					totals->bytes_by_leaf[leaf] >> leaf,
 					leaf_name(leaf, name, sizeof(name)));
-	if (mapped)
-		ui_text("GPU: %zu pages mapped: %zu R, %zu W, %zu D%s", mapped,
-			totals->pages[READ], totals->pages[WRITE],
-			totals->pages[DIRTY], leaves);
-	else
-		ui_text("GPU: no page mapped");
+}
+
+static void put_totals(const struct totals *totals)
+{
+	char states[96] = "nothing mapped", leaves[128] = "";
+
+	describe_states(totals, states, sizeof(states));
+	describe_leaves(totals, leaves, sizeof(leaves));
+	ui_text("pages:   %s%s", states, leaves);
 }
 
 void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
@@ -237,6 +252,6 @@ void ui_legend(const struct gpu *gpu)
 	put_sample(WRITE, "writable too");
 	put_sample(DIRTY, "written by the GPU");
 	putchar('\n');
-	ui_text("One row: a range of %zu KiB; one character: %zu pages of %zu KiB, lower case: only some of them.",
-		gpu->range_size >> 10, n / cells_of_row(n), gpu->page_size >> 10);
+	ui_text("Row: a range of %zu KiB; character: %zu pages; lower case: only some of them.",
+		gpu->range_size >> 10, n / cells_of_row(n));
 }
