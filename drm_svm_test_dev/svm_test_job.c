@@ -211,6 +211,7 @@ int svm_test_job_deps_error(const struct svm_test_job *job)
  */
 bool svm_test_job_is_done(const struct svm_test_job *job)
 {
+	/* Pairs with svm_test_job_complete() */
 	return smp_load_acquire(&job->done);
 }
 
@@ -249,6 +250,7 @@ void svm_test_job_complete(struct svm_test_job *job)
 		job->status = DRM_SVM_TEST_STATUS_OK;
 	if (job->err)
 		dma_fence_set_error(fence, job->err);
+	/* Pairs with svm_test_job_is_done() */
 	smp_store_release(&job->done, true);
 	dma_fence_signal(fence);
 	wake_up_all(&job->vm->done);

@@ -21,7 +21,6 @@
  */
 
 #include <linux/highmem.h>
-#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/processor.h>
