@@ -107,7 +107,7 @@ static void test_unaligned(int fd)
 static void test_large(int fd)
 {
 	size_t size = 2 * svm_range_size() + 5 * svm_page_size();
-	uint8_t *map = svm_mmap_anon(2 * size);
+	uint8_t *map = svm_mmap_anon(2 * size + svm_page_size());
 	uint32_t *dst = (uint32_t *)(map + svm_page_size());
 	uint32_t *src = dst + size / 4;
 
@@ -116,7 +116,7 @@ static void test_large(int fd)
 	svm_gpu_copy(fd, dst, src, size - svm_page_size());
 	igt_assert(!memcmp(dst, src, size - svm_page_size()));
 	igt_assert_eq_u32(dst[size / 4 - 1], 0);
-	munmap(map, 2 * size);
+	munmap(map, 2 * size + svm_page_size());
 }
 
 static void test_atomics(int fd)

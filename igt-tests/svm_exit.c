@@ -145,7 +145,7 @@ static void test_close(void)
 	end_child(end_by_close, 0);
 }
 
-/* Unmapping the page answers the fault that waits for it */
+/* As on the CPU, a fault waits on when its page is unmapped; then it sees that */
 static void test_unmap(void)
 {
 	size_t page = svm_page_size();
@@ -158,8 +158,8 @@ static void test_unmap(void)
 	job = svm_submit(fd, &cmd, 1);
 	igt_assert(svm_uffd_pending(uffd, 30000, &addr));
 	munmap(map, page);
-	svm_wait_failed(fd, job, DRM_SVM_TEST_STATUS_FAULT, ENOENT);
 	close(uffd);
+	svm_wait_failed(fd, job, DRM_SVM_TEST_STATUS_FAULT, ENOENT);
 	close(fd);
 }
 
@@ -435,7 +435,7 @@ static const struct {
 	{ "uffd-exec", test_exec, "execve() with faults that nobody answers." },
 	{ "uffd-exec-inherited", test_exec_inherited, "execve() that keeps the file, with faults that nobody answers." },
 	{ "uffd-close", test_close, "close() with faults that nobody answers." },
-	{ "uffd-unmap", test_unmap, "munmap() of a page that a fault waits for." },
+	{ "uffd-unmap", test_unmap, "A fault that waited for user space sees that its page was unmapped." },
 	{ "uffd-orphan", test_orphan, "A file with faults that nobody answers outlives its process." },
 	{ "blocked-neighbour", test_blocked_neighbour, "Faults that wait for user space hold up no other process." },
 	{ "blocked-self", test_blocked_self, "Faults that wait for user space hold up no other range." },

@@ -339,6 +339,7 @@ static void test_counters_add_up(int fd)
 			  c[3].out_pages_mapped - c[3].out_pages_unmapped);
 	igt_assert_eq_u64(c[3].out_cur_pages, 0);
 	igt_assert_eq_u64(c[3].out_cur_dma_pages, 0);
+	igt_assert(svm_until((svm_counters(fd, &c[3]), c[3].out_cur_ranges == 0), 10000));
 }
 
 static void test_counters_own(int fd)

@@ -187,7 +187,9 @@ bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms
 
 int svm_sync_status(int fd, const struct drm_svm_test_sync *sync)
 {
-	struct sync_file_info info = {};
+	/* The node of a timeline has no error of its own; the fences in it have */
+	struct sync_fence_info fences[32] = {};
+	struct sync_file_info info = { .num_fences = 32, .sync_fence_info = svm_va(fences) };
 	int file = -1;
 	uint32_t tmp;
 

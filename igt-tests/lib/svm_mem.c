@@ -130,22 +130,30 @@ void svm_sys_restore(void)
 	}
 }
 
+static void run_attached(const struct svm_case *c)
+{
+	int fd;
+
+	svm_sys_restore();	/* after one that failed */
+	fd = svm_open_attached();
+	c->run(fd);
+	close(fd);
+	svm_sys_restore();
+}
+
+static void run_case(const struct svm_case *c)
+{
+	igt_describe(c->describe);
+	igt_subtest(c->name)
+		run_attached(c);
+}
+
 void svm_run_cases(const struct svm_case *cases, size_t n)
 {
-	const struct svm_case *c;
+	size_t i;
 
-	for (c = cases; c < cases + n; c++) {
-		igt_describe(c->describe);
-		igt_subtest(c->name) {
-			int fd;
-
-			svm_sys_restore();	/* after one that failed */
-			fd = svm_open_attached();
-			c->run(fd);
-			close(fd);
-			svm_sys_restore();
-		}
-	}
+	for (i = 0; i < n; i++)
+		run_case(&cases[i]);
 }
 
 void *svm_mmap_small(size_t size)

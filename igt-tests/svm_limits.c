@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TEST: svm limits
+ * Category: Robustness
+ * Description: What the helper layer keeps of an address space is bounded and given back.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+
+IGT_TEST_DESCRIPTION("What the helper layer keeps of an address space is bounded and given back.");
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* Load the helper layer with @params, and the driver on top */
+static void load_helper(const char *params)
+{
+	char command[128];
+
+	svm_module_unload();
+	igt_assert(svm_until(!syscall(SYS_delete_module, "drm_svm", O_NONBLOCK) ||
+			     errno == ENOENT, 5000));
+	snprintf(command, sizeof(command), "modprobe drm_svm %s", params);
+	igt_assert_eq(system(command), 0);
+	svm_module_load(NULL);
+}
+
+static uint64_t cur_ranges(int fd)
+{
+	struct drm_svm_counters counters;
+
+	svm_counters(fd, &counters);
+	return counters.out_cur_ranges;
+}
+
+static bool touch_range(int fd, uint8_t *map, int index)
+{
+	int err = __svm_gpu_touch(fd, map + index * svm_range_size(), 4, 4, true);
+
+	igt_assert_f(!err || err == -ENOMEM, "error %d\n", err);
+	return !err;
+}
+
+/* The limit fails the job that goes beyond it; room comes back with the memory */
+static void test_max_ranges(void)
+{
+	enum { MAX = 4 };
+	size_t size = svm_range_size();
+	uint8_t *map;
+	int fd;
+
+	load_helper("max_ranges=4");
+	fd = svm_open_attached();
+	map = svm_mmap_aligned(2 * MAX * size, size);
+	for (int i = 0; i < MAX; i++)
+		igt_assert(touch_range(fd, map, i));
+	igt_assert(!touch_range(fd, map, MAX));
+	igt_assert_lte_u64(cur_ranges(fd), MAX);
+	for (int i = 0; i < MAX; i++)
+		igt_assert(svm_query_page(fd, map + i * size) & DRM_SVM_PAGE_WRITE);
+
+	/* One that is unmapped, and one that has nothing in it any more */
+	igt_assert_eq(munmap(map, size), 0);
+	igt_assert(svm_until(touch_range(fd, map, MAX), 10000));
+	igt_assert(!touch_range(fd, map, MAX + 1));
+	igt_assert_eq(madvise(map + size, size, MADV_DONTNEED), 0);
+	igt_assert(svm_until(touch_range(fd, map, MAX + 1), 10000));
+	close(fd);
+	munmap(map + size, (2 * MAX - 1) * size);
+}
+
+/* A limit of one process is none of another */
+static void test_max_ranges_own(void)
+{
+	size_t size = svm_range_size();
+	uint8_t *map = svm_mmap_aligned(2 * size, size);
+	int fd;
+
+	load_helper("max_ranges=1");
+	fd = svm_open_attached();
+	igt_assert(touch_range(fd, map, 0));
+	igt_assert(!touch_range(fd, map, 1));
+	igt_fork(child, 1) {
+		int own = svm_open_attached();
+
+		igt_assert(touch_range(own, map, 1));
+	}
+	igt_waitchildren();
+	close(fd);
+	munmap(map, 2 * size);
+}
+
+/* A program that maps and unmaps all day leaves no ranges behind */
+static void test_ranges_freed(void)
+{
+	size_t size = svm_range_size();
+	int fd;
+
+	load_helper("");
+	fd = svm_open_attached();
+	for (int i = 0; i < 50; i++) {
+		uint8_t *map = svm_mmap_aligned(3 * size, size);
+
+		for (int n = 0; n < 3; n++)
+			igt_assert(touch_range(fd, map, n));
+		munmap(map, 3 * size);
+	}
+	igt_assert(svm_until(cur_ranges(fd) == 0, 10000));
+	close(fd);
+}
+
+/* What is mapped for DMA is undone page by page, with huge pages as with small */
+static void track_dma(bool huge)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	struct drm_svm_counters c;
+	uint8_t *map;
+	int fd;
+
+	load_helper("track_dma=1");
+	fd = svm_open_attached();
+	map = svm_mmap_aligned(size, size);
+	madvise(map, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	svm_gpu_touch(fd, map, size, page, true);
+	svm_counters(fd, &c);
+	igt_assert_lte_u64(size / page, c.out_cur_pages);
+	igt_assert_eq_u64(c.out_cur_dma_pages, c.out_cur_pages);
+
+	/* Write access that is taken and given back maps nothing twice */
+	igt_assert_eq(mprotect(map, size / 2, PROT_READ), 0);
+	svm_gpu_touch(fd, map, size, page, false);
+	igt_assert_eq(mprotect(map, size / 2, PROT_READ | PROT_WRITE), 0);
+	svm_gpu_touch(fd, map, size, page, true);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_cur_pages, size / page);
+	igt_assert_eq_u64(c.out_cur_dma_pages, c.out_cur_pages);
+
+	igt_assert_eq(munmap(map, 3 * page), 0);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_cur_dma_pages, c.out_cur_pages);
+	igt_assert_lte_u64(c.out_cur_pages, size / page - 3);
+	munmap(map, size);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_cur_pages, 0);
+	igt_assert_eq_u64(c.out_cur_dma_pages, 0);
+	close(fd);
+}
+
+static void test_track_dma(void)
+{
+	track_dma(false);
+}
+
+static void test_track_dma_huge(void)
+{
+	track_dma(true);
+}
+
+/* With DMA tracked, a close with everything mapped, and a reload */
+static void test_track_dma_close(void)
+{
+	size_t page = svm_page_size(), size = 64 * page;
+	uint32_t *map = svm_mmap_anon(size);
+	int fd;
+
+	load_helper("track_dma=1");
+	fd = svm_open_attached();
+	svm_gpu_fill(fd, map, size, 1);
+	close(fd);
+	load_helper("track_dma=1");
+	fd = svm_open_attached();
+	svm_gpu_fill(fd, map, size, 2);
+	igt_assert(svm_cpu_all32(map, size, 2));
+	close(fd);
+	munmap(map, size);
+}
+
+/* The only worker of an address space does not wait for user space */
+static void test_one_worker(void)
+{
+	size_t page = svm_page_size();
+	int fd, uffd;
+	uint8_t *map = svm_mmap_anon(page);
+	struct drm_svm_test_cmd cmd = svm_cmd_touch(map, 4, 4, false);
+	struct drm_svm_counters c;
+	uint64_t addr, job;
+
+	load_helper("workers=1");
+	fd = svm_open_attached();
+	uffd = svm_uffd_open(map, page);
+	job = svm_submit_on(fd, 0, &cmd, 1);
+	igt_assert(svm_uffd_pending(uffd, 30000, &addr));
+	for (int i = 0; i < 3; i++) {
+		int other = svm_open_attached();
+		uint32_t *buf = svm_mmap_anon(16 * page);
+
+		svm_gpu_fill(other, buf, 16 * page, i + 1);
+		igt_assert(svm_cpu_all32(buf, 16 * page, i + 1));
+		munmap(buf, 16 * page);
+		close(other);
+	}
+	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
+	svm_counters(fd, &c);
+	igt_assert_lt_u64(0, c.out_waits);
+	close(uffd);
+	svm_wait_ok(fd, job);
+	close(fd);
+	munmap(map, page);
+}
+
+static void test_workers(void)
+{
+	static const char *const params[] = { "workers=1", "workers=16", "workers=0", "workers=1000" };
+	size_t size = svm_range_size();
+	uint32_t *map = svm_mmap_aligned(size, size);
+
+	/* Numbers out of the limits are taken for the nearest good one */
+	for (size_t i = 0; i < ARRAY_SIZE(params); i++) {
+		int fd;
+
+		load_helper(params[i]);
+		fd = svm_open_attached();
+		svm_gpu_fill(fd, map, size, i + 1);
+		igt_assert(svm_cpu_all32(map, size, i + 1));
+		close(fd);
+	}
+	munmap(map, size);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+	const char *desc;
+} subtests[] = {
+	{ "max-ranges", test_max_ranges, "The number of ranges is limited, and room comes back." },
+	{ "max-ranges-own", test_max_ranges_own, "The limit counts for each process alone." },
+	{ "ranges-freed", test_ranges_freed, "Ranges whose memory was unmapped are freed." },
+	{ "track-dma", test_track_dma, "Each page that was mapped for DMA is unmapped once." },
+	{ "track-dma-huge", test_track_dma_huge, "The same with huge pages, taken away in part." },
+	{ "track-dma-close", test_track_dma_close, "Closing a file undoes its DMA mappings." },
+	{ "one-worker", test_one_worker, "A single worker never waits for user space." },
+	{ "workers", test_workers, "Any number of workers works." },
+};
+
+igt_main
+{
+	igt_fixture {
+		igt_require(geteuid() == 0);
+		close(svm_open());
+		igt_require_f(!access("/sys/module/drm_svm", F_OK),
+			      "the helper is not a module of its own\n");
+	}
+
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
+		svm_close_leaked();
+		igt_describe(subtests[i].desc);
+		igt_subtest(subtests[i].name)
+			subtests[i].fn();
+	}
+	igt_fixture {
+		svm_close_leaked();
+		load_helper("");
+	}
+}
