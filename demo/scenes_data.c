@@ -154,7 +154,7 @@ void scene_list(struct gpu *gpu)
 	unsigned int i;
 
 	ui_scene("The GPU follows the pointers of the program");
-	ui_text("%u list nodes from malloc(), among %u others, linked in random order. The GPU gets the first address and finds the rest. At d it wrote the result.",
+	ui_text("%u list nodes from malloc(), among %u others, linked in random order. The GPU gets the first address and finds the rest. D: here is its result.",
 		NUM_NODES, NUM_NODES * DECOYS);
 	build_list(nodes, decoys);
 	show_list(gpu, nodes);

@@ -250,7 +250,7 @@ void ui_legend(const struct gpu *gpu)
 	put_sample(NONE, "not mapped");
 	put_sample(READ, "readable");
 	put_sample(WRITE, "writable too");
-	put_sample(DIRTY, "written by the GPU");
+	put_sample(DIRTY, "written by the GPU, per leaf");
 	putchar('\n');
 	ui_text("Row: a range of %zu KiB; character: %zu pages; lower case: only some of them.",
 		gpu->range_size >> 10, n / cells_of_row(n));
