@@ -245,8 +245,14 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	}
 	drm_svm_mirror_window(m, vma);
 	err = drm_svm_mirror_walk(m);
-	if (!err && drm_svm_mirror_populate(m, vma))
+	if (!err && drm_svm_mirror_populate(m, vma)) {
+		/*
+		 * A page that was copied on write told our own notifier. The
+		 * second walk reads everything anew, so it can begin here.
+		 */
+		m->seq = mmu_interval_read_begin(&m->range->notifier);
 		err = drm_svm_mirror_walk(m);
+	}
 	if (!err)
 		drm_svm_mirror_widen(m, vma);
 	return err;
