@@ -299,20 +299,34 @@ static const struct {
 	void (*fn)(int fd);
 	const char *desc;
 } subtests[] = {
-	{ "malloc-write", test_malloc_write, "The GPU writes memory from malloc(), and nothing beside it." },
-	{ "malloc-read", test_malloc_read, "The GPU reads what the CPU wrote into memory from malloc()." },
-	{ "first-touch", test_first_touch, "The GPU may be the first to touch a page." },
-	{ "stack-and-globals", test_stack_and_globals, "Stack, data and bss are shared like the heap." },
-	{ "unaligned", test_unaligned, "Operands of any alignment and size work." },
-	{ "large", test_large, "A job may cross ranges and start and end inside of one." },
-	{ "atomics", test_atomics, "GPU atomics return the old value and store the new one." },
-	{ "ping-pong", test_ping_pong, "CPU and GPU take turns on the same word." },
-	{ "query", test_query, "The query shows a page that the GPU wrote, and only that one." },
-	{ "query-read-only", test_query_read_only, "A read-only mapping is read-only for the GPU too." },
-	{ "leaf-huge", test_leaf_huge, "A transparent huge page is mapped by one entry." },
-	{ "leaf-consistent", test_leaf_consistent, "Scattered pages are mapped by entries that agree with each other." },
-	{ "counters", test_counters, "The counters show faults and mapped pages." },
-	{ "all-engines", test_all_engines, "Every engine executes jobs." },
+	{ "malloc-write", test_malloc_write,
+	  "The GPU writes memory from malloc(), and nothing beside it." },
+	{ "malloc-read", test_malloc_read,
+	  "The GPU reads what the CPU wrote into memory from malloc()." },
+	{ "first-touch", test_first_touch,
+	  "The GPU may be the first to touch a page." },
+	{ "stack-and-globals", test_stack_and_globals,
+	  "Stack, data and bss are shared like the heap." },
+	{ "unaligned", test_unaligned,
+	  "Operands of any alignment and size work." },
+	{ "large", test_large,
+	  "A job may cross ranges and start and end inside of one." },
+	{ "atomics", test_atomics,
+	  "GPU atomics return the old value and store the new one." },
+	{ "ping-pong", test_ping_pong,
+	  "CPU and GPU take turns on the same word." },
+	{ "query", test_query,
+	  "The query shows a page that the GPU wrote, and only that one." },
+	{ "query-read-only", test_query_read_only,
+	  "A read-only mapping is read-only for the GPU too." },
+	{ "leaf-huge", test_leaf_huge,
+	  "A transparent huge page is mapped by one entry." },
+	{ "leaf-consistent", test_leaf_consistent,
+	  "Scattered pages are mapped by entries that agree with each other." },
+	{ "counters", test_counters,
+	  "The counters show faults and mapped pages." },
+	{ "all-engines", test_all_engines,
+	  "Every engine executes jobs." },
 };
 
 igt_main
@@ -320,7 +334,7 @@ igt_main
 	igt_fixture
 		close(svm_open());
 
-	for (size_t i = 0; i < sizeof(subtests) / sizeof(subtests[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
 		svm_close_leaked();
 		igt_describe(subtests[i].desc);
 		igt_subtest(subtests[i].name) {

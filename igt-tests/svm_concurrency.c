@@ -16,8 +16,6 @@
 
 IGT_TEST_DESCRIPTION("Threads, processes, files, engines and devices at once.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 static uint32_t num_engines(int fd)
 {
 	struct drm_svm_test_info info;
@@ -191,8 +189,8 @@ static void test_atomics(bool is64, int devices)
 	for (int n = 0; n < GPU_JOBS; n++) {
 		for (int d = 0; d < devices; d++) {
 			for (uint32_t e = 0; e < engines[d]; e++) {
-				struct drm_svm_test_cmd cmd =
-					svm_cmd_add64(adder.line + esize * (1 + n % 2), 1, GPU_ADDS);
+				uint8_t *at = adder.line + esize * (1 + n % 2);
+				struct drm_svm_test_cmd cmd = svm_cmd_add64(at, 1, GPU_ADDS);
 
 				cmd.flags = is64 ? DRM_SVM_TEST_CMD_64 : 0;
 				jobs[d][e][n] = svm_submit_on(fds[d], e, &cmd, 1);
@@ -295,7 +293,7 @@ static void change_protect(struct storm *storm, uint32_t gen, uint32_t *words)
 	igt_assert_eq(mprotect(storm->region, size, PROT_READ | PROT_WRITE), 0);
 }
 
-static void run_storm(void (*change)(struct storm *, uint32_t, uint32_t *))
+static void run_storm(void (*change)(struct storm *storm, uint32_t gen, uint32_t *words))
 {
 	uint32_t *words = svm_mmap_anon(svm_page_size());
 	struct storm storm = {
@@ -444,29 +442,42 @@ static void test_tiny_tlb(void)
 igt_main
 {
 	static const struct {
-		const char *name, *desc;
+		const char *name;
 		void (*fn)(int devices);
+		const char *desc;
 	} by_devices[] = {
-		{ "threads", "Threads share a file and lose no update; their own pages stay their own.", test_threads },
-		{ "processes", "Processes share memory and lose no update.", test_processes },
-		{ "files", "All files of a process see one address space and each change of it.", test_files },
+		{ "threads", test_threads,
+		  "Threads share a file and lose no update; their own pages stay their own." },
+		{ "processes", test_processes,
+		  "Processes share memory and lose no update." },
+		{ "files", test_files,
+		  "All files of a process see one address space and each change of it." },
 	};
 	static const struct {
-		const char *name, *desc;
-		void (*change)(struct storm *, uint32_t, uint32_t *);
+		const char *name;
+		void (*change)(struct storm *storm, uint32_t gen, uint32_t *words);
+		const char *desc;
 	} storms[] = {
-		{ "dontneed", "The GPU never sees a page that was dropped.", change_dontneed },
-		{ "remap", "The GPU never sees a mapping that was replaced.", change_remap },
-		{ "protect", "The GPU never uses a permission that was taken away.", change_protect },
+		{ "dontneed", change_dontneed,
+		  "The GPU never sees a page that was dropped." },
+		{ "remap", change_remap,
+		  "The GPU never sees a mapping that was replaced." },
+		{ "protect", change_protect,
+		  "The GPU never uses a permission that was taken away." },
 	};
 	static const struct {
-		const char *name, *desc;
+		const char *name;
 		void (*fn)(void);
+		const char *desc;
 	} subtests[] = {
-		{ "disjoint-ranges", "Ranges are faulted in side by side.", test_disjoint_ranges },
-		{ "duplicates", "Engines that miss the same page are answered once each, by one mapping.", test_duplicates },
-		{ "overflow", "A full fault buffer delays faults and loses none.", test_overflow },
-		{ "tiny-tlb", "One TLB entry, one lane and one unit at a time give the same results.", test_tiny_tlb },
+		{ "disjoint-ranges", test_disjoint_ranges,
+		  "Ranges are faulted in side by side." },
+		{ "duplicates", test_duplicates,
+		  "Engines that miss the same page are answered once each, by one mapping." },
+		{ "overflow", test_overflow,
+		  "A full fault buffer delays faults and loses none." },
+		{ "tiny-tlb", test_tiny_tlb,
+		  "One TLB entry, one lane and one unit at a time give the same results." },
 	};
 
 	igt_fixture

@@ -17,8 +17,6 @@
 
 IGT_TEST_DESCRIPTION("Accesses that cannot be served fail their job, by name, and nothing else.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
 #endif
@@ -262,7 +260,7 @@ static void test_malformed_commands(int fd)
 		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok, .count = 1, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = ok, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .dst = ok, .count = 1 },
-		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok, .arg0 = ok, .count = 1, .size = 4 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .count = 1, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .dst = ok },
 	};
 	uint32_t ran = 0;
@@ -293,7 +291,7 @@ static void test_misaligned(int fd)
 		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok + 4, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg0 = 1, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .arg1 = 2, .count = 1 },
-		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 64, .arg0 = ok + 2, .count = 1 },
+		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok, .arg0 = ok + 2, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .src = ok + 3, .arg0 = ok, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_SCATTER, .dst = ok + 2, .src = ok, .arg0 = ok, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .result = ok + 4 },
@@ -354,20 +352,34 @@ static const struct {
 	void (*fn)(int fd);
 	const char *desc;
 } subtests[] = {
-	{ "hole", test_hole, "An address without a mapping is ENOENT; its neighbours work." },
-	{ "null", test_null, "A null pointer is ENOENT." },
-	{ "prot-none", test_prot_none, "PROT_NONE is EACCES, also of a page that was mapped before." },
-	{ "read-only", test_read_only, "A write to a read-only mapping is EACCES, a read works." },
-	{ "guard", test_guard, "Guard pages are EFAULT, the gap below a stack is ENOENT." },
-	{ "wild-addresses", test_wild_addresses, "Kernel and impossible addresses fail the job." },
-	{ "wild-operands", test_wild_operands, "No operand of any command reaches a kernel address or wraps around." },
-	{ "address", test_fault_address, "The result names the first byte that cannot be reached." },
-	{ "in-the-middle", test_fault_in_the_middle, "A fault ends its job at the command that caused it." },
-	{ "next-job-runs", test_next_job_runs, "A failed job does not hurt the jobs behind it." },
-	{ "malformed-commands", test_malformed_commands, "Malformed commands refuse the whole job." },
-	{ "misaligned", test_misaligned, "Addresses that are not aligned to the element end the job as invalid." },
-	{ "truncated-file", test_truncated_file, "Pages behind the end of a file are EFAULT." },
-	{ "counters", test_counters, "Each failed fault is counted once." },
+	{ "hole", test_hole,
+	  "An address without a mapping is ENOENT; its neighbours work." },
+	{ "null", test_null,
+	  "A null pointer is ENOENT." },
+	{ "prot-none", test_prot_none,
+	  "PROT_NONE is EACCES, also of a page that was mapped before." },
+	{ "read-only", test_read_only,
+	  "A write to a read-only mapping is EACCES, a read works." },
+	{ "guard", test_guard,
+	  "Guard pages are EFAULT, the gap below a stack is ENOENT." },
+	{ "wild-addresses", test_wild_addresses,
+	  "Kernel and impossible addresses fail the job." },
+	{ "wild-operands", test_wild_operands,
+	  "No operand of any command reaches a kernel address or wraps around." },
+	{ "address", test_fault_address,
+	  "The result names the first byte that cannot be reached." },
+	{ "in-the-middle", test_fault_in_the_middle,
+	  "A fault ends its job at the command that caused it." },
+	{ "next-job-runs", test_next_job_runs,
+	  "A failed job does not hurt the jobs behind it." },
+	{ "malformed-commands", test_malformed_commands,
+	  "Malformed commands refuse the whole job." },
+	{ "misaligned", test_misaligned,
+	  "Addresses that are not aligned to the element end the job as invalid." },
+	{ "truncated-file", test_truncated_file,
+	  "Pages behind the end of a file are EFAULT." },
+	{ "counters", test_counters,
+	  "Each failed fault is counted once." },
 };
 
 igt_main

@@ -18,8 +18,6 @@
 
 IGT_TEST_DESCRIPTION("What the helper layer keeps of an address space is bounded and given back.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 /* Load the helper layer with @params, and the driver on top */
 static void load_helper(const char *params)
 {
@@ -218,7 +216,9 @@ static void test_one_worker(void)
 
 static void test_workers(void)
 {
-	static const char *const params[] = { "workers=1", "workers=16", "workers=0", "workers=1000" };
+	static const char *const params[] = {
+		"workers=1", "workers=16", "workers=0", "workers=1000",
+	};
 	size_t size = svm_range_size();
 	uint32_t *map = svm_mmap_aligned(size, size);
 

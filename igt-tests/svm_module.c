@@ -24,7 +24,6 @@
 
 IGT_TEST_DESCRIPTION("Loading, parameters, unloading, and what root may look at.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define DRIVER		"drm_svm_test_dev"
 #define HELPER		"drm_svm"
 
@@ -306,8 +305,7 @@ static void test_params_together(void)
 {
 	svm_module_load("num_devices=1 engines=1 tlb_entries=1 fault_entries=1 timeslice=1 lanes=1");
 	smoke(0);
-	svm_module_load("num_devices=8 engines=16 tlb_entries=65536 fault_entries=65536 "
-			"timeslice=1000000 lanes=16");
+	svm_module_load("num_devices=8 engines=16 tlb_entries=65536 fault_entries=65536 timeslice=1000000 lanes=16");
 	smoke(0);
 	smoke(7);
 	svm_module_load(NULL);
@@ -398,16 +396,26 @@ igt_main
 		void (*fn)(void);
 		const char *desc;
 	} subtests[] = {
-		{ "unload-open", test_unload_open, "An open file keeps the driver; the last close frees it." },
-		{ "unload-busy", test_unload_busy, "A running job keeps the driver; closing its file frees it." },
-		{ "unload-helper", test_unload_helper, "The helper layer stays as long as its driver." },
-		{ "unload-fence", test_unload_fence, "The fence of a job outlives the driver." },
-		{ "unload-memory", test_unload_memory, "Memory that was shared outlives the driver." },
-		{ "reload", test_reload, "The driver can be loaded again and again." },
-		{ "cycles", test_cycles, "Opening and closing leaves nothing behind." },
-		{ "params-together", test_params_together, "All parameters at their smallest and largest work together." },
-		{ "window", test_window, "The shared window follows the address width of the GPU." },
-		{ "debugfs", test_debugfs, "Root, and no one else, sees the state of all files." },
+		{ "unload-open", test_unload_open,
+		  "An open file keeps the driver; the last close frees it." },
+		{ "unload-busy", test_unload_busy,
+		  "A running job keeps the driver; closing its file frees it." },
+		{ "unload-helper", test_unload_helper,
+		  "The helper layer stays as long as its driver." },
+		{ "unload-fence", test_unload_fence,
+		  "The fence of a job outlives the driver." },
+		{ "unload-memory", test_unload_memory,
+		  "Memory that was shared outlives the driver." },
+		{ "reload", test_reload,
+		  "The driver can be loaded again and again." },
+		{ "cycles", test_cycles,
+		  "Opening and closing leaves nothing behind." },
+		{ "params-together", test_params_together,
+		  "All parameters at their smallest and largest work together." },
+		{ "window", test_window,
+		  "The shared window follows the address width of the GPU." },
+		{ "debugfs", test_debugfs,
+		  "Root, and no one else, sees the state of all files." },
 	};
 
 	igt_fixture {

@@ -16,7 +16,6 @@
 
 IGT_TEST_DESCRIPTION("Each command does what a model of it on the CPU does.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define CANARY		0xa5
 
 /* Memory for the GPU and the same for the model; whole, so that stray writes show */
@@ -102,9 +101,10 @@ static void test_fill(int fd, bool is64)
 			struct drm_svm_test_cmd cmd = {
 				.op = DRM_SVM_TEST_OP_FILL, .flags = flag64(is64),
 				.dst = svm_va(mem.gpu + starts[s]), .size = sizes[n],
-				.arg0 = is64 ? ++value : (uint32_t)++value,
 			};
 
+			value++;
+			cmd.arg0 = is64 ? value : (uint32_t)value;
 			svm_run(fd, &cmd);
 			for (size_t i = 0; i < sizes[n]; i += esize)
 				set_element(mem.cpu + starts[s] + i, is64, value);
@@ -163,7 +163,8 @@ static void test_compare(int fd, bool unused)
 	};
 
 	for (size_t i = 0; i < size; i++)
-		a[i] = b[i] = i * 3;
+		a[i] = i * 3;
+	memcpy(b, a, size);
 	a[-1] = 1;
 	a[size] = 1;
 	igt_assert_eq_u64(run_value(fd, cmd), size);
@@ -403,20 +404,34 @@ static const struct {
 	bool sizes;
 	const char *desc;
 } subtests[] = {
-	{ "fill", test_fill, true, "FILL writes each element of its operand and nothing else." },
-	{ "copy", test_copy, false, "COPY of any alignment and size copies each byte." },
-	{ "copy-ranges", test_copy_ranges, false, "COPY may cross a range at any byte." },
-	{ "compare", test_compare, false, "COMPARE finds the first difference." },
-	{ "touch-read", test_touch_read, true, "TOUCH sums the elements that it reads." },
-	{ "touch-write", test_touch_write, true, "TOUCH writes each element of its stride and nothing else." },
-	{ "add", test_add, true, "ATOMIC_ADD adds, wraps, and returns the last old value." },
-	{ "cmpxchg", test_cmpxchg, true, "ATOMIC_CMPXCHG swaps only when the old value matches." },
-	{ "chase", test_chase, true, "CHASE follows a list to its end or its limit, and sums it." },
-	{ "chase-null", test_chase_null, true, "CHASE of an empty list visits nothing." },
-	{ "gather", test_gather, true, "GATHER reads through random indices." },
-	{ "scatter", test_scatter, true, "SCATTER writes through indices." },
-	{ "timestamp", test_timestamp, false, "Timestamps are of the CPU's clock and never go back." },
-	{ "empty", test_empty, false, "Operands of no bytes touch no memory." },
+	{ "fill", test_fill, true,
+	  "FILL writes each element of its operand and nothing else." },
+	{ "copy", test_copy, false,
+	  "COPY of any alignment and size copies each byte." },
+	{ "copy-ranges", test_copy_ranges, false,
+	  "COPY may cross a range at any byte." },
+	{ "compare", test_compare, false,
+	  "COMPARE finds the first difference." },
+	{ "touch-read", test_touch_read, true,
+	  "TOUCH sums the elements that it reads." },
+	{ "touch-write", test_touch_write, true,
+	  "TOUCH writes each element of its stride and nothing else." },
+	{ "add", test_add, true,
+	  "ATOMIC_ADD adds, wraps, and returns the last old value." },
+	{ "cmpxchg", test_cmpxchg, true,
+	  "ATOMIC_CMPXCHG swaps only when the old value matches." },
+	{ "chase", test_chase, true,
+	  "CHASE follows a list to its end or its limit, and sums it." },
+	{ "chase-null", test_chase_null, true,
+	  "CHASE of an empty list visits nothing." },
+	{ "gather", test_gather, true,
+	  "GATHER reads through random indices." },
+	{ "scatter", test_scatter, true,
+	  "SCATTER writes through indices." },
+	{ "timestamp", test_timestamp, false,
+	  "Timestamps are of the CPU's clock and never go back." },
+	{ "empty", test_empty, false,
+	  "Operands of no bytes touch no memory." },
 };
 
 igt_main

@@ -343,17 +343,28 @@ static const struct {
 	void (*fn)(void);
 	const char *desc;
 } subtests[] = {
-	{ "fork", test_fork, "A child of fork() is refused, the parent goes on." },
-	{ "fork-memory", test_fork_memory, "A child of fork() cannot change its parent's memory." },
-	{ "fork-attach", test_fork_attach, "A child that attaches is the owner, its parent is not." },
-	{ "passed", test_passed, "A process that was handed the file is refused." },
-	{ "same-memory", test_same_memory, "Threads and children that share the memory are accepted." },
-	{ "exec", test_exec, "After execve() the process is a foreigner to its own file." },
-	{ "exec-busy", test_exec_busy, "execve() ends a running job and frees its engine." },
-	{ "owner-dies", test_owner_dies, "A file that outlives its owner does not keep the memory." },
-	{ "owner-dies-busy", test_owner_dies_busy, "The running job of a killed owner ends." },
-	{ "unprivileged", test_unprivileged, "An unprivileged process without lockable memory can use it all." },
-	{ "quiet", test_quiet, "Failing faults and calls do not fill the kernel log." },
+	{ "fork", test_fork,
+	  "A child of fork() is refused, the parent goes on." },
+	{ "fork-memory", test_fork_memory,
+	  "A child of fork() cannot change its parent's memory." },
+	{ "fork-attach", test_fork_attach,
+	  "A child that attaches is the owner, its parent is not." },
+	{ "passed", test_passed,
+	  "A process that was handed the file is refused." },
+	{ "same-memory", test_same_memory,
+	  "Threads and children that share the memory are accepted." },
+	{ "exec", test_exec,
+	  "After execve() the process is a foreigner to its own file." },
+	{ "exec-busy", test_exec_busy,
+	  "execve() ends a running job and frees its engine." },
+	{ "owner-dies", test_owner_dies,
+	  "A file that outlives its owner does not keep the memory." },
+	{ "owner-dies-busy", test_owner_dies_busy,
+	  "The running job of a killed owner ends." },
+	{ "unprivileged", test_unprivileged,
+	  "An unprivileged process without lockable memory can use it all." },
+	{ "quiet", test_quiet,
+	  "Failing faults and calls do not fill the kernel log." },
 };
 
 igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)
@@ -361,7 +372,7 @@ igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)
 	igt_fixture
 		close(svm_open());
 
-	for (size_t i = 0; i < sizeof(subtests) / sizeof(subtests[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
 		svm_close_leaked();
 		igt_describe(subtests[i].desc);
 		igt_subtest(subtests[i].name)

@@ -24,8 +24,6 @@ IGT_TEST_DESCRIPTION("Submission, syncobjs, waiting and results.");
 #define KERNEL_ADDR	0xffff888000000000ull
 #define NON_CANONICAL	0x8000000000000000ull
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 /* A job that says by one word whether it ran */
 struct probe {
 	uint32_t *word;
@@ -117,8 +115,10 @@ static void test_pointers(int fd)
 		struct drm_svm_test_submit in = probe.args, out = probe.args;
 
 		REFUSED(cmds, bad[i], -EFAULT);
-		in.num_in_syncs = out.num_out_syncs = 1;
-		in.in_syncs = out.out_syncs = bad[i];
+		in.num_in_syncs = 1;
+		in.in_syncs = bad[i];
+		out.num_out_syncs = 1;
+		out.out_syncs = bad[i];
 		assert_refused(fd, &probe, &in, -EFAULT, "in_syncs");
 		assert_refused(fd, &probe, &out, -EFAULT, "out_syncs");
 	}
@@ -413,20 +413,34 @@ static const struct {
 	void (*fn)(int fd);
 	const char *desc;
 } subtests[] = {
-	{ "invalid", test_invalid, "Unknown flags, padding and engines are refused." },
-	{ "huge-counts", test_huge_counts, "Counts beyond the limits are refused, up to the largest number." },
-	{ "pointers", test_pointers, "Arrays that cannot be read fail with EFAULT." },
-	{ "lengths", test_lengths, "A shorter or longer structure works as DRM defines it." },
-	{ "max-cmds", test_max_cmds, "A job of the most commands runs all of them in order." },
-	{ "commands-copied", test_commands_copied, "Commands that change after the submission are not seen." },
-	{ "order", test_order, "An engine runs the jobs of a file in order, and engines run side by side." },
-	{ "wait-invalid", test_wait_invalid, "Unknown jobs and flags are refused; a result stays until it is fetched." },
-	{ "wait-time", test_wait_time, "A wait times out, can be repeated, and fetches a result once." },
-	{ "wait-once", test_wait_once, "Of several waiters exactly one fetches the result." },
-	{ "wait-signals", test_wait_signals, "A wait that signals interrupt can be restarted and still times out." },
-	{ "result-cap", test_result_cap, "The number of results that nobody fetches is limited." },
-	{ "no-result", test_no_result, "Jobs without a result are not limited and cannot be waited for." },
-	{ "close-queued", test_close_queued, "Closing a file cancels what it has queued." },
+	{ "invalid", test_invalid,
+	  "Unknown flags, padding and engines are refused." },
+	{ "huge-counts", test_huge_counts,
+	  "Counts beyond the limits are refused, up to the largest number." },
+	{ "pointers", test_pointers,
+	  "Arrays that cannot be read fail with EFAULT." },
+	{ "lengths", test_lengths,
+	  "A shorter or longer structure works as DRM defines it." },
+	{ "max-cmds", test_max_cmds,
+	  "A job of the most commands runs all of them in order." },
+	{ "commands-copied", test_commands_copied,
+	  "Commands that change after the submission are not seen." },
+	{ "order", test_order,
+	  "An engine runs the jobs of a file in order, and engines run side by side." },
+	{ "wait-invalid", test_wait_invalid,
+	  "Unknown jobs and flags are refused; a result stays until it is fetched." },
+	{ "wait-time", test_wait_time,
+	  "A wait times out, can be repeated, and fetches a result once." },
+	{ "wait-once", test_wait_once,
+	  "Of several waiters exactly one fetches the result." },
+	{ "wait-signals", test_wait_signals,
+	  "A wait that signals interrupt can be restarted and still times out." },
+	{ "result-cap", test_result_cap,
+	  "The number of results that nobody fetches is limited." },
+	{ "no-result", test_no_result,
+	  "Jobs without a result are not limited and cannot be waited for." },
+	{ "close-queued", test_close_queued,
+	  "Closing a file cancels what it has queued." },
 };
 
 igt_main

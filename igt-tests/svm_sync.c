@@ -17,8 +17,6 @@
 
 IGT_TEST_DESCRIPTION("Jobs wait for syncobjs and signal them, with success and with errors.");
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 static struct drm_svm_test_submit with_syncs(const struct drm_svm_test_cmd *cmd,
 					     const struct drm_svm_test_sync *in,
 					     const struct drm_svm_test_sync *out)
@@ -316,9 +314,12 @@ igt_main
 		void (*fn)(int fd, uint64_t point);
 		const char *desc;
 	} by_kind[] = {
-		{ "out", test_out, "A job signals its %s when it ends, not before." },
-		{ "in", test_in, "A job waits for its %s." },
-		{ "error", test_error, "An error goes through a %s to the jobs that depend on it." },
+		{ "out", test_out,
+		  "A job signals its %s when it ends, not before." },
+		{ "in", test_in,
+		  "A job waits for its %s." },
+		{ "error", test_error,
+		  "An error goes through a %s to the jobs that depend on it." },
 	};
 	static const struct {
 		const char *name;
@@ -326,12 +327,18 @@ igt_main
 		bool closes;
 		const char *desc;
 	} subtests[] = {
-		{ "chain", test_chain, false, "Points of a timeline order jobs over all engines." },
-		{ "many", test_many, false, "A job takes the most syncs that the device allows." },
-		{ "invalid", test_invalid, false, "Bad handles, flags and points, and syncs without a fence, are refused." },
-		{ "all-or-none", test_all_or_none, false, "A refused submission leaves every syncobj as it was." },
-		{ "across-files", test_across_files, true, "Closing a file cancels its jobs and what waits for them elsewhere." },
-		{ "close-waiting", test_close_waiting, true, "Closing a file does not wait for the fences its jobs wait for." },
+		{ "chain", test_chain, false,
+		  "Points of a timeline order jobs over all engines." },
+		{ "many", test_many, false,
+		  "A job takes the most syncs that the device allows." },
+		{ "invalid", test_invalid, false,
+		  "Bad handles, flags and points, and syncs without a fence, are refused." },
+		{ "all-or-none", test_all_or_none, false,
+		  "A refused submission leaves every syncobj as it was." },
+		{ "across-files", test_across_files, true,
+		  "Closing a file cancels its jobs and what waits for them elsewhere." },
+		{ "close-waiting", test_close_waiting, true,
+		  "Closing a file does not wait for the fences its jobs wait for." },
 	};
 
 	igt_fixture

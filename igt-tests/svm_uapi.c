@@ -196,7 +196,7 @@ static void test_query_invalid(int fd)
 		{ NON_CANONICAL, page },
 	};
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		igt_assert_f(query_ioctl(fd, bad[i].start, bad[i].size, state) == -EINVAL,
 			     "case %zu\n", i);
 	for (int bit = 0; bit < 64; bit++) {
@@ -286,13 +286,11 @@ static void test_info_counters_invalid(int fd)
 {
 	svm_attach(fd);
 	for (int bit = 0; bit < 64; bit++) {
-		struct drm_svm_test_info info = {};
-		struct drm_svm_counters counters = {};
 		uint32_t flags = bit < 32 ? 1u << bit : 0;
 		uint32_t pad = bit < 32 ? 0 : 1u << (bit - 32);
+		struct drm_svm_test_info info = { .flags = flags, .pad = pad };
+		struct drm_svm_counters counters = { .flags = flags, .pad = pad };
 
-		info.flags = counters.flags = flags;
-		info.pad = counters.pad = pad;
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info), -EINVAL);
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &counters), -EINVAL);
 		igt_assert_eq_u32(info.out_engines, 0);
@@ -393,7 +391,7 @@ static void test_lengths_attach(int unused)
 		sizeof(struct drm_svm_attach) + 1, 256,
 	};
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct drm_svm_attach args = {};
 		struct drm_svm_counters counters;
 		int fd = svm_open();
@@ -456,8 +454,8 @@ static void test_argument_pointer(int fd)
 	};
 
 	igt_assert_eq(mprotect(edge + page, page, PROT_NONE), 0);
-	for (size_t r = 0; r < sizeof(requests) / sizeof(requests[0]); r++)
-		for (size_t b = 0; b < sizeof(bad) / sizeof(bad[0]); b++)
+	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
+		for (size_t b = 0; b < ARRAY_SIZE(bad); b++)
 			igt_assert_f(raw_ioctl(fd, requests[r], bad[b]) == -EFAULT,
 				     "request %zu, pointer %p\n", r, bad[b]);
 	/* None of them attached */
@@ -490,24 +488,42 @@ static const struct {
 	void (*fn)(int fd);
 	const char *desc;
 } subtests[] = {
-	{ "attach-invalid", test_attach_invalid, "Unknown flags and padding are refused and attach nothing." },
-	{ "attach-outputs", test_attach_outputs, "Attach tells the window, page and range size, and ignores its outputs on input." },
-	{ "attach-twice", test_attach_twice, "A file attaches once; the second try changes nothing." },
-	{ "attach-race", test_attach_race, "Of several threads that attach a file exactly one succeeds." },
-	{ "not-attached", test_not_attached, "A file that is not attached shares no memory." },
-	{ "close", test_close, "Sharing lasts until the last descriptor of the file is closed." },
-	{ "query-invalid", test_query_invalid, "Malformed queries are refused and write nothing." },
-	{ "query-limits", test_query_limits, "The largest query and the edges of the window work." },
-	{ "query-passive", test_query_passive, "A query faults nothing in and changes no counter." },
-	{ "query-pointer", test_query_pointer, "A query whose result cannot be written fails with EFAULT." },
-	{ "info", test_info, "The device describes itself." },
-	{ "info-counters-invalid", test_info_counters_invalid, "Unknown flags and padding are refused." },
-	{ "counters-add-up", test_counters_add_up, "Pages mapped and unmapped add up, and the gauges return to zero." },
-	{ "counters-own", test_counters_own, "A file sees its own counters only." },
-	{ "lengths-attach", test_lengths_attach, "A shorter or longer attach structure means the same." },
-	{ "lengths", test_lengths, "Shorter structures read as zero at the end, longer ones are not written there." },
-	{ "unknown-ioctl", test_unknown_ioctl, "Unknown ioctl numbers are refused." },
-	{ "argument-pointer", test_argument_pointer, "An argument that cannot be read fails with EFAULT and changes nothing." },
+	{ "attach-invalid", test_attach_invalid,
+	  "Unknown flags and padding are refused and attach nothing." },
+	{ "attach-outputs", test_attach_outputs,
+	  "Attach tells the window, page and range size, and ignores its outputs on input." },
+	{ "attach-twice", test_attach_twice,
+	  "A file attaches once; the second try changes nothing." },
+	{ "attach-race", test_attach_race,
+	  "Of several threads that attach a file exactly one succeeds." },
+	{ "not-attached", test_not_attached,
+	  "A file that is not attached shares no memory." },
+	{ "close", test_close,
+	  "Sharing lasts until the last descriptor of the file is closed." },
+	{ "query-invalid", test_query_invalid,
+	  "Malformed queries are refused and write nothing." },
+	{ "query-limits", test_query_limits,
+	  "The largest query and the edges of the window work." },
+	{ "query-passive", test_query_passive,
+	  "A query faults nothing in and changes no counter." },
+	{ "query-pointer", test_query_pointer,
+	  "A query whose result cannot be written fails with EFAULT." },
+	{ "info", test_info,
+	  "The device describes itself." },
+	{ "info-counters-invalid", test_info_counters_invalid,
+	  "Unknown flags and padding are refused." },
+	{ "counters-add-up", test_counters_add_up,
+	  "Pages mapped and unmapped add up, and the gauges return to zero." },
+	{ "counters-own", test_counters_own,
+	  "A file sees its own counters only." },
+	{ "lengths-attach", test_lengths_attach,
+	  "A shorter or longer attach structure means the same." },
+	{ "lengths", test_lengths,
+	  "Shorter structures read as zero at the end, longer ones are not written there." },
+	{ "unknown-ioctl", test_unknown_ioctl,
+	  "Unknown ioctl numbers are refused." },
+	{ "argument-pointer", test_argument_pointer,
+	  "An argument that cannot be read fails with EFAULT and changes nothing." },
 };
 
 igt_main
@@ -515,7 +531,7 @@ igt_main
 	igt_fixture
 		close(svm_open());
 
-	for (size_t i = 0; i < sizeof(subtests) / sizeof(subtests[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
 		svm_close_leaked();
 		igt_describe(subtests[i].desc);
 		igt_subtest(subtests[i].name) {

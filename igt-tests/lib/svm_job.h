@@ -15,6 +15,10 @@
  * that run until they are stopped, threads and children.
  */
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
 static inline uint64_t svm_va(const volatile void *addr)
 {
 	return (uintptr_t)addr;
@@ -44,7 +48,8 @@ void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, ui
 struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point);
 void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync);
 bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms);
-int svm_sync_status(int fd, const struct drm_svm_test_sync *sync); /* 0 pending, 1 done, or -errno */
+/* 0: pending, 1: done, or -errno */
+int svm_sync_status(int fd, const struct drm_svm_test_sync *sync);
 
 /* A node of a list for the CHASE command */
 struct svm_node {

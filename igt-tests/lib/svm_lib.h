@@ -12,7 +12,10 @@
  * Pairs, as in IGT: __svm_x() returns 0 or a negative errno, svm_x() asserts.
  */
 
-/* Open render node number @index of drm_svm_test_dev, loading it if need be; -errno when there is none. */
+/*
+ * Open render node number @index of drm_svm_test_dev, loading it if need be;
+ * -errno when there is none.
+ */
 int __svm_open(unsigned int index);
 int svm_open(void);		/* device 0, not attached */
 int svm_open_attached(void);	/* device 0, attached */
@@ -35,7 +38,8 @@ void svm_info(int fd, struct drm_svm_test_info *info);
 int __svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job);
 uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n);
 int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result);
-void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result); /* asserts that it ends within 60 s, not how */
+/* Asserts that it ends within 60 s, not how */
+void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result);
 
 /* Submit one command, wait, return 0 or -errno of the job; svm_run() asserts success. */
 int __svm_run(int fd, const struct drm_svm_test_cmd *cmd);
@@ -61,11 +65,14 @@ void *svm_mmap_anon(size_t size);		/* populated by nobody */
 void *svm_mmap_aligned(size_t size, size_t align);
 bool svm_cpu_all32(const void *addr, size_t size, uint32_t value);
 uint64_t svm_rss_kb(void);			/* VmRSS of /proc/self/status */
-uint64_t svm_smaps_kb(const void *addr, const char *field); /* a field of the VMA's /proc/self/smaps entry */
+/* A field of the VMA's entry in /proc/self/smaps */
+uint64_t svm_smaps_kb(const void *addr, const char *field);
 uint64_t svm_pagemap(const void *addr);		/* /proc/self/pagemap entry */
-uint64_t svm_kpageflags(const void *addr);	/* /proc/kpageflags of the page at addr, 0 when absent */
-void svm_swap_on(void);				/* swap device named by $SVM_SWAP_DEV; igt_require */
+/* /proc/kpageflags of the page at @addr; 0 when there is none */
+uint64_t svm_kpageflags(const void *addr);
+void svm_swap_on(void);		/* swap device named by $SVM_SWAP_DEV; igt_require */
 void svm_swap_off(void);
-const char *svm_scratch_dir(void);		/* a directory on a real (disk) file system: /mnt/scratch */
+/* A directory on a real (disk) file system: /mnt/scratch, or $SVM_SCRATCH_DIR */
+const char *svm_scratch_dir(void);
 
 #endif
