@@ -103,7 +103,7 @@ static bool setting_keep(const char *path)
 	if (!read_text(path, s->value, sizeof(s->value)))
 		return false;
 	keep_chosen(s->value);
-	strcpy(s->path, path);
+	memcpy(s->path, path, strlen(path) + 1);
 	num_settings++;
 	return true;
 }
