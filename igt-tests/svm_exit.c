@@ -228,6 +228,55 @@ static void test_blocked_neighbour(void)
 	close(sock[1]);
 }
 
+/*
+ * Many files of one process, all lanes of all engines, wait for user space: more
+ * faults than a small fault buffer has room for. Others must get through.
+ */
+static void pend_many(int sock)
+{
+	enum { FILES = 24, PAGES = 16 };
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon(PAGES * page);
+	struct drm_svm_test_cmd cmd = svm_cmd_touch(map, PAGES * page, page, false);
+	struct drm_svm_test_info info;
+	int uffd = svm_uffd_open(map, PAGES * page);
+	uint64_t addr;
+
+	for (int i = 0; i < FILES; i++) {
+		int fd = svm_open_attached();
+
+		svm_info(fd, &info);
+		for (uint32_t e = 0; e < info.out_engines; e++)
+			svm_submit_on(fd, e, &cmd, 1);
+	}
+	igt_assert(svm_uffd_pending(uffd, 30000, &addr));
+	svm_send_fd(sock, uffd);
+}
+
+static void test_blocked_flood(void)
+{
+	int sock[2], uffd;
+	pid_t pid;
+
+	svm_module_load("fault_entries=16");
+	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+	pid = svm_fork();
+	if (!pid) {
+		pend_many(sock[1]);
+		for (;;)
+			pause();
+	}
+	uffd = svm_receive_fd(sock[0]);
+	for (int i = 0; i < 5; i++)
+		assert_device_fine();
+	kill(pid, SIGKILL);
+	igt_assert_eq(svm_reap(30), 128 + SIGKILL);
+	assert_unloads();
+	close(uffd);
+	close(sock[0]);
+	close(sock[1]);
+}
+
 /* Nor does it delay the other faults of its own */
 static void test_blocked_self(void)
 {
@@ -443,6 +492,8 @@ static const struct {
 	  "A file with faults that nobody answers outlives its process." },
 	{ "blocked-neighbour", test_blocked_neighbour,
 	  "Faults that wait for user space hold up no other process." },
+	{ "blocked-flood", test_blocked_flood,
+	  "More faults that wait than the fault buffer holds hold up no other process." },
 	{ "blocked-self", test_blocked_self,
 	  "Faults that wait for user space hold up no other range." },
 	{ "huge-job", test_huge_job,

@@ -9,7 +9,8 @@
  * file declares what we need with the binary interface of IGT 2.0 and under
  * IGT's own names, so that the test sources build unchanged here, where
  * include/ is on the include path, and inside of an IGT tree, where IGT's igt.h
- * comes first.
+ * comes first. IGT trees newer than 2.0 write igt_main(), igt_fixture() and
+ * igt_subtest_group() with parentheses: add them when moving a test there.
  *
  * IGT's flow control rests on sigsetjmp(): local variables that are changed in
  * a subtest and read after a failed assertion would have to be volatile. The
