@@ -24,38 +24,47 @@ static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
 };
 
 /* One line a stretch of pages with the same access. */
-static void drm_svm_print_view(const struct drm_svm_range *range,
-			       const struct drm_svm_view *view,
-			       struct drm_printer *p)
+static void drm_svm_print_pages(const struct drm_svm_range *range,
+				const unsigned long *mapped,
+				const unsigned long *writable,
+				struct drm_printer *p)
 {
 	unsigned int b, e, last = DRM_SVM_RANGE_PAGES;
 	bool write;
 
-	for (b = 0; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
-		write = test_bit(b, view->writable);
-		e = find_next_zero_bit(view->mapped, last, b);
+	for (b = 0; (b = find_next_bit(mapped, last, b)) < last; b = e) {
+		write = test_bit(b, writable);
+		e = find_next_zero_bit(mapped, last, b);
 		if (write)
-			e = find_next_zero_bit(view->writable, e, b);
+			e = find_next_zero_bit(writable, e, b);
 		else
-			e = find_next_bit(view->writable, e, b);
+			e = find_next_bit(writable, e, b);
 		drm_printf(p, "    %lx-%lx r%c\n", drm_svm_page_addr(range, b),
 			   drm_svm_page_addr(range, e), write ? 'w' : '-');
 	}
 }
 
+/* Copies first: reclaim does not wait for a slow printer. */
 static void drm_svm_print_range(struct drm_svm_context *ctx,
 				struct drm_svm_range *range,
 				struct drm_printer *p)
 {
+	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES) = { 0 };
+	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES) = { 0 };
 	struct drm_svm_view *view;
 
-	guard(mutex)(&range->pt_lock);
-	view = drm_svm_range_find_view(range, ctx);
+	scoped_guard(mutex, &range->pt_lock) {
+		view = drm_svm_range_find_view(range, ctx);
+		if (view) {
+			bitmap_copy(mapped, view->mapped, DRM_SVM_RANGE_PAGES);
+			bitmap_copy(writable, view->writable,
+				    DRM_SVM_RANGE_PAGES);
+		}
+	}
 	drm_printf(p, "  range %lx: %u of %u pages\n", range->start,
-		   view ? bitmap_weight(view->mapped, DRM_SVM_RANGE_PAGES) : 0,
+		   bitmap_weight(mapped, DRM_SVM_RANGE_PAGES),
 		   DRM_SVM_RANGE_PAGES);
-	if (view)
-		drm_svm_print_view(range, view, p);
+	drm_svm_print_pages(range, mapped, writable, p);
 }
 
 /**

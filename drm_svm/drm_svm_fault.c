@@ -14,10 +14,10 @@
  * A batch is sorted by page and cut into groups of one range. The faults of a
  * group, of whatever context, are served under the range's service_lock by
  * drm_svm_mirror_try(), window by window. A try that raced with the CPU is
- * repeated, with a growing pause, a bounded number of times; then the fault is
- * answered as if it had been served: the GPU tries its access again, and misses
- * again, behind everybody else. So no storm of mapping changes can make a job
- * fail, and none can keep a worker.
+ * repeated, with a growing pause, a bounded number of times; then all faults of
+ * the group are answered as if they had been served: the GPU tries its accesses
+ * again, and misses again, behind everybody else. So no storm of mapping changes
+ * can make a job fail, and none can keep a worker.
  */
 
 /* Tries of one fault, and the pause before the later ones. */
@@ -33,7 +33,7 @@ static void drm_svm_fault_pause(unsigned int try)
 		fsleep(DRM_SVM_PAUSE_US << (try - DRM_SVM_TRIES_AT_ONCE));
 }
 
-/* By page; of one page by context, and writes first. */
+/* By page; of one page writes first. */
 static int drm_svm_fault_cmp(const void *pa, const void *pb)
 {
 	const struct drm_svm_fault_entry *a = pa, *b = pb;
@@ -42,9 +42,17 @@ static int drm_svm_fault_cmp(const void *pa, const void *pb)
 
 	if (page_a != page_b)
 		return page_a < page_b ? -1 : 1;
-	if (a->ctx != b->ctx)
-		return a->ctx < b->ctx ? -1 : 1;
 	return (int)b->fault.access - (int)a->fault.access;
+}
+
+/**
+ * drm_svm_context_put_busy() - a fault, or who looks after one, is done with @ctx
+ * @ctx: the context; detach may free it from now on
+ */
+void drm_svm_context_put_busy(struct drm_svm_context *ctx)
+{
+	if (atomic_dec_and_test(&ctx->busy))
+		wake_up_var(&ctx->busy);
 }
 
 /**
@@ -61,8 +69,7 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
 	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
 	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
-	if (atomic_dec_and_test(&ctx->busy))
-		wake_up_var(&ctx->busy);
+	drm_svm_context_put_busy(ctx);
 }
 
 /* What another fault mapped in the meantime needs no service. */
@@ -99,6 +106,17 @@ static unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entr
 	return i;
 }
 
+static void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
+				       unsigned int n, int err)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (entries[i].err == DRM_SVM_PENDING)
+			entries[i].err = err;
+	}
+}
+
 /* Try until every fault of the group is answered; -EAGAIN: look the range up. */
 static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 				     struct drm_svm_scratch *scratch,
@@ -125,22 +143,11 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 			continue;
 		}
 		drm_svm_stat_add(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
-		if (++try == DRM_SVM_TRIES) {
-			entries[i].err = 0;
-			try = 0;
+		if (++try == DRM_SVM_TRIES || READ_ONCE(entries[i].ctx->dead)) {
+			drm_svm_fault_fail_pending(entries, n, 0);
+			return 0;
 		}
 		drm_svm_fault_pause(try);
-	}
-}
-
-static void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
-				       unsigned int n, int err)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		if (entries[i].err == DRM_SVM_PENDING)
-			entries[i].err = err;
 	}
 }
 
@@ -166,18 +173,19 @@ static void drm_svm_fault_serve_group(struct drm_svm *svm,
 				      unsigned int n)
 {
 	struct drm_svm_range *range;
-	int err;
+	unsigned int try;
+	int err = -EAGAIN;
 
-	do {
+	for (try = 0; try < DRM_SVM_TRIES && err == -EAGAIN; try++) {
 		range = drm_svm_range_obtain(svm, entries[0].fault.addr);
-		if (IS_ERR(range)) {
-			drm_svm_fault_fail_pending(entries, n, PTR_ERR(range));
-			break;
-		}
+		err = PTR_ERR_OR_ZERO(range);
+		if (err)
+			continue;
 		err = drm_svm_fault_serve_range(range, scratch, entries, n);
 		drm_svm_range_put(range);
-	} while (err == -EAGAIN);
-
+	}
+	/* the range came and went: the GPU tries again */
+	drm_svm_fault_fail_pending(entries, n, err == -EAGAIN ? 0 : err);
 	drm_svm_fault_finish_group(svm, entries, n);
 }
 

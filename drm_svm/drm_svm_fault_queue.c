@@ -97,7 +97,8 @@ static void drm_svm_queue_work(struct work_struct *work)
  * On success &drm_svm_context_ops.fault_done is called for it exactly once,
  * from another context, possibly before this returns.
  *
- * Context: any, hard interrupts included.
+ * Context: any, hard interrupts included. The driver sees to it that no push
+ * runs when drm_svm_context_detach() returns; one that runs beside it may fail.
  * Return: 0; -ENOSPC when the queue is full: keep the fault and push it again
  * later; -EINVAL for a fault without access; -EFAULT when the context is being
  * detached. After an error fault_done will not be called.

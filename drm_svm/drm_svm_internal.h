@@ -104,14 +104,19 @@ struct drm_svm_waiters {
 	spinlock_t lock;
 	struct list_head pending;
 	struct list_head active;
+	unsigned int nactive;
 	unsigned int nthreads;
 	struct delayed_work monitor;
 };
 
-/* Ranges whose memory was unmapped; @list is a lock-less producer list. */
+/*
+ * Ranges whose memory was unmapped; @list is a lock-less producer list. @scanning
+ * and @next_scan: one scan for idle ranges at a time, and not too often.
+ */
 struct drm_svm_gc {
 	struct llist_head list;
-	struct work_struct work;
+	struct delayed_work work;
+	unsigned long scanning;
 	unsigned long next_scan;
 };
 
@@ -123,10 +128,6 @@ struct drm_svm {
 	struct kref ref;
 	struct mm_struct *mm;
 	struct hlist_node node;
-
-	/* Protects @contexts. */
-	struct mutex lock;
-	struct list_head contexts;
 
 	/* By address >> PMD_SHIFT; looked up under RCU. */
 	struct xarray ranges;
@@ -169,12 +170,19 @@ struct drm_svm_range {
 /*
  * What one context has of a range. @ticket is the flush that the last cleared
  * entry needs. @dma_addr, a page each, only for devices that track DMA.
+ * @prepared and @err belong to the try that is under way.
+ *
+ * The bitmaps change under pt_lock. Service looks at them under service_lock
+ * alone, where they can lose bits meanwhile: then a fault is answered that
+ * comes again, or one page more is mapped.
  */
 struct drm_svm_view {
 	struct list_head link;
 	struct drm_svm_context *ctx;
 	u64 ticket;
 	dma_addr_t *dma_addr;
+	bool prepared;
+	int err;
 	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
 };
@@ -199,8 +207,9 @@ static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 	return test_bit(index, view->mapped);
 }
 
-/* drm_svm.c */
+/* drm_svm_main.c */
 extern struct workqueue_struct *drm_svm_wq;
+extern struct workqueue_struct *drm_svm_idle_wq;
 void drm_svm_get(struct drm_svm *svm);
 void drm_svm_put(struct drm_svm *svm);
 
@@ -234,6 +243,7 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
 		       struct drm_svm_fault_entry *entries, unsigned int n);
 int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
+bool drm_svm_mirror_pfn_usable(unsigned long pfn);
 
 /* drm_svm_run.c */
 int drm_svm_run_map_locked(struct drm_svm_range *range,
@@ -247,11 +257,11 @@ void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 			 unsigned int n);
 void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
+void drm_svm_context_put_busy(struct drm_svm_context *ctx);
 
 /* drm_svm_fault_queue.c */
 int drm_svm_fault_queue_init(struct drm_svm *svm);
 void drm_svm_fault_queue_fini(struct drm_svm *svm);
-void drm_svm_fault_queue_kick(struct drm_svm *svm);
 
 /* drm_svm_wait.c */
 void drm_svm_wait_init(struct drm_svm *svm);

@@ -53,8 +53,7 @@ static int drm_svm_query_check(struct drm_svm_context *ctx,
 	return 0;
 }
 
-static void drm_svm_query_view(struct drm_svm_range *range,
-			       struct drm_svm_view *view, unsigned long start,
+static void drm_svm_query_view(struct drm_svm_view *view, unsigned long start,
 			       unsigned long end, u32 *state)
 {
 	struct drm_svm_context *ctx = view->ctx;
@@ -87,7 +86,7 @@ static void drm_svm_query_range(struct drm_svm_context *ctx,
 	scoped_guard(mutex, &range->pt_lock) {
 		view = drm_svm_range_find_view(range, ctx);
 		if (view)
-			drm_svm_query_view(range, view, start, end, state);
+			drm_svm_query_view(view, start, end, state);
 	}
 	drm_svm_range_put(range);
 }

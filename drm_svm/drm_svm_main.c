@@ -37,14 +37,14 @@
  *
  * Outermost first:
  *
- * 1. &drm_svm.lock, the list of contexts; attach and detach only
- * 2. &drm_svm_range.service_lock, a mutex: one service at a time in a range.
- *    Never taken by a notifier
- * 3. mmap_lock, for reading
- * 4. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
+ * 1. &drm_svm_range.service_lock, a mutex: one service at a time in a range.
+ *    Memory is allocated under it, so it is never taken by a notifier
+ * 2. mmap_lock, for reading; only tried, for its holder may wait for user
+ *    space. Inside of it, a walk may wait for running invalidations to end
+ * 3. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
  *    Taken by notifiers, that is, inside of reclaim: nothing that may reclaim
  *    is called under it
- * 5. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
+ * 4. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
  * The locks of the fault queue and of the waiting threads are innermost and
@@ -53,7 +53,9 @@
  * running notifiers, so it is done with none of the locks held.
  */
 
+/* Faults; and what may wait for them to end: removal, watching over waiters. */
 struct workqueue_struct *drm_svm_wq;
+struct workqueue_struct *drm_svm_idle_wq;
 
 static bool track_dma;
 module_param(track_dma, bool, 0444);
@@ -64,27 +66,40 @@ MODULE_PARM_DESC(track_dma,
 static DEFINE_MUTEX(drm_svm_spaces_lock);
 static DEFINE_HASHTABLE(drm_svm_spaces, 6);
 
+static bool drm_svm_dma_is_coherent(struct device *dev)
+{
+	bool need_sync = false;
+
+#ifdef CONFIG_DMA_NEED_SYNC
+	need_sync = !dev_dma_skip_sync(dev);
+#endif
+	return !need_sync && !dma_addressing_limited(dev) &&
+	       !is_swiotlb_force_bounce(dev);
+}
+
 /**
  * drm_svm_device_init() - announce a GPU
  * @sdev: the device to initialize; memory of the driver
  * @drm: the DRM device
  * @dma_dev: the device that does the DMA, its masks set
- * @va_end: first address, in bytes, that the GPU's MMU cannot translate
+ * @va_end: first address, in bytes, that the GPU's MMU cannot translate; what is
+ *	left of the last range is not shared
  *
  * Context: process context.
- * Return: 0, or -EOPNOTSUPP when the DMA layer would have to copy pages to
- * bounce buffers: then CPU and GPU cannot share them.
+ * Return: 0, or -EOPNOTSUPP when the device is not coherent with the CPU, or the
+ * DMA layer would have to copy pages to bounce buffers: then CPU and GPU cannot
+ * share them.
  */
 int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
 			struct device *dma_dev, u64 va_end)
 {
-	if (dma_addressing_limited(dma_dev) || is_swiotlb_force_bounce(dma_dev))
+	if (!drm_svm_dma_is_coherent(dma_dev))
 		return -EOPNOTSUPP;
 
 	*sdev = (struct drm_svm_device) {
 		.drm = drm,
 		.dma_dev = dma_dev,
-		.va_end = va_end,
+		.va_end = va_end & DRM_SVM_RANGE_MASK,
 		.track_dma = track_dma || dma_need_unmap(dma_dev),
 	};
 	return 0;
@@ -108,7 +123,6 @@ static void drm_svm_free(struct drm_svm *svm)
 	drm_svm_range_remove_all(svm);
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
-	mutex_destroy(&svm->lock);
 	mmdrop(svm->mm);
 	kfree(svm);
 }
@@ -117,7 +131,6 @@ static void drm_svm_release(struct kref *ref)
 {
 	struct drm_svm *svm = container_of(ref, struct drm_svm, ref);
 
-	WARN_ON(!list_empty(&svm->contexts));
 	scoped_guard(mutex, &drm_svm_spaces_lock)
 		hash_del(&svm->node);
 	drm_svm_free(svm);
@@ -142,8 +155,6 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 	if (!svm)
 		return NULL;
 	kref_init(&svm->ref);
-	mutex_init(&svm->lock);
-	INIT_LIST_HEAD(&svm->contexts);
 	xa_init_flags(&svm->ranges, XA_FLAGS_ACCOUNT);
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
@@ -185,18 +196,23 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
  *
  * Context: process context of the process whose memory is shared.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space, -ENOMEM.
+ * space, -EINTR when a signal came, -ENOMEM.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
 			   const struct drm_svm_context_ops *ops)
 {
 	struct drm_svm *svm;
+	int err;
 
 	if (ctx->svm)
 		return -EEXIST;
 	if (!current->mm)
 		return -EINVAL;
+	/* here, lest the first fault take mmap_lock for writing to do it */
+	err = mmu_notifier_register(NULL, current->mm);
+	if (err)
+		return err;
 
 	ctx->stats = alloc_percpu_gfp(struct drm_svm_stats, GFP_KERNEL_ACCOUNT);
 	if (!ctx->stats)
@@ -214,8 +230,6 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	atomic_set(&ctx->busy, 0);
 	spin_lock_init(&ctx->flush.lock);
 	ctx->flush.start = U64_MAX;
-	scoped_guard(mutex, &svm->lock)
-		list_add_tail(&ctx->link, &svm->contexts);
 	/* complete: pairs with the load in drm_svm_context_check_mm() */
 	smp_store_release(&ctx->svm, svm);
 	trace_drm_svm_attach(ctx);
@@ -263,8 +277,6 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	wait_var_event(&ctx->busy, !atomic_read(&ctx->busy));
 
 	drm_svm_context_drop_ranges(ctx);
-	scoped_guard(mutex, &svm->lock)
-		list_del(&ctx->link);
 	WRITE_ONCE(ctx->svm, NULL);
 	free_percpu(ctx->stats);
 	ctx->stats = NULL;
@@ -300,12 +312,18 @@ static int __init drm_svm_module_init(void)
 	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
 	if (!drm_svm_wq)
 		return -ENOMEM;
+	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
+	if (!drm_svm_idle_wq) {
+		destroy_workqueue(drm_svm_wq);
+		return -ENOMEM;
+	}
 	drm_svm_range_prime_lockdep();
 	return 0;
 }
 
 static void __exit drm_svm_module_exit(void)
 {
+	destroy_workqueue(drm_svm_idle_wq);
 	destroy_workqueue(drm_svm_wq);
 }
 

@@ -5,6 +5,8 @@
 #include <linux/magic.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -25,9 +27,10 @@
  * would fill the whole hole around a missing page, so that a write to one page
  * would allocate all of the window; and it cannot be told not to wait.
  *
- * Nothing here waits for user space. A page whose fault would have to wait (for
- * a userfaultfd handler, a FUSE server, the disk) is reported as
- * %DRM_SVM_MUST_WAIT, and a thread of its own does the waiting.
+ * Nothing here waits for user space, nor for a mmap_lock that somebody holds who
+ * does. A page whose fault may have to wait (for a userfaultfd handler, a FUSE
+ * server, a disk, writeback) is reported as %DRM_SVM_MUST_WAIT, and a thread of
+ * its own does the waiting.
  */
 
 /* One window on its way through a try. */
@@ -59,7 +62,8 @@ static bool drm_svm_mirror_is_secret(struct vm_area_struct *vma)
  * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
  * hmm_range_fault() does not refuse secret memory, which has no place in the
- * kernel's direct map: a device that copies by CPU would oops.
+ * kernel's direct map: a device that copies by CPU would oops. Nor does it know
+ * shadow stacks, which the CPU's stores cannot reach either.
  *
  * Context: mmap_lock held.
  * Return: 0, -ENOENT, -EOPNOTSUPP or -EACCES.
@@ -68,13 +72,22 @@ int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access)
 {
 	if (!vma)
 		return -ENOENT;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || drm_svm_mirror_is_secret(vma))
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_SHADOW_STACK) ||
+	    drm_svm_mirror_is_secret(vma))
 		return -EOPNOTSUPP;
 	if (!(vma->vm_flags & VM_READ))
 		return -EACCES;
 	if (access & DRM_SVM_ACCESS_WRITE && !(vma->vm_flags & VM_WRITE))
 		return -EACCES;
 	return 0;
+}
+
+/* A page of RAM that is there; not a peer's memory, which DMA reaches elsewhere. */
+bool drm_svm_mirror_pfn_usable(unsigned long pfn)
+{
+	if ((pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) != HMM_PFN_VALID)
+		return false;
+	return !is_pci_p2pdma_page(hmm_pfn_to_page(pfn));
 }
 
 static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
@@ -142,14 +155,44 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
+/*
+ * FAULT_FLAG_RETRY_NOWAIT is a wish that file systems do not all hear: a page
+ * that is not cached may be read at once, and to make a shared page writable is
+ * for the file system to do, which may wait for its server or for writeback.
+ */
+static bool drm_svm_mirror_may_block(struct vm_area_struct *vma,
+				     unsigned long addr, bool write)
+{
+	struct address_space *mapping;
+	struct folio *folio;
+	bool cached;
+
+	if (!vma->vm_file || is_vm_hugetlb_page(vma))
+		return false;
+	mapping = vma->vm_file->f_mapping;
+	if (shmem_mapping(mapping))
+		return false;
+	if (write && vma->vm_flags & VM_SHARED)
+		return true;
+	folio = filemap_get_folio(mapping, linear_page_index(vma, addr));
+	if (IS_ERR(folio))
+		return true;
+	cached = folio_test_uptodate(folio);
+	folio_put(folio);
+	return !cached;
+}
+
 static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
 				     const struct drm_svm_fault *fault)
 {
+	bool write = fault->access & DRM_SVM_ACCESS_WRITE;
 	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
 			     FAULT_FLAG_RETRY_NOWAIT;
 	vm_fault_t ret;
 
-	if (fault->access & DRM_SVM_ACCESS_WRITE)
+	if (drm_svm_mirror_may_block(vma, fault->addr, write))
+		return DRM_SVM_MUST_WAIT;
+	if (write)
 		flags |= FAULT_FLAG_WRITE;
 	ret = handle_mm_fault(vma, fault->addr & PAGE_MASK, flags, NULL);
 	if (ret & VM_FAULT_ERROR)
@@ -170,8 +213,8 @@ static bool drm_svm_pfn_allows(unsigned long pfn, u32 access)
 /*
  * Make the pages present that faulted and are missing.
  *
- * Entries are sorted, a write before a read of the same page: the second one of
- * a page that was just brought in asks for nothing more.
+ * Entries are sorted, writes before reads of the same page: the second one of a
+ * page that was just brought in asks for nothing more.
  *
  * Returns the number of pages brought in.
  */
@@ -182,19 +225,11 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 
 	for (i = 0; i < m->n; i++) {
 		struct drm_svm_fault_entry *entry = &m->entries[i];
-		unsigned long pfn;
 
 		index = drm_svm_entry_index(entry);
-		pfn = m->scratch->pfns[index];
-		if (entry->err != DRM_SVM_PENDING || index == done)
-			continue;
-		if (pfn & HMM_PFN_ERROR ||
-		    (pfn & HMM_PFN_VALID &&
-		     is_pci_p2pdma_page(hmm_pfn_to_page(pfn)))) {
-			entry->err = -EOPNOTSUPP;
-			continue;
-		}
-		if (drm_svm_pfn_allows(pfn, entry->fault.access))
+		if (entry->err != DRM_SVM_PENDING || index == done ||
+		    drm_svm_pfn_allows(m->scratch->pfns[index],
+				       entry->fault.access))
 			continue;
 		entry->err = drm_svm_mirror_fault_page(vma, &entry->fault);
 		if (entry->err != DRM_SVM_PENDING)
@@ -203,6 +238,22 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 		n++;
 	}
 	return n;
+}
+
+/* After the last walk: what is there, or cannot be, but is not RAM. */
+static void drm_svm_mirror_refuse(struct drm_svm_mirror *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->n; i++) {
+		struct drm_svm_fault_entry *entry = &m->entries[i];
+		unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
+
+		if (entry->err == DRM_SVM_PENDING &&
+		    pfn & (HMM_PFN_VALID | HMM_PFN_ERROR) &&
+		    !drm_svm_mirror_pfn_usable(pfn))
+			entry->err = -EOPNOTSUPP;
+	}
 }
 
 /*
@@ -216,7 +267,7 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	unsigned long base = pfns[m->first] - m->first;
 	unsigned int i;
 
-	if (!(pfns[m->first] & HMM_PFN_VALID) ||
+	if (!drm_svm_mirror_pfn_usable(pfns[m->first]) ||
 	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT ||
 	    vma->vm_start > m->range->start ||
 	    vma->vm_end - m->range->start < DRM_SVM_RANGE_SIZE)
@@ -253,21 +304,21 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 		m->seq = mmu_interval_read_begin(&m->range->notifier);
 		err = drm_svm_mirror_walk(m);
 	}
-	if (!err)
-		drm_svm_mirror_widen(m, vma);
-	return err;
+	if (err)
+		return err;
+	drm_svm_mirror_refuse(m);
+	drm_svm_mirror_widen(m, vma);
+	return 0;
 }
 
-static void drm_svm_mirror_fail(struct drm_svm_mirror *m,
-				struct drm_svm_context *ctx, int err)
+/* No view: there was no memory for one. */
+static void drm_svm_mirror_fail(struct drm_svm_fault_entry *entry,
+				struct drm_svm_view *view)
 {
-	unsigned int i;
-
-	for (i = 0; i < m->n; i++) {
-		if (m->entries[i].ctx == ctx &&
-		    m->entries[i].err == DRM_SVM_PENDING)
-			m->entries[i].err = err;
-	}
+	if (!view)
+		entry->err = -ENOMEM;
+	else if (view->err)
+		entry->err = view->err;
 }
 
 /* Memory for a view and for page tables, for each context that faulted. */
@@ -275,21 +326,22 @@ static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 {
 	unsigned long start = drm_svm_page_addr(m->range, m->first);
 	unsigned long end = drm_svm_page_addr(m->range, m->last);
-	struct drm_svm_context *prev = NULL;
+	struct drm_svm_view *view;
 	unsigned int i;
-	int err;
 
+	list_for_each_entry(view, &m->range->views, link)
+		view->prepared = false;
 	for (i = 0; i < m->n; i++) {
 		struct drm_svm_context *ctx = m->entries[i].ctx;
 
-		if (m->entries[i].err != DRM_SVM_PENDING || ctx == prev)
+		if (m->entries[i].err != DRM_SVM_PENDING)
 			continue;
-		err = -ENOMEM;
-		if (drm_svm_range_obtain_view(m->range, ctx))
-			err = ctx->ops->map_prepare(ctx, start, end);
-		if (err)
-			drm_svm_mirror_fail(m, ctx, err);
-		prev = ctx;
+		view = drm_svm_range_obtain_view(m->range, ctx);
+		if (view && !view->prepared) {
+			view->err = ctx->ops->map_prepare(ctx, start, end);
+			view->prepared = true;
+		}
+		drm_svm_mirror_fail(&m->entries[i], view);
 	}
 }
 
@@ -319,19 +371,16 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 	DECLARE_BITMAP(writes, DRM_SVM_RANGE_PAGES);
 	struct drm_svm_range *range = m->range;
 	struct drm_svm_view *view;
-	int err;
 
 	guard(mutex)(&range->pt_lock);
 	if (mmu_interval_read_retry(&range->notifier, m->seq))
 		return -EAGAIN;
 
 	list_for_each_entry(view, &range->views, link) {
-		if (!drm_svm_mirror_wants(m, view->ctx, writes))
-			continue;
-		err = drm_svm_run_map_locked(range, view, m->scratch, m->first,
-					     m->last, writes);
-		if (err)
-			drm_svm_mirror_fail(m, view->ctx, err);
+		if (drm_svm_mirror_wants(m, view->ctx, writes))
+			view->err = drm_svm_run_map_locked(range, view, m->scratch,
+							   m->first, m->last,
+							   writes);
 	}
 	return 0;
 }
@@ -339,17 +388,20 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
 					unsigned int i)
 {
-	const struct drm_svm_fault_entry *a, *b;
+	unsigned int index = drm_svm_entry_index(&m->entries[i]);
+	struct drm_svm_context *ctx = m->entries[i].ctx;
 
-	if (!i)
-		return false;
-	a = &m->entries[i - 1];
-	b = &m->entries[i];
-	return a->ctx == b->ctx &&
-	       drm_svm_entry_index(a) == drm_svm_entry_index(b);
+	while (i-- && drm_svm_entry_index(&m->entries[i]) == index) {
+		if (m->entries[i].ctx == ctx)
+			return true;
+	}
+	return false;
 }
 
-/* Answer what is mapped now; what is not was lost to a race. */
+/*
+ * Answer what is mapped now. What is not could not be mapped, or was lost to a
+ * race. Every pending fault has a view: that is what prepare saw to.
+ */
 static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 {
 	unsigned int i;
@@ -362,8 +414,10 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 			continue;
 		view = drm_svm_range_find_view(m->range, entry->ctx);
 		if (!drm_svm_view_covers(view, drm_svm_entry_index(entry),
-					 entry->fault.access))
+					 entry->fault.access)) {
+			drm_svm_mirror_fail(entry, view);
 			continue;
+		}
 		entry->err = 0;
 		if (drm_svm_mirror_is_duplicate(m, i))
 			drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
@@ -379,11 +433,11 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  * @n: number of @entries
  *
  * Context: process context, service_lock of @range held, a reference on the
- * users of the mm held. Takes mmap_lock for reading. Does not wait for user
- * space.
+ * users of the mm held. Takes mmap_lock for reading, if nobody is in the way.
+ * Does not wait for user space.
  * Return: 0 when the first fault was answered (others may have been too): its
  * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
- * changed its mapping at the same time.
+ * changes its mapping at the same time.
  */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
@@ -397,7 +451,9 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 	lockdep_assert_held(&range->service_lock);
 
 	m.seq = mmu_interval_read_begin(&range->notifier);
-	mmap_read_lock(range->svm->mm);
+	/* who holds it for writing may wait for user space, and for ever */
+	if (!mmap_read_trylock(range->svm->mm))
+		return -EAGAIN;
 	err = drm_svm_mirror_collect(&m);
 	mmap_read_unlock(range->svm->mm);
 	if (err || !m.n)

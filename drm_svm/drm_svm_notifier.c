@@ -97,30 +97,14 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range)
 static void drm_svm_view_release_dma(struct drm_svm_view *view,
 				     unsigned int first, unsigned int last)
 {
-	unsigned int b, e;
+	unsigned int b = first, e;
 
 	if (!view->dma_addr)
 		return;
 	drm_svm_flush_post(view->ctx, view->ticket);
 	drm_svm_flush_wait(view->ctx, view->ticket);
-	for (b = first; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
-		e = find_next_zero_bit(view->mapped, last, b);
+	for_each_set_bitrange_from(b, e, view->mapped, last)
 		drm_svm_run_unmap_dma(view, b, e);
-	}
-}
-
-static unsigned int drm_svm_view_clear(struct drm_svm_view *view,
-				       unsigned int first, unsigned int last)
-{
-	unsigned int b, e, n = 0;
-
-	for (b = first; (b = find_next_bit(view->mapped, last, b)) < last; b = e) {
-		e = find_next_zero_bit(view->mapped, last, b);
-		n += e - b;
-	}
-	bitmap_clear(view->mapped, first, last - first);
-	bitmap_clear(view->writable, first, last - first);
-	return n;
 }
 
 /**
@@ -151,7 +135,9 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	ctx->ops->unmap(ctx, start, end);
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
 	drm_svm_view_release_dma(view, first, last);
-	n = drm_svm_view_clear(view, first, last);
+	n = bitmap_weight_from(view->mapped, first, last);
+	bitmap_clear(view->mapped, first, last - first);
+	bitmap_clear(view->writable, first, last - first);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);
@@ -212,22 +198,21 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	unsigned long end = min(mmu_range->end - 1, range->start +
 				DRM_SVM_RANGE_SIZE - 1);
 	bool blockable = mmu_notifier_range_blockable(mmu_range);
-	bool owes;
 
 	/* by the last byte: the end of the last range may not be a number */
 	end = (end | ~PAGE_MASK) + 1;
 
 	if (!drm_svm_notifier_lock(range, blockable))
 		return false;
-	owes = drm_svm_range_owes(range);
-	if (!blockable && (owes || drm_svm_range_is_mapped(range, start, end))) {
+	if (!blockable && (drm_svm_range_owes(range) ||
+			   drm_svm_range_is_mapped(range, start, end))) {
 		mutex_unlock(&range->pt_lock);
 		return false;
 	}
 
 	mmu_interval_set_seq(notifier, seq);
 	drm_svm_range_unmap_all_locked(range, start, end);
-	if (owes || drm_svm_range_owes(range)) {
+	if (drm_svm_range_owes(range)) {
 		if (range->finishing) {
 			drm_svm_range_flush_locked(range);
 		} else {

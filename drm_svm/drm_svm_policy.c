@@ -14,18 +14,6 @@
 /* Pages around a fault that are worth a look: a table walk pays for them. */
 #define DRM_SVM_WINDOW_MIN	(SZ_64K >> PAGE_SHIFT)
 
-static unsigned int drm_svm_count_bits(const unsigned long *map,
-				       unsigned int first, unsigned int last)
-{
-	unsigned int b, e, n = 0;
-
-	for (b = first; (b = find_next_bit(map, last, b)) < last; b = e) {
-		e = find_next_zero_bit(map, last, b);
-		n += e - b;
-	}
-	return n;
-}
-
 /**
  * drm_svm_policy_window() - which pages to look at for a fault
  * @view: what the GPU has of the range already, or NULL
@@ -49,10 +37,10 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 	if (!view)
 		return;
 
-	mapped = drm_svm_count_bits(view->mapped, *first, *last);
+	mapped = bitmap_weight_from(view->mapped, *first, *last);
 	for (size = leaf * 2; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
 		block = round_down(index, size);
-		if (drm_svm_count_bits(view->mapped, block, block + size) -
+		if (bitmap_weight_from(view->mapped, block, block + size) -
 		    mapped + leaf <= size / 2)
 			continue;
 		*first = block;

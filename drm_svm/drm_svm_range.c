@@ -18,9 +18,11 @@
  * address space.
  *
  * Lookup is one load under RCU. Publication is the last step of creation, the
- * notifier included, so what is found is complete. Removal happens under
- * service_lock and marks the range, so that a fault that found it just before
- * looks again.
+ * notifier included, so what is found is complete. The notifier can queue a
+ * range for removal before it is published; so creation holds service_lock to
+ * its end, and removal takes it. Removal marks the range, so that a fault that
+ * found it just before looks again, and takes it out of the tree only when no
+ * context has anything of it: detach finds its views in the tree.
  */
 
 static unsigned int max_ranges = 1U << 20;
@@ -30,6 +32,12 @@ MODULE_PARM_DESC(max_ranges,
 
 /* A limit that is reached is looked at again only this often. */
 #define DRM_SVM_SCAN_INTERVAL	HZ
+
+/* Idle ranges that one scan removes, for the one fault that needs room. */
+#define DRM_SVM_SCAN_BATCH	64
+
+/* An mmap_lock that is taken is tried again this much later. */
+#define DRM_SVM_GC_DELAY	(HZ / 50)
 
 static void drm_svm_range_init_locks(struct drm_svm_range *range)
 {
@@ -97,7 +105,7 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 	return range;
 }
 
-/* Make a range that nobody can find yet. */
+/* Make a range that nobody can find yet, with service_lock held. */
 static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 						 unsigned long addr)
 {
@@ -113,17 +121,19 @@ static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 	INIT_LIST_HEAD(&range->views);
 	drm_svm_range_init_locks(range);
 
+	mutex_lock(&range->service_lock);
 	err = mmu_interval_notifier_insert(&range->notifier, svm->mm,
 					   range->start, DRM_SVM_RANGE_SIZE,
 					   &drm_svm_notifier_ops);
 	if (err) {
+		mutex_unlock(&range->service_lock);
 		drm_svm_range_put(range);
-		return ERR_PTR(err == -EINTR ? -EFAULT : err);
+		return ERR_PTR(err);
 	}
 	return range;
 }
 
-/* Publish; the loser of a race throws its range away. */
+/* Publish, and drop service_lock; the loser of a race throws its range away. */
 static int drm_svm_range_insert(struct drm_svm *svm,
 				struct drm_svm_range *range)
 {
@@ -133,13 +143,17 @@ static int drm_svm_range_insert(struct drm_svm *svm,
 	kref_get(&range->ref);
 	err = xa_insert(&svm->ranges, range->start >> PMD_SHIFT, range,
 			GFP_KERNEL_ACCOUNT);
+	if (err)
+		set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
+	else
+		atomic_long_inc(&svm->nranges);
+	mutex_unlock(&range->service_lock);
 	if (err) {
 		mmu_interval_notifier_remove(&range->notifier);
 		drm_svm_range_put(range);
 		drm_svm_range_put(range);
 		return err;
 	}
-	atomic_long_inc(&svm->nranges);
 	trace_drm_svm_range_create(svm, range->start);
 	return 0;
 }
@@ -206,8 +220,8 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 		mutex_unlock(&range->service_lock);
 		return;
 	}
-	xa_erase(&svm->ranges, range->start >> PMD_SHIFT);
 	drm_svm_range_drop_views(range, NULL);
+	xa_erase(&svm->ranges, range->start >> PMD_SHIFT);
 	mutex_unlock(&range->service_lock);
 
 	/* waits for invalidations: with no lock held that they take */
@@ -221,19 +235,21 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 static bool drm_svm_range_scan(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
+	unsigned int removed = 0;
 	unsigned long index;
-	bool any = false;
 
 	xa_for_each(&svm->ranges, index, range) {
 		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
 		if (range && drm_svm_range_is_idle(range)) {
 			drm_svm_range_remove(range);
-			any = true;
+			removed++;
 		}
 		drm_svm_range_put(range);
+		if (removed == DRM_SVM_SCAN_BATCH)
+			break;
 		cond_resched();
 	}
-	return any;
+	return removed;
 }
 
 /*
@@ -242,14 +258,20 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
  */
 static int drm_svm_range_check_limit(struct drm_svm *svm)
 {
+	int err = 0;
+
 	if (atomic_long_read(&svm->nranges) < max_ranges)
 		return 0;
 	if (time_before(jiffies, READ_ONCE(svm->gc.next_scan)))
 		return -ENOMEM;
-	if (drm_svm_range_scan(svm))
-		return 0;
-	WRITE_ONCE(svm->gc.next_scan, jiffies + DRM_SVM_SCAN_INTERVAL);
-	return -ENOMEM;
+	if (test_and_set_bit_lock(0, &svm->gc.scanning))
+		return -EAGAIN;
+	if (!drm_svm_range_scan(svm)) {
+		WRITE_ONCE(svm->gc.next_scan, jiffies + DRM_SVM_SCAN_INTERVAL);
+		err = -ENOMEM;
+	}
+	clear_bit_unlock(0, &svm->gc.scanning);
+	return err;
 }
 
 /**
@@ -258,8 +280,9 @@ static int drm_svm_range_check_limit(struct drm_svm *svm)
  * @addr: any address in it, user space
  *
  * Context: process context, no lock held, a reference on the users of the mm
- * held. May take mmap_lock for writing, once in the life of an mm.
- * Return: the range with a reference, or -ENOMEM.
+ * held.
+ * Return: the range with a reference; -ENOMEM; -EAGAIN when another worker makes
+ * room at the moment.
  */
 struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 					   unsigned long addr)
@@ -360,7 +383,7 @@ void drm_svm_range_remove_all(struct drm_svm *svm)
 	}
 }
 
-static bool drm_svm_range_has_vma(struct drm_svm_range *range)
+static bool drm_svm_gc_has_vma(struct drm_svm_range *range)
 {
 	struct mm_struct *mm = range->svm->mm;
 
@@ -369,35 +392,64 @@ static bool drm_svm_range_has_vma(struct drm_svm_range *range)
 				     range->start + DRM_SVM_RANGE_SIZE);
 }
 
-static void drm_svm_gc_one(struct drm_svm_range *range)
+/* Drop from @ranges what still has memory. */
+static void drm_svm_gc_keep_used(struct llist_node **ranges)
 {
-	struct mm_struct *mm = range->svm->mm;
-	bool used = false;
+	struct drm_svm_range *range;
 
-	clear_bit(DRM_SVM_RANGE_IN_GC, &range->flags);
-	/* before the look at the VMAs: an unmap from now on queues it again */
-	smp_mb__after_atomic();
-	if (mmget_not_zero(mm)) {
-		mmap_read_lock(mm);
-		used = drm_svm_range_has_vma(range);
-		mmap_read_unlock(mm);
-		mmput_async(mm);
+	while (*ranges) {
+		range = llist_entry(*ranges, struct drm_svm_range, gc_node);
+		if (!drm_svm_gc_has_vma(range)) {
+			ranges = &range->gc_node.next;
+			continue;
+		}
+		*ranges = range->gc_node.next;
+		clear_bit(DRM_SVM_RANGE_IN_GC, &range->flags);
+		drm_svm_range_put(range);
 	}
-	if (!used)
-		drm_svm_range_remove(range);
-	drm_svm_range_put(range);
 }
 
-static void drm_svm_gc_work(struct work_struct *work)
+/* A mapping that comes meanwhile loses the GPU's entries, no more. */
+static void drm_svm_gc_remove(struct llist_node *ranges)
 {
-	struct drm_svm *svm = container_of(work, struct drm_svm, gc.work);
 	struct drm_svm_range *range, *next;
 
-	llist_for_each_entry_safe(range, next, llist_del_all(&svm->gc.list),
-				  gc_node) {
-		drm_svm_gc_one(range);
+	llist_for_each_entry_safe(range, next, ranges, gc_node) {
+		clear_bit(DRM_SVM_RANGE_IN_GC, &range->flags);
+		drm_svm_range_remove(range);
+		drm_svm_range_put(range);
 		cond_resched();
 	}
+}
+
+/*
+ * Remove ranges without memory. An unmap that comes after the look at the VMAs
+ * but before IN_GC is cleared does not queue its range again: it is kept, empty,
+ * until the limit or the end, which is as good.
+ */
+static void drm_svm_gc_work(struct work_struct *work)
+{
+	struct drm_svm *svm = container_of(to_delayed_work(work), struct drm_svm,
+					   gc.work);
+	struct mm_struct *mm = svm->mm;
+	struct llist_node *ranges;
+
+	if (mmget_not_zero(mm)) {
+		/* who holds it may wait for user space: do not wait for him */
+		if (!mmap_read_trylock(mm)) {
+			mmput_async(mm);
+			queue_delayed_work(drm_svm_idle_wq, &svm->gc.work,
+					   DRM_SVM_GC_DELAY);
+			return;
+		}
+		ranges = llist_del_all(&svm->gc.list);
+		drm_svm_gc_keep_used(&ranges);
+		mmap_read_unlock(mm);
+		mmput_async(mm);
+	} else {
+		ranges = llist_del_all(&svm->gc.list);
+	}
+	drm_svm_gc_remove(ranges);
 }
 
 /**
@@ -414,20 +466,23 @@ void drm_svm_gc_queue(struct drm_svm_range *range)
 		return;
 	kref_get(&range->ref);
 	if (llist_add(&range->gc_node, &svm->gc.list))
-		queue_work(drm_svm_wq, &svm->gc.work);
+		queue_delayed_work(drm_svm_idle_wq, &svm->gc.work, 0);
 }
 
 void drm_svm_gc_init(struct drm_svm *svm)
 {
 	init_llist_head(&svm->gc.list);
-	INIT_WORK(&svm->gc.work, drm_svm_gc_work);
+	INIT_DELAYED_WORK(&svm->gc.work, drm_svm_gc_work);
 	svm->gc.next_scan = jiffies;
 }
 
-/* After the last notifier, so that nothing is queued any more. */
+/*
+ * The work may have been the last to remove a range, and have been queued again
+ * by that range's notifier. When it is cancelled there is no notifier left.
+ */
 void drm_svm_gc_fini(struct drm_svm *svm)
 {
-	flush_work(&svm->gc.work);
-	WARN_ON(!llist_empty(&svm->gc.list));
+	cancel_delayed_work_sync(&svm->gc.work);
+	drm_svm_gc_remove(llist_del_all(&svm->gc.list));
 	WARN_ON(atomic_long_read(&svm->nranges));
 }

@@ -27,7 +27,8 @@
  * a reference.
  */
 
-#define DRM_SVM_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+/* A page that would have to be bounced is an error: the CPU keeps writing it. */
+#define DRM_SVM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_REQUIRE_COHERENT)
 
 /* Runs that wait to be written: contiguous in virtual addresses. */
 struct drm_svm_run_batch {
@@ -58,6 +59,7 @@ static bool drm_svm_run_continues(const struct drm_svm_run *run,
 	       run->prot == prot;
 }
 
+/* The pages are all mapped, for less access, or all not mapped. */
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 			     unsigned int npages, dma_addr_t addr, u16 prot)
 {
@@ -78,6 +80,8 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 	}
 	b->next = index + npages;
 
+	if (!test_bit(index, b->view->mapped))
+		drm_svm_stat_add(b->view->ctx, DRM_SVM_STAT_PAGES_MAPPED, npages);
 	bitmap_set(b->view->mapped, index, npages);
 	if (prot & DRM_SVM_PAGE_WRITE)
 		bitmap_set(b->view->writable, index, npages);
@@ -143,14 +147,11 @@ static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
 				 bool write)
 {
 	u16 prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0);
-	struct drm_svm_context *ctx = b->view->ctx;
 	phys_addr_t phys = page_to_phys(page);
 	unsigned int n;
 	int err;
 
 	for (; i < last; i += n, phys += (phys_addr_t)n << PAGE_SHIFT) {
-		bool mapped = test_bit(i, b->view->mapped);
-
 		n = drm_svm_run_same_state(b->view, i, last);
 		if (drm_svm_run_is_mapped(b->view, i, n, write))
 			continue;
@@ -160,15 +161,8 @@ static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
 			err = drm_svm_run_map_whole(b, i, n, phys, prot);
 		if (err)
 			return err;
-		if (!mapped)
-			drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_MAPPED, n);
 	}
 	return 0;
-}
-
-static bool drm_svm_pfn_usable(unsigned long pfn)
-{
-	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
 }
 
 /*
@@ -203,7 +197,7 @@ static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
  * Pages that are mapped well enough already are left alone, pages that the
  * walk did not find are skipped. Each page mapped writable is dirty on return.
  *
- * Context: pt_lock of @range held, sequence checked. Does not allocate.
+ * Context: pt_lock of @range held, sequence checked. Does not wait for memory.
  * Return: 0, or -ENOMEM where a page could not be DMA-mapped; the pages before
  * it are mapped.
  */
@@ -227,7 +221,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		struct page *page;
 
 		n = 1;
-		if (!drm_svm_pfn_usable(pfns[i]))
+		if (!drm_svm_mirror_pfn_usable(pfns[i]))
 			continue;
 		page = hmm_pfn_to_page(pfns[i]);
 		folio = page_folio(page);

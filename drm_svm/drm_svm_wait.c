@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -82,9 +83,26 @@ static int drm_svm_wait_populate(struct mm_struct *mm,
 	return 0;
 }
 
-/* The next fault to wait for; its thread can be found and killed from now on. */
-static struct drm_svm_waiter *drm_svm_wait_next(struct drm_svm_waiters *w)
+/* Page tables are charged to the process, like the pages. */
+static void drm_svm_wait_serve(struct drm_svm *svm,
+			       struct drm_svm_waiter *waiter)
 {
+	struct mem_cgroup *memcg, *old;
+
+	memcg = get_mem_cgroup_from_mm(svm->mm);
+	old = set_active_memcg(memcg);
+	waiter->entry.err = drm_svm_wait_populate(svm->mm, &waiter->entry.fault);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+}
+
+/*
+ * The next fault to wait for; its thread can be found and killed from now on.
+ * Each active waiter holds a user of the mm, which is what the monitor counts.
+ */
+static struct drm_svm_waiter *drm_svm_wait_next(struct drm_svm *svm)
+{
+	struct drm_svm_waiters *w = &svm->waiters;
 	struct drm_svm_waiter *waiter;
 
 	guard(spinlock)(&w->lock);
@@ -96,57 +114,60 @@ static struct drm_svm_waiter *drm_svm_wait_next(struct drm_svm_waiters *w)
 	}
 	list_move_tail(&waiter->link, &w->active);
 	waiter->task = current;
+	waiter->entry.err = -EFAULT;
+	if (mmget_not_zero(svm->mm)) {
+		w->nactive++;
+		waiter->entry.err = DRM_SVM_PENDING;
+	}
 	return waiter;
 }
 
 /* A kill meant for this waiter must not hit the next one. */
-static void drm_svm_wait_done(struct drm_svm_waiters *w,
-			      struct drm_svm_waiter *waiter)
+static void drm_svm_wait_done(struct drm_svm *svm,
+			      struct drm_svm_waiter *waiter, bool counted)
 {
-	guard(spinlock)(&w->lock);
-	list_del(&waiter->link);
-	flush_signals(current);
+	struct drm_svm_waiters *w = &svm->waiters;
+
+	scoped_guard(spinlock, &w->lock) {
+		list_del(&waiter->link);
+		flush_signals(current);
+		if (counted)
+			w->nactive--;
+	}
+	if (counted)
+		mmput_async(svm->mm);
 }
 
 static int drm_svm_wait_thread(void *data)
 {
-	struct drm_svm *svm = data;
-	struct mm_struct *mm = svm->mm;
 	struct drm_svm_waiter *waiter;
+	struct drm_svm *svm = data;
+	bool counted;
 
 	allow_kernel_signal(SIGKILL);
-	while ((waiter = drm_svm_wait_next(&svm->waiters))) {
-		struct drm_svm_context *ctx = waiter->entry.ctx;
-
-		if (READ_ONCE(ctx->dead))
-			waiter->entry.err = -EFAULT;
-		else
-			waiter->entry.err = drm_svm_wait_populate(mm, &waiter->entry.fault);
-		drm_svm_wait_done(&svm->waiters, waiter);
+	while ((waiter = drm_svm_wait_next(svm))) {
+		counted = waiter->entry.err == DRM_SVM_PENDING;
+		if (counted)
+			drm_svm_wait_serve(svm, waiter);
+		drm_svm_wait_done(svm, waiter, counted);
 		drm_svm_fault_finish(&waiter->entry);
 		kfree(waiter);
 	}
-	mmput_async(mm);
 	drm_svm_put(svm);
 	module_put_and_kthread_exit(0);
 }
 
-/* With the thread counted by the caller. */
+/* The thread is counted by the caller; a busy context keeps @svm. */
 static int drm_svm_wait_spawn(struct drm_svm *svm)
 {
 	struct task_struct *task;
 
-	if (!mmget_not_zero(svm->mm))
-		return -EFAULT;
+	task = kthread_create(drm_svm_wait_thread, svm, "drm_svm_wait");
+	if (IS_ERR(task))
+		return -ENOMEM;
 	__module_get(THIS_MODULE);
 	drm_svm_get(svm);
-	task = kthread_run(drm_svm_wait_thread, svm, "drm_svm_wait");
-	if (IS_ERR(task)) {
-		drm_svm_put(svm);
-		module_put(THIS_MODULE);
-		mmput_async(svm->mm);
-		return -ENOMEM;
-	}
+	wake_up_process(task);
 	return 0;
 }
 
@@ -193,6 +214,31 @@ static int drm_svm_wait_enqueue(struct drm_svm_waiters *w,
 	return 1;
 }
 
+static void drm_svm_wait_submit(struct drm_svm *svm,
+				const struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_waiters *w = &svm->waiters;
+	struct drm_svm_fault_entry failed = *entry;
+	struct drm_svm_waiter *waiter;
+
+	failed.err = -ENOMEM;
+	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
+	if (waiter) {
+		waiter->entry = *entry;
+		failed.err = drm_svm_wait_enqueue(w, waiter);
+	}
+	if (failed.err < 0) {
+		kfree(waiter);
+		drm_svm_fault_finish(&failed);
+	} else if (failed.err) {
+		queue_delayed_work(drm_svm_idle_wq, &w->monitor,
+				   DRM_SVM_MONITOR_PERIOD);
+		failed.err = drm_svm_wait_spawn(svm);
+		if (failed.err)
+			drm_svm_wait_fail(svm, failed.err);
+	}
+}
+
 /**
  * drm_svm_wait_start() - wait for the page of a fault, elsewhere
  * @svm: the address space
@@ -203,32 +249,14 @@ static int drm_svm_wait_enqueue(struct drm_svm_waiters *w,
  */
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {
-	struct drm_svm_waiters *w = &svm->waiters;
-	struct drm_svm_waiter *waiter;
-	int ret;
+	struct drm_svm_context *ctx = entry->ctx;
 
-	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
-	if (!waiter) {
-		entry->err = -ENOMEM;
-		drm_svm_fault_finish(entry);
-		return;
-	}
-	waiter->entry = *entry;
-	drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_WAITS, 1);
-	trace_drm_svm_wait(entry->ctx, &entry->fault);
-
-	ret = drm_svm_wait_enqueue(w, waiter);
-	if (ret < 0) {
-		kfree(waiter);
-		entry->err = ret;
-		drm_svm_fault_finish(entry);
-	} else if (ret) {
-		mod_delayed_work(drm_svm_wq, &w->monitor,
-				 DRM_SVM_MONITOR_PERIOD);
-		ret = drm_svm_wait_spawn(svm);
-		if (ret)
-			drm_svm_wait_fail(svm, ret);
-	}
+	/* the fault may be over before we are: keep @ctx, and so @svm */
+	atomic_inc(&ctx->busy);
+	drm_svm_stat_add(ctx, DRM_SVM_STAT_WAITS, 1);
+	trace_drm_svm_wait(ctx, &entry->fault);
+	drm_svm_wait_submit(svm, entry);
+	drm_svm_context_put_busy(ctx);
 }
 
 /**
@@ -258,14 +286,16 @@ void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx)
 	drm_svm_wait_answer(&cancelled, -EFAULT);
 }
 
-/* The process is gone when its memory has no users but the waiting threads. */
+/*
+ * The process is gone when its memory has no users but the active waiters.
+ * Others, such as workers, only add to the users.
+ */
 static bool drm_svm_wait_is_abandoned(struct drm_svm *svm)
 {
 	struct drm_svm_waiters *w = &svm->waiters;
 
-	/* each counted thread holds one user; others only add to them */
 	guard(spinlock)(&w->lock);
-	return w->nthreads && atomic_read(&svm->mm->mm_users) <= w->nthreads;
+	return w->nactive && atomic_read(&svm->mm->mm_users) <= w->nactive;
 }
 
 static void drm_svm_wait_monitor(struct work_struct *work)
@@ -276,8 +306,8 @@ static void drm_svm_wait_monitor(struct work_struct *work)
 	if (drm_svm_wait_is_abandoned(svm))
 		drm_svm_wait_cancel(svm, NULL);
 	if (READ_ONCE(svm->waiters.nthreads))
-		mod_delayed_work(drm_svm_wq, &svm->waiters.monitor,
-				 DRM_SVM_MONITOR_PERIOD);
+		queue_delayed_work(drm_svm_idle_wq, &svm->waiters.monitor,
+				   DRM_SVM_MONITOR_PERIOD);
 }
 
 void drm_svm_wait_init(struct drm_svm *svm)

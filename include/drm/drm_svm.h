@@ -3,7 +3,6 @@
 #define _DRM_SVM_H_
 
 #include <linux/bits.h>
-#include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -32,7 +31,10 @@ struct drm_svm_device {
 	/** @dma_dev: the device that does the DMA. */
 	struct device *dma_dev;
 
-	/** @va_end: first address, in bytes, that the GPU's MMU cannot translate. */
+	/**
+	 * @va_end: first address, in bytes, past what is shared: what the
+	 * GPU's MMU can translate, in whole ranges.
+	 */
 	u64 va_end;
 
 	/**
@@ -94,9 +96,10 @@ struct drm_svm_context_ops {
 	 * @map_prepare: make sure that @map and @unmap of [@start, @end) need
 	 * no memory.
 	 *
-	 * Process context, no drm_svm spinlock or page-table lock held; may
-	 * sleep and allocate with GFP_KERNEL. Nothing undoes it but @unmap and
-	 * the driver's own tear-down.
+	 * Process context, only the range's service mutex held, which is not
+	 * taken in reclaim; may sleep and allocate with GFP_KERNEL, charged to
+	 * the process with GFP_KERNEL_ACCOUNT. Nothing undoes it but @unmap
+	 * and the driver's own tear-down.
 	 *
 	 * Returns 0 or -ENOMEM.
 	 */
@@ -108,6 +111,13 @@ struct drm_svm_context_ops {
 	 *
 	 * Replaces what was there. Cannot fail, must not allocate. Called
 	 * after @map_prepare of an interval that holds all of the runs.
+	 *
+	 * No flush follows. What is replaced without one is an entry for the
+	 * same page that becomes writable, or smaller leaves that become a
+	 * larger one: so an access that misses for want of permission has to
+	 * drop the TLB entry that it met, and walk again, before it faults;
+	 * hardware that cannot have leaves of two sizes for one address in its
+	 * TLB keeps the smaller ones here.
 	 */
 	void (*map)(struct drm_svm_context *ctx, u64 start,
 		    const struct drm_svm_run *runs, unsigned int n);
@@ -125,7 +135,8 @@ struct drm_svm_context_ops {
 	 * @tlb_flush_start: post a flush of [@start, @end) to every TLB that
 	 * may hold a translation of this context.
 	 *
-	 * Called with a spinlock held: must not sleep.
+	 * Larger leaves that overlap the interval are part of it. Called with
+	 * a spinlock held: must not sleep.
 	 */
 	void (*tlb_flush_start)(struct drm_svm_context *ctx, u64 start, u64 end);
 
@@ -173,9 +184,6 @@ struct drm_svm_context {
 
 	/** @ops: the MMU functions. Constant while attached. */
 	const struct drm_svm_context_ops *ops;
-
-	/** @link: link in the list of contexts, under the lock of @svm. */
-	struct list_head link;
 
 	/** @stats: counters, a copy for each CPU. */
 	struct drm_svm_stats __percpu *stats;
