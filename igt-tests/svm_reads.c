@@ -279,6 +279,7 @@ static void swapped_in(int fd)
 	svm_swap_out(base, area_size());
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), 0x01010101);
 	igt_assert(svm_kpageflags(base) & SVM_KPF_SWAPCACHE);
+	igt_assert(!(svm_kpageflags(base) & SVM_KPF_DIRTY));
 }
 
 static void soft_dirty(int fd)
