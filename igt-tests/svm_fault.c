@@ -144,8 +144,8 @@ static void test_wild_operands(int fd)
 	uint64_t wild = 0xffff888000001000ull, ok = svm_va(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd cmds[] = {
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = wild, .size = 4 },
-		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = -4ull },
-		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 1ull << 63 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = -4ull, .arg0 = 1 },
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 1ull << 63, .arg0 = 1 },
 		{ .op = DRM_SVM_TEST_OP_COPY, .dst = wild, .src = ok, .size = 3 },
 		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = wild, .size = 3 },
 		{ .op = DRM_SVM_TEST_OP_COPY, .dst = ok, .src = ok + 64, .size = -1ull },
@@ -172,10 +172,13 @@ static void test_wild_operands(int fd)
 		struct drm_svm_test_wait result;
 
 		svm_wait(fd, svm_submit(fd, &cmds[i], 1), &result);
-		igt_assert_f(result.out_status != DRM_SVM_TEST_STATUS_OK,
-			     "command %zu succeeded\n", i);
+		igt_assert_f(result.out_status == DRM_SVM_TEST_STATUS_FAULT &&
+			     result.out_errno == EFAULT, "command %zu: status %u, errno %u\n",
+			     i, result.out_status, result.out_errno);
 		assert_works(fd);
 	}
+	/* They are refused as a whole, before the good part of a range is written */
+	igt_assert(svm_cpu_all32((void *)ok, svm_page_size(), 0));
 	munmap((void *)ok, svm_page_size());
 }
 
