@@ -59,26 +59,26 @@ int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd)
 
 /**
  * svm_test_cmd_check_range() - can the GPU address a range?
- * @run: the command
+ * @cur: the command
  * @addr: first address
  * @size: bytes, may be zero
  *
  * Return: 0, or -EFAULT with the first address that it cannot.
  */
-int svm_test_cmd_check_range(struct svm_test_run *run, u64 addr, u64 size)
+int svm_test_cmd_check_range(struct svm_test_cursor *cur, u64 addr, u64 size)
 {
-	u64 va_end = run->job->vm->sdev->svm.va_end;
+	u64 va_end = cur->job->vm->gpu->sdev.va_end;
 
 	if (!size || (addr < va_end && size <= va_end - addr))
 		return 0;
 
-	run->bad_addr = max(addr, va_end);
+	cur->bad_addr = max(addr, va_end);
 	return -EFAULT;
 }
 
 /**
  * svm_test_cmd_check_element() - find the address of an element
- * @run: the command
+ * @cur: the command
  * @base: where its array or structure begins
  * @offset: bytes from there
  * @size: bytes of the element, a power of two
@@ -87,15 +87,15 @@ int svm_test_cmd_check_range(struct svm_test_run *run, u64 addr, u64 size)
  * Return: 0, -EFAULT when the GPU cannot address it, -EINVAL when it is not
  * aligned.
  */
-int svm_test_cmd_check_element(struct svm_test_run *run, u64 base, u64 offset,
+int svm_test_cmd_check_element(struct svm_test_cursor *cur, u64 base, u64 offset,
 			       u32 size, u64 *addr)
 {
 	int err;
 
 	if (check_add_overflow(base, offset, addr))
-		return svm_test_cmd_check_range(run, U64_MAX, size);
+		return svm_test_cmd_check_range(cur, U64_MAX, size);
 
-	err = svm_test_cmd_check_range(run, *addr, size);
+	err = svm_test_cmd_check_range(cur, *addr, size);
 	if (err)
 		return err;
 	return IS_ALIGNED(*addr, size) ? 0 : -EINVAL;
@@ -103,7 +103,7 @@ int svm_test_cmd_check_element(struct svm_test_run *run, u64 base, u64 offset,
 
 /**
  * svm_test_cmd_read_u32() - read memory that says where other memory is
- * @run: the command
+ * @cur: the command
  * @addr: address of the word
  * @value: the word
  *
@@ -111,37 +111,37 @@ int svm_test_cmd_check_element(struct svm_test_run *run, u64 base, u64 offset,
  *
  * Return: false when the access misses.
  */
-bool svm_test_cmd_read_u32(struct svm_test_run *run, u64 addr, u32 *value)
+bool svm_test_cmd_read_u32(struct svm_test_cursor *cur, u64 addr, u32 *value)
 {
 	u32 *ptr;
 
-	svm_test_mmu_enter(run->mmu);
-	ptr = svm_test_mmu_get(run->mmu, run->job->vm, addr,
+	svm_test_mmu_enter(cur->mmu);
+	ptr = svm_test_mmu_get(cur->mmu, cur->job->vm, addr,
 			       DRM_SVM_ACCESS_READ);
 	if (ptr) {
 		*value = READ_ONCE(*ptr);
 		svm_test_mmu_put(ptr);
 	}
-	svm_test_mmu_leave(run->mmu);
+	svm_test_mmu_leave(cur->mmu);
 	return ptr;
 }
 
-static int result_unit(struct svm_test_run *run, u64 pos,
+static int result_unit(struct svm_test_cursor *cur, u64 pos,
 		       struct svm_test_unit *unit)
 {
-	unit->acc[0].addr = run->cmd->result + pos * sizeof(u64);
+	unit->acc[0].addr = cur->cmd->result + pos * sizeof(u64);
 	unit->acc[0].access = DRM_SVM_ACCESS_WRITE;
 	unit->n = 1;
 	unit->len = 1;
 	return 0;
 }
 
-static void result_exec(struct svm_test_run *run,
+static void result_exec(struct svm_test_cursor *cur,
 			const struct svm_test_unit *unit)
 {
 	u64 *ptr = unit->acc[0].ptr;
 
-	WRITE_ONCE(*ptr, run->progress->value[run->progress->pos]);
+	WRITE_ONCE(*ptr, cur->progress->value[cur->progress->pos]);
 }
 
 /* What follows each command: write its values, a unit each. */
@@ -151,13 +151,13 @@ static const struct svm_test_op result_op = {
 	.ahead = true,
 };
 
-static int result_check(struct svm_test_run *run, const struct svm_test_op *op)
+static int result_check(struct svm_test_cursor *cur, const struct svm_test_op *op)
 {
 	u64 addr;
 	u32 i;
 
-	for (i = 0; run->cmd->result && i < op->values; i++) {
-		int err = svm_test_cmd_check_element(run, run->cmd->result,
+	for (i = 0; cur->cmd->result && i < op->values; i++) {
+		int err = svm_test_cmd_check_element(cur, cur->cmd->result,
 						     i * sizeof(u64),
 						     sizeof(u64), &addr);
 
@@ -167,27 +167,27 @@ static int result_check(struct svm_test_run *run, const struct svm_test_op *op)
 	return 0;
 }
 
-static int cmd_begin(struct svm_test_run *run)
+static int cmd_begin(struct svm_test_cursor *cur)
 {
-	const struct svm_test_op *op = svm_test_op_find(run->cmd->op);
+	const struct svm_test_op *op = svm_test_op_find(cur->cmd->op);
 	int err;
 
-	err = result_check(run, op);
+	err = result_check(cur, op);
 	if (!err)
-		err = op->begin(run);
+		err = op->begin(cur);
 	if (!err)
-		run->progress->op = op;
+		cur->progress->op = op;
 	return err;
 }
 
 /* From the command to its values, and from there to the next command. */
-static enum svm_test_step cmd_next(struct svm_test_run *run)
+static enum svm_test_step cmd_next(struct svm_test_cursor *cur)
 {
-	struct svm_test_progress *progress = run->progress;
-	struct svm_test_job *job = run->job;
+	struct svm_test_progress *progress = cur->progress;
+	struct svm_test_job *job = cur->job;
 
 	if (progress->op != &result_op) {
-		progress->total = run->cmd->result ? progress->op->values : 0;
+		progress->total = cur->cmd->result ? progress->op->values : 0;
 		progress->pos = 0;
 		progress->stop = false;
 		progress->op = &result_op;
@@ -201,27 +201,27 @@ static enum svm_test_step cmd_next(struct svm_test_run *run)
 }
 
 /* Do a unit if all of its operands are there. */
-static bool unit_exec(struct svm_test_run *run, struct svm_test_unit *unit)
+static bool unit_exec(struct svm_test_cursor *cur, struct svm_test_unit *unit)
 {
-	struct svm_test_vm *vm = run->job->vm;
+	struct svm_test_vm *vm = cur->job->vm;
 	unsigned int i;
 	bool hit;
 
-	svm_test_mmu_enter(run->mmu);
+	svm_test_mmu_enter(cur->mmu);
 	for (i = 0; i < unit->n; i++) {
 		struct svm_test_access *acc = &unit->acc[i];
 
-		acc->ptr = svm_test_mmu_get(run->mmu, vm, acc->addr,
+		acc->ptr = svm_test_mmu_get(cur->mmu, vm, acc->addr,
 					    acc->access);
 		if (!acc->ptr)
 			break;
 	}
 	hit = i == unit->n;
 	if (hit && !unit->partial)
-		run->progress->op->exec(run, unit);
+		cur->progress->op->exec(cur, unit);
 	while (i--)
 		svm_test_mmu_put(unit->acc[i].ptr);
-	svm_test_mmu_leave(run->mmu);
+	svm_test_mmu_leave(cur->mmu);
 	return hit;
 }
 
@@ -246,14 +246,14 @@ static void miss_add(struct svm_test_job *job,
 }
 
 /* Note the operands of a unit that are missing. */
-static void miss_collect(struct svm_test_run *run,
+static void miss_collect(struct svm_test_cursor *cur,
 			 const struct svm_test_unit *unit)
 {
-	struct svm_test_job *job = run->job;
-	unsigned int lanes = job->vm->sdev->config.lanes, i;
+	struct svm_test_job *job = cur->job;
+	unsigned int lanes = job->vm->gpu->config.lanes, i;
 
 	for (i = 0; i < unit->n && job->num_slots < lanes; i++)
-		if (!svm_test_mmu_probe(run->mmu, job->vm, unit->acc[i].addr,
+		if (!svm_test_mmu_probe(cur->mmu, job->vm, unit->acc[i].addr,
 					unit->acc[i].access))
 			miss_add(job, &unit->acc[i]);
 }
@@ -268,16 +268,16 @@ static u64 pos_after(const struct svm_test_progress *progress, u64 pos, u64 len)
  * A unit misses: note that, and look ahead for as many units as there are
  * lanes. An error ahead is no error: the job may never come there.
  */
-static enum svm_test_step cmd_miss(struct svm_test_run *run,
+static enum svm_test_step cmd_miss(struct svm_test_cursor *cur,
 				   const struct svm_test_unit *missed)
 {
-	struct svm_test_progress *progress = run->progress;
-	struct svm_test_job *job = run->job;
-	unsigned int lanes = job->vm->sdev->config.lanes, lane;
+	struct svm_test_progress *progress = cur->progress;
+	struct svm_test_job *job = cur->job;
+	unsigned int lanes = job->vm->gpu->config.lanes, lane;
 	struct svm_test_unit unit = *missed;
 	u64 pos = progress->pos;
 
-	miss_collect(run, missed);
+	miss_collect(cur, missed);
 	/* The CPU, or another engine, may have been faster. */
 	if (!job->num_slots)
 		return SVM_TEST_STEP_MORE;
@@ -287,34 +287,34 @@ static enum svm_test_step cmd_miss(struct svm_test_run *run,
 		if (pos == progress->total)
 			break;
 		memset(&unit, 0, sizeof(unit));
-		if (progress->op->unit(run, pos, &unit))
+		if (progress->op->unit(cur, pos, &unit))
 			break;
-		miss_collect(run, &unit);
+		miss_collect(cur, &unit);
 	}
 	return SVM_TEST_STEP_MISS;
 }
 
-static enum svm_test_step cmd_fail(struct svm_test_run *run, int err)
+static enum svm_test_step cmd_fail(struct svm_test_cursor *cur, int err)
 {
 	if (err == -EFAULT)
-		svm_test_job_fail(run->job, DRM_SVM_TEST_STATUS_FAULT, err,
-				  run->bad_addr);
+		svm_test_job_fail(cur->job, DRM_SVM_TEST_STATUS_FAULT, err,
+				  cur->bad_addr);
 	else
-		svm_test_job_fail(run->job, DRM_SVM_TEST_STATUS_INVALID, err, 0);
+		svm_test_job_fail(cur->job, DRM_SVM_TEST_STATUS_INVALID, err, 0);
 	return SVM_TEST_STEP_DONE;
 }
 
-static enum svm_test_step cmd_unit(struct svm_test_run *run)
+static enum svm_test_step cmd_unit(struct svm_test_cursor *cur)
 {
-	struct svm_test_progress *progress = run->progress;
+	struct svm_test_progress *progress = cur->progress;
 	struct svm_test_unit unit = {};
 	int err;
 
-	err = progress->op->unit(run, progress->pos, &unit);
+	err = progress->op->unit(cur, progress->pos, &unit);
 	if (err)
-		return cmd_fail(run, err);
-	if (!unit_exec(run, &unit))
-		return cmd_miss(run, &unit);
+		return cmd_fail(cur, err);
+	if (!unit_exec(cur, &unit))
+		return cmd_miss(cur, &unit);
 	if (!unit.partial)
 		progress->pos = pos_after(progress, progress->pos, unit.len);
 	return SVM_TEST_STEP_MORE;
@@ -331,7 +331,7 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 				     struct svm_test_mmu *mmu)
 {
 	struct svm_test_progress *progress = &job->progress;
-	struct svm_test_run run = {
+	struct svm_test_cursor cur = {
 		.job = job,
 		.mmu = mmu,
 		.cmd = &job->cmds[job->cmd],
@@ -340,10 +340,10 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 	int err;
 
 	if (!progress->op) {
-		err = cmd_begin(&run);
-		return err ? cmd_fail(&run, err) : SVM_TEST_STEP_MORE;
+		err = cmd_begin(&cur);
+		return err ? cmd_fail(&cur, err) : SVM_TEST_STEP_MORE;
 	}
 	if (progress->pos < progress->total && !progress->stop)
-		return cmd_unit(&run);
-	return cmd_next(&run);
+		return cmd_unit(&cur);
+	return cmd_next(&cur);
 }

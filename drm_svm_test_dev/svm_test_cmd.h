@@ -55,9 +55,9 @@ struct svm_test_unit {
 };
 
 /**
- * struct svm_test_run - a command on an engine
+ * struct svm_test_cursor - a command that an engine works on
  */
-struct svm_test_run {
+struct svm_test_cursor {
 	/** @job: the job. */
 	struct svm_test_job *job;
 	/** @mmu: of the engine. */
@@ -83,7 +83,7 @@ struct svm_test_run {
  * struct svm_test_op - an operation
  *
  * The functions return 0, -EINVAL when the command is malformed, or -EFAULT,
- * with svm_test_run.bad_addr set, when an address is outside of the GPU's.
+ * with svm_test_cursor.bad_addr set, when an address is outside of the GPU's.
  */
 struct svm_test_op {
 	/** @flags: flags that are allowed. */
@@ -98,22 +98,22 @@ struct svm_test_op {
 	/** @check: what can be told without memory; optional. */
 	int (*check)(const struct drm_svm_test_cmd *cmd);
 	/** @begin: check addresses, set svm_test_progress.total. */
-	int (*begin)(struct svm_test_run *run);
+	int (*begin)(struct svm_test_cursor *cur);
 	/** @unit: describe the unit at @pos; must change nothing. */
-	int (*unit)(struct svm_test_run *run, u64 pos,
+	int (*unit)(struct svm_test_cursor *cur, u64 pos,
 		    struct svm_test_unit *unit);
 	/** @exec: do it; all operands are there. Cannot fail or sleep. */
-	void (*exec)(struct svm_test_run *run, const struct svm_test_unit *unit);
+	void (*exec)(struct svm_test_cursor *cur, const struct svm_test_unit *unit);
 };
 
 int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd);
 enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 				     struct svm_test_mmu *mmu);
 
-int svm_test_cmd_check_range(struct svm_test_run *run, u64 addr, u64 size);
-int svm_test_cmd_check_element(struct svm_test_run *run, u64 base, u64 offset,
+int svm_test_cmd_check_range(struct svm_test_cursor *cur, u64 addr, u64 size);
+int svm_test_cmd_check_element(struct svm_test_cursor *cur, u64 base, u64 offset,
 			       u32 size, u64 *addr);
-bool svm_test_cmd_read_u32(struct svm_test_run *run, u64 addr, u32 *value);
+bool svm_test_cmd_read_u32(struct svm_test_cursor *cur, u64 addr, u32 *value);
 
 const struct svm_test_op *svm_test_op_find(u32 op);
 

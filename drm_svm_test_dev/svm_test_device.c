@@ -41,32 +41,32 @@ static int device_init_dma(struct device *dev)
 	return err;
 }
 
-static void device_fini_hardware(struct svm_test_device *sdev)
+static void device_fini_hardware(struct svm_test_device *gpu)
 {
 	unsigned int i;
 
 	/* The worker of the fault buffer wakes engines, so it goes first. */
-	svm_test_fault_buffer_destroy(sdev->faults);
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_engine_destroy(sdev->engines[i]);
+	svm_test_fault_buffer_destroy(gpu->faults);
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_engine_destroy(gpu->engines[i]);
 }
 
-static int device_init_hardware(struct svm_test_device *sdev)
+static int device_init_hardware(struct svm_test_device *gpu)
 {
 	unsigned int i;
 
-	sdev->faults = svm_test_fault_buffer_create(sdev);
-	if (!sdev->faults)
+	gpu->faults = svm_test_fault_buffer_create(gpu);
+	if (!gpu->faults)
 		return -ENOMEM;
 
-	for (i = 0; i < sdev->config.engines; i++) {
-		struct svm_test_engine *engine = svm_test_engine_create(sdev, i);
+	for (i = 0; i < gpu->config.engines; i++) {
+		struct svm_test_engine *engine = svm_test_engine_create(gpu, i);
 
 		if (IS_ERR(engine)) {
-			device_fini_hardware(sdev);
+			device_fini_hardware(gpu);
 			return PTR_ERR(engine);
 		}
-		sdev->engines[i] = engine;
+		gpu->engines[i] = engine;
 	}
 	return 0;
 }
@@ -75,19 +75,19 @@ static struct svm_test_device *
 device_alloc(struct faux_device *faux, const struct drm_driver *driver,
 	     const struct svm_test_config *config, unsigned int index)
 {
-	struct svm_test_device *sdev;
+	struct svm_test_device *gpu;
 
-	sdev = devm_drm_dev_alloc(&faux->dev, driver, struct svm_test_device,
-				  drm);
-	if (IS_ERR(sdev))
-		return sdev;
+	gpu = devm_drm_dev_alloc(&faux->dev, driver, struct svm_test_device,
+				 drm);
+	if (IS_ERR(gpu))
+		return gpu;
 
-	sdev->faux = faux;
-	sdev->config = *config;
-	sdev->index = index;
-	mutex_init(&sdev->vms_lock);
-	INIT_LIST_HEAD(&sdev->vms);
-	return sdev;
+	gpu->faux = faux;
+	gpu->config = *config;
+	gpu->index = index;
+	mutex_init(&gpu->vms_lock);
+	INIT_LIST_HEAD(&gpu->vms);
+	return gpu;
 }
 
 /* Everything between a device on the bus and one that programs can open */
@@ -95,35 +95,35 @@ static struct svm_test_device *
 device_probe(struct faux_device *faux, const struct drm_driver *driver,
 	     const struct svm_test_config *config, unsigned int index)
 {
-	struct svm_test_device *sdev;
+	struct svm_test_device *gpu;
 	int err;
 
 	err = device_init_dma(&faux->dev);
 	if (err)
 		return ERR_PTR(err);
 
-	sdev = device_alloc(faux, driver, config, index);
-	if (IS_ERR(sdev))
-		return sdev;
+	gpu = device_alloc(faux, driver, config, index);
+	if (IS_ERR(gpu))
+		return gpu;
 
-	err = device_init_hardware(sdev);
+	err = device_init_hardware(gpu);
 	if (err)
 		return ERR_PTR(err);
 
-	err = drm_svm_device_init(&sdev->svm, &sdev->drm, &faux->dev,
+	err = drm_svm_device_init(&gpu->sdev, &gpu->drm, &faux->dev,
 				  BIT_ULL(config->va_bits));
 	if (err)
 		goto err_hardware;
 
-	err = drm_dev_register(&sdev->drm, 0);
+	err = drm_dev_register(&gpu->drm, 0);
 	if (err)
 		goto err_svm;
-	return sdev;
+	return gpu;
 
 err_svm:
-	drm_svm_device_fini(&sdev->svm);
+	drm_svm_device_fini(&gpu->sdev);
 err_hardware:
-	device_fini_hardware(sdev);
+	device_fini_hardware(gpu);
 	return ERR_PTR(err);
 }
 
@@ -139,7 +139,7 @@ struct svm_test_device *
 svm_test_device_create(const struct drm_driver *driver,
 		       const struct svm_test_config *config, unsigned int index)
 {
-	struct svm_test_device *sdev;
+	struct svm_test_device *gpu;
 	struct faux_device *faux;
 	char name[32];
 
@@ -153,26 +153,26 @@ svm_test_device_create(const struct drm_driver *driver,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	sdev = device_probe(faux, driver, config, index);
-	if (IS_ERR(sdev)) {
+	gpu = device_probe(faux, driver, config, index);
+	if (IS_ERR(gpu)) {
 		devres_release_group(&faux->dev, NULL);
 		faux_device_destroy(faux);
 	}
-	return sdev;
+	return gpu;
 }
 
 /**
  * svm_test_device_destroy() - unregister a virtual GPU and free it
- * @sdev: the device, which nobody has open
+ * @gpu: the device, which nobody has open
  */
-void svm_test_device_destroy(struct svm_test_device *sdev)
+void svm_test_device_destroy(struct svm_test_device *gpu)
 {
-	struct faux_device *faux = sdev->faux;
+	struct faux_device *faux = gpu->faux;
 
-	drm_dev_unplug(&sdev->drm);
-	drm_svm_device_fini(&sdev->svm);
-	device_fini_hardware(sdev);
-	WARN_ON(!list_empty(&sdev->vms));
+	drm_dev_unplug(&gpu->drm);
+	drm_svm_device_fini(&gpu->sdev);
+	device_fini_hardware(gpu);
+	WARN_ON(!list_empty(&gpu->vms));
 	devres_release_group(&faux->dev, NULL);
 	faux_device_destroy(faux);
 }

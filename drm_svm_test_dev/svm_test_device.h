@@ -28,8 +28,8 @@ struct svm_test_fault_buffer;
 struct svm_test_device {
 	/** @drm: the DRM device. */
 	struct drm_device drm;
-	/** @svm: its part in shared virtual memory. */
-	struct drm_svm_device svm;
+	/** @sdev: its part in shared virtual memory. */
+	struct drm_svm_device sdev;
 	/** @faux: the device behind @drm. */
 	struct faux_device *faux;
 	/** @config: what it is made of. */
@@ -54,6 +54,6 @@ static inline struct svm_test_device *to_svm_test_device(struct drm_device *drm)
 struct svm_test_device *
 svm_test_device_create(const struct drm_driver *driver,
 		       const struct svm_test_config *config, unsigned int index);
-void svm_test_device_destroy(struct svm_test_device *sdev);
+void svm_test_device_destroy(struct svm_test_device *gpu);
 
 #endif

@@ -94,21 +94,21 @@ static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 			       struct drm_file *file)
 {
-	struct svm_test_device *sdev = to_svm_test_device(drm);
+	struct svm_test_device *gpu = to_svm_test_device(drm);
 	struct drm_svm_test_info *args = data;
 
 	if (args->flags || args->pad)
 		return -EINVAL;
 
-	args->out_index = sdev->index;
-	args->out_engines = sdev->config.engines;
-	args->out_tlb_entries = sdev->config.tlb_entries;
-	args->out_fault_entries = sdev->config.fault_entries;
-	args->out_va_bits = sdev->config.va_bits;
+	args->out_index = gpu->index;
+	args->out_engines = gpu->config.engines;
+	args->out_tlb_entries = gpu->config.tlb_entries;
+	args->out_fault_entries = gpu->config.fault_entries;
+	args->out_va_bits = gpu->config.va_bits;
 	args->out_max_cmds = SVM_TEST_MAX_CMDS;
 	args->out_max_jobs = SVM_TEST_MAX_JOBS;
 	args->out_max_syncs = SVM_TEST_MAX_SYNCS;
-	args->out_fault_overflows = svm_test_fault_overflows(sdev->faults);
+	args->out_fault_overflows = svm_test_fault_overflows(gpu->faults);
 	return 0;
 }
 
@@ -137,13 +137,13 @@ static void svm_test_postclose(struct drm_device *drm, struct drm_file *file)
 
 static int svm_test_debugfs_show(struct seq_file *m, void *unused)
 {
-	struct svm_test_device *sdev = m->private;
+	struct svm_test_device *gpu = m->private;
 	struct drm_printer p = drm_seq_file_printer(m);
 	struct svm_test_vm *vm;
 
-	guard(mutex)(&sdev->vms_lock);
+	guard(mutex)(&gpu->vms_lock);
 
-	list_for_each_entry(vm, &sdev->vms, link) {
+	list_for_each_entry(vm, &gpu->vms, link) {
 		drm_printf(&p, "vm %llu\n", vm->asid.id);
 		drm_svm_print(&vm->ctx, &p);
 	}
@@ -210,14 +210,14 @@ static int __init svm_test_init(void)
 		return err;
 
 	for (i = 0; i < config.num_devices; i++) {
-		struct svm_test_device *sdev;
+		struct svm_test_device *gpu;
 
-		sdev = svm_test_device_create(&svm_test_driver, &config, i);
-		if (IS_ERR(sdev)) {
+		gpu = svm_test_device_create(&svm_test_driver, &config, i);
+		if (IS_ERR(gpu)) {
 			svm_test_destroy_devices();
-			return PTR_ERR(sdev);
+			return PTR_ERR(gpu);
 		}
-		devices[i] = sdev;
+		devices[i] = gpu;
 	}
 	return 0;
 }

@@ -38,7 +38,7 @@
 #include "svm_test_mmu.h"
 
 struct svm_test_engine {
-	struct svm_test_device *sdev;
+	struct svm_test_device *gpu;
 	struct svm_test_mmu *mmu;
 	struct task_struct *task;
 	/* @lock: protects all below, the queues and svm_test_job.outstanding */
@@ -135,7 +135,7 @@ static void engine_stall(struct svm_test_engine *engine,
 	spin_unlock_irq(&engine->lock);
 
 	/* The buffer may have been drained before the queue was in the list. */
-	if (svm_test_fault_has_room(engine->sdev->faults))
+	if (svm_test_fault_has_room(engine->gpu->faults))
 		svm_test_engine_unstall(engine);
 }
 
@@ -150,7 +150,7 @@ static void engine_miss(struct svm_test_engine *engine,
 	job->outstanding = wanted;
 	spin_unlock_irq(&engine->lock);
 
-	posted = svm_test_fault_post(engine->sdev->faults, job->vm, job->slots,
+	posted = svm_test_fault_post(engine->gpu->faults, job->vm, job->slots,
 				     wanted);
 
 	spin_lock_irq(&engine->lock);
@@ -199,7 +199,7 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 				       struct svm_test_queue *queue,
 				       struct svm_test_job *job)
 {
-	unsigned int n = engine->sdev->config.timeslice;
+	unsigned int n = engine->gpu->config.timeslice;
 	enum svm_test_step step;
 
 	if (job_check(queue, job))
@@ -390,12 +390,12 @@ void svm_test_queue_wait_idle(struct svm_test_engine *engine,
 
 /**
  * svm_test_engine_create() - make an engine and start it
- * @sdev: the device, whose fault buffer is there
+ * @gpu: the device, whose fault buffer is there
  * @index: number of the engine
  *
  * Return: the engine, or an ERR_PTR().
  */
-struct svm_test_engine *svm_test_engine_create(struct svm_test_device *sdev,
+struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 					       unsigned int index)
 {
 	struct svm_test_engine *engine;
@@ -405,19 +405,19 @@ struct svm_test_engine *svm_test_engine_create(struct svm_test_device *sdev,
 	if (!engine)
 		return ERR_PTR(-ENOMEM);
 
-	engine->sdev = sdev;
+	engine->gpu = gpu;
 	spin_lock_init(&engine->lock);
 	INIT_LIST_HEAD(&engine->runnable);
 	INIT_LIST_HEAD(&engine->stalled);
 	init_waitqueue_head(&engine->wait);
 	init_waitqueue_head(&engine->idle);
 
-	engine->mmu = svm_test_mmu_create(sdev->config.tlb_entries);
+	engine->mmu = svm_test_mmu_create(gpu->config.tlb_entries);
 	if (!engine->mmu)
 		goto err_free;
 
 	engine->task = kthread_run(engine_main, engine, "svm_test%u/%u",
-				   sdev->index, index);
+				   gpu->index, index);
 	if (IS_ERR(engine->task)) {
 		err = PTR_ERR(engine->task);
 		goto err_mmu;

@@ -31,7 +31,7 @@ struct svm_test_queue {
 	u64 fence_seqno;
 };
 
-struct svm_test_engine *svm_test_engine_create(struct svm_test_device *sdev,
+struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 					       unsigned int index);
 void svm_test_engine_destroy(struct svm_test_engine *engine);
 struct svm_test_mmu *svm_test_engine_mmu(struct svm_test_engine *engine);

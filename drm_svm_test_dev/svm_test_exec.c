@@ -54,7 +54,7 @@ static int submit_check(const struct svm_test_vm *vm,
 	    args->num_out_syncs > SVM_TEST_MAX_SYNCS)
 		return -EINVAL;
 	if (args->engine != DRM_SVM_TEST_ENGINE_ANY &&
-	    args->engine >= vm->sdev->config.engines)
+	    args->engine >= vm->gpu->config.engines)
 		return -EINVAL;
 	return 0;
 }
@@ -166,15 +166,15 @@ static void submit_cleanup(struct svm_test_submission *sub)
 /* The engine that is asked for, or the one with the fewest jobs */
 static unsigned int submit_engine(const struct svm_test_submission *sub)
 {
-	struct svm_test_device *sdev = sub->vm->sdev;
+	struct svm_test_device *gpu = sub->vm->gpu;
 	unsigned int best = 0, i;
 
 	if (sub->args->engine != DRM_SVM_TEST_ENGINE_ANY)
 		return sub->args->engine;
 
-	for (i = 1; i < sdev->config.engines; i++)
-		if (svm_test_engine_load(sdev->engines[i]) <
-		    svm_test_engine_load(sdev->engines[best]))
+	for (i = 1; i < gpu->config.engines; i++)
+		if (svm_test_engine_load(gpu->engines[i]) <
+		    svm_test_engine_load(gpu->engines[best]))
 			best = i;
 	return best;
 }
@@ -232,7 +232,7 @@ static int submit_publish(struct svm_test_submission *sub)
 
 	guard(mutex)(&vm->submit_lock);
 
-	job->engine = vm->sdev->engines[index];
+	job->engine = vm->gpu->engines[index];
 	job->queue = &vm->queues[index];
 	err = submit_add_result_locked(sub);
 	if (err)
@@ -260,7 +260,7 @@ static int submit_steps(struct svm_test_submission *sub)
 	if (err)
 		return err;
 
-	if (!drm_dev_enter(&sub->vm->sdev->drm, &index))
+	if (!drm_dev_enter(&sub->vm->gpu->drm, &index))
 		return -ENODEV;
 	err = submit_publish(sub);
 	drm_dev_exit(index);

@@ -39,7 +39,7 @@ struct svm_test_fault_entry {
 };
 
 struct svm_test_fault_buffer {
-	struct svm_test_device *sdev;
+	struct svm_test_device *gpu;
 	struct workqueue_struct *wq;
 	struct delayed_work work;
 	/* @pass: number of the pass, of the worker alone */
@@ -166,11 +166,11 @@ static bool fault_hand_on(struct svm_test_fault_buffer *buffer,
 
 static void fault_unstall(struct svm_test_fault_buffer *buffer)
 {
-	struct svm_test_device *sdev = buffer->sdev;
+	struct svm_test_device *gpu = buffer->gpu;
 	unsigned int i;
 
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_engine_unstall(sdev->engines[i]);
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_engine_unstall(gpu->engines[i]);
 }
 
 static void fault_work(struct work_struct *work)
@@ -241,14 +241,14 @@ void svm_test_fault_purge(struct svm_test_fault_buffer *buffer,
 
 /**
  * svm_test_fault_buffer_create() - make a fault buffer
- * @sdev: the device
+ * @gpu: the device
  *
  * Return: the fault buffer, or NULL when there is no memory.
  */
 struct svm_test_fault_buffer *
-svm_test_fault_buffer_create(struct svm_test_device *sdev)
+svm_test_fault_buffer_create(struct svm_test_device *gpu)
 {
-	unsigned int n = sdev->config.fault_entries, i;
+	unsigned int n = gpu->config.fault_entries, i;
 	struct svm_test_fault_buffer *buffer;
 
 	buffer = kvzalloc_flex(*buffer, entries, n);
@@ -256,13 +256,13 @@ svm_test_fault_buffer_create(struct svm_test_device *sdev)
 		return NULL;
 
 	buffer->wq = alloc_workqueue("svm_test%u_fault", WQ_UNBOUND | WQ_HIGHPRI,
-				     1, sdev->index);
+				     1, gpu->index);
 	if (!buffer->wq) {
 		kvfree(buffer);
 		return NULL;
 	}
 
-	buffer->sdev = sdev;
+	buffer->gpu = gpu;
 	buffer->num_entries = n;
 	INIT_DELAYED_WORK(&buffer->work, fault_work);
 	spin_lock_init(&buffer->lock);

@@ -10,7 +10,7 @@ struct svm_test_slot;
 struct svm_test_vm;
 
 struct svm_test_fault_buffer *
-svm_test_fault_buffer_create(struct svm_test_device *sdev);
+svm_test_fault_buffer_create(struct svm_test_device *gpu);
 void svm_test_fault_buffer_destroy(struct svm_test_fault_buffer *buffer);
 
 unsigned int svm_test_fault_post(struct svm_test_fault_buffer *buffer,

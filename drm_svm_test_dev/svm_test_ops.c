@@ -60,13 +60,13 @@ static void unit_add(struct svm_test_unit *unit, u64 addr, u32 access)
 }
 
 /* The range of an array of elements of @size bytes */
-static int check_array(struct svm_test_run *run, u64 addr, u64 count, u32 size)
+static int check_array(struct svm_test_cursor *cur, u64 addr, u64 count, u32 size)
 {
 	u64 bytes;
 
 	if (check_mul_overflow(count, size, &bytes))
 		bytes = U64_MAX;
-	return svm_test_cmd_check_range(run, addr, bytes) ?:
+	return svm_test_cmd_check_range(cur, addr, bytes) ?:
 	       IS_ALIGNED(addr, size) ? 0 : -EINVAL;
 }
 
@@ -77,82 +77,82 @@ static int fill_check(const struct drm_svm_test_cmd *cmd)
 	return IS_ALIGNED(cmd->size, element_size(cmd)) ? 0 : -EINVAL;
 }
 
-static int fill_begin(struct svm_test_run *run)
+static int fill_begin(struct svm_test_cursor *cur)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	u32 size = element_size(cmd);
 
-	run->progress->total = cmd->size;
-	return check_array(run, cmd->dst, cmd->size / size, size);
+	cur->progress->total = cmd->size;
+	return check_array(cur, cmd->dst, cmd->size / size, size);
 }
 
-static int fill_unit(struct svm_test_run *run, u64 pos,
+static int fill_unit(struct svm_test_cursor *cur, u64 pos,
 		     struct svm_test_unit *unit)
 {
-	u64 addr = run->cmd->dst + pos;
+	u64 addr = cur->cmd->dst + pos;
 
 	unit_add(unit, addr, DRM_SVM_ACCESS_WRITE);
-	unit->len = min(page_left(addr), run->progress->total - pos);
+	unit->len = min(page_left(addr), cur->progress->total - pos);
 	return 0;
 }
 
-static void fill_exec(struct svm_test_run *run,
+static void fill_exec(struct svm_test_cursor *cur,
 		      const struct svm_test_unit *unit)
 {
-	if (run->cmd->flags & DRM_SVM_TEST_CMD_64)
-		memset64(unit->acc[0].ptr, run->cmd->arg0,
+	if (cur->cmd->flags & DRM_SVM_TEST_CMD_64)
+		memset64(unit->acc[0].ptr, cur->cmd->arg0,
 			 unit->len / sizeof(u64));
 	else
-		memset32(unit->acc[0].ptr, run->cmd->arg0,
+		memset32(unit->acc[0].ptr, cur->cmd->arg0,
 			 unit->len / sizeof(u32));
 }
 
 /* COPY, COMPARE */
 
-static int pair_begin(struct svm_test_run *run)
+static int pair_begin(struct svm_test_cursor *cur)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 
-	run->progress->total = cmd->size;
+	cur->progress->total = cmd->size;
 	/* Of COMPARE: the value when there is no difference */
-	run->progress->value[0] = cmd->size;
-	return svm_test_cmd_check_range(run, cmd->src, cmd->size) ?:
-	       svm_test_cmd_check_range(run, cmd->dst, cmd->size);
+	cur->progress->value[0] = cmd->size;
+	return svm_test_cmd_check_range(cur, cmd->src, cmd->size) ?:
+	       svm_test_cmd_check_range(cur, cmd->dst, cmd->size);
 }
 
-static void pair_unit(struct svm_test_run *run, u64 pos, u32 dst_access,
+static void pair_unit(struct svm_test_cursor *cur, u64 pos, u32 dst_access,
 		      struct svm_test_unit *unit)
 {
-	u64 src = run->cmd->src + pos, dst = run->cmd->dst + pos;
+	u64 src = cur->cmd->src + pos, dst = cur->cmd->dst + pos;
 
 	unit_add(unit, src, DRM_SVM_ACCESS_READ);
 	unit_add(unit, dst, dst_access);
 	unit->len = min3(page_left(src), page_left(dst),
-			 run->progress->total - pos);
+			 cur->progress->total - pos);
 }
 
-static int copy_unit(struct svm_test_run *run, u64 pos,
+static int copy_unit(struct svm_test_cursor *cur, u64 pos,
 		     struct svm_test_unit *unit)
 {
-	pair_unit(run, pos, DRM_SVM_ACCESS_WRITE, unit);
+	pair_unit(cur, pos, DRM_SVM_ACCESS_WRITE, unit);
 	return 0;
 }
 
-static void copy_exec(struct svm_test_run *run,
+static void copy_exec(struct svm_test_cursor *cur,
 		      const struct svm_test_unit *unit)
 {
 	/* Operands that overlap break the rules, but not the kernel. */
 	memmove(unit->acc[1].ptr, unit->acc[0].ptr, unit->len);
 }
 
-static int compare_unit(struct svm_test_run *run, u64 pos,
+static int compare_unit(struct svm_test_cursor *cur, u64 pos,
 			struct svm_test_unit *unit)
 {
-	pair_unit(run, pos, DRM_SVM_ACCESS_READ, unit);
+	pair_unit(cur, pos, DRM_SVM_ACCESS_READ, unit);
 	return 0;
 }
 
-static void compare_exec(struct svm_test_run *run,
+static void compare_exec(struct svm_test_cursor *cur,
 			 const struct svm_test_unit *unit)
 {
 	const u8 *src = unit->acc[0].ptr, *dst = unit->acc[1].ptr;
@@ -163,8 +163,8 @@ static void compare_exec(struct svm_test_run *run,
 	/* If the CPU made them equal meanwhile there is no difference. */
 	for (i = 0; i < unit->len; i++) {
 		if (READ_ONCE(dst[i]) != READ_ONCE(src[i])) {
-			run->progress->value[0] = run->progress->pos + i;
-			run->progress->stop = true;
+			cur->progress->value[0] = cur->progress->pos + i;
+			cur->progress->stop = true;
 			return;
 		}
 	}
@@ -181,49 +181,49 @@ static int touch_check(const struct drm_svm_test_cmd *cmd)
 	return 0;
 }
 
-static int touch_begin(struct svm_test_run *run)
+static int touch_begin(struct svm_test_cursor *cur)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	u32 size = element_size(cmd);
 	u64 last, bytes;
 
-	run->progress->total = cmd->size;
+	cur->progress->total = cmd->size;
 	if (!cmd->size)
 		return 0;
 
 	last = (cmd->size - 1) / cmd->arg0 * cmd->arg0;
 	if (check_add_overflow(last, size, &bytes))
 		bytes = U64_MAX;
-	return svm_test_cmd_check_range(run, cmd->dst, bytes) ?:
+	return svm_test_cmd_check_range(cur, cmd->dst, bytes) ?:
 	       IS_ALIGNED(cmd->dst | (last ? cmd->arg0 : 0), size) ? 0 : -EINVAL;
 }
 
 /* Elements from @pos on that are in the same page */
-static u64 touch_count(const struct svm_test_run *run, u64 pos)
+static u64 touch_count(const struct svm_test_cursor *cur, u64 pos)
 {
-	u64 bytes = min(page_left(run->cmd->dst + pos),
-			run->progress->total - pos);
+	u64 bytes = min(page_left(cur->cmd->dst + pos),
+			cur->progress->total - pos);
 
-	return (bytes - 1) / run->cmd->arg0 + 1;
+	return (bytes - 1) / cur->cmd->arg0 + 1;
 }
 
-static int touch_unit(struct svm_test_run *run, u64 pos,
+static int touch_unit(struct svm_test_cursor *cur, u64 pos,
 		      struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 
 	unit_add(unit, cmd->dst + pos, cmd->flags & DRM_SVM_TEST_CMD_WRITE ?
 		 DRM_SVM_ACCESS_WRITE : DRM_SVM_ACCESS_READ);
-	if (check_mul_overflow(touch_count(run, pos), cmd->arg0, &unit->len))
+	if (check_mul_overflow(touch_count(cur, pos), cmd->arg0, &unit->len))
 		unit->len = U64_MAX;
 	return 0;
 }
 
-static void touch_exec(struct svm_test_run *run,
+static void touch_exec(struct svm_test_cursor *cur,
 		       const struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
-	u64 n = touch_count(run, run->progress->pos);
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
+	u64 n = touch_count(cur, cur->progress->pos);
 	void *ptr = unit->acc[0].ptr;
 	u64 sum = 0, i;
 
@@ -233,44 +233,44 @@ static void touch_exec(struct svm_test_run *run,
 		else
 			sum += element_read(cmd, ptr + i * cmd->arg0);
 	}
-	run->progress->value[0] += sum;
+	cur->progress->value[0] += sum;
 }
 
 /* ATOMIC_ADD, ATOMIC_CMPXCHG */
 
-static int atomic_begin(struct svm_test_run *run, u64 total)
+static int atomic_begin(struct svm_test_cursor *cur, u64 total)
 {
 	u64 addr;
 
-	run->progress->total = total;
+	cur->progress->total = total;
 	if (!total)
 		return 0;
-	return svm_test_cmd_check_element(run, run->cmd->dst, 0,
-					  element_size(run->cmd), &addr);
+	return svm_test_cmd_check_element(cur, cur->cmd->dst, 0,
+					  element_size(cur->cmd), &addr);
 }
 
-static int add_begin(struct svm_test_run *run)
+static int add_begin(struct svm_test_cursor *cur)
 {
-	return atomic_begin(run, run->cmd->count);
+	return atomic_begin(cur, cur->cmd->count);
 }
 
-static int cmpxchg_begin(struct svm_test_run *run)
+static int cmpxchg_begin(struct svm_test_cursor *cur)
 {
-	return atomic_begin(run, 1);
+	return atomic_begin(cur, 1);
 }
 
-static int atomic_unit(struct svm_test_run *run, u64 pos,
+static int atomic_unit(struct svm_test_cursor *cur, u64 pos,
 		       struct svm_test_unit *unit)
 {
-	unit_add(unit, run->cmd->dst,
+	unit_add(unit, cur->cmd->dst,
 		 DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE);
-	unit->len = min_t(u64, ATOMICS_PER_UNIT, run->progress->total - pos);
+	unit->len = min_t(u64, ATOMICS_PER_UNIT, cur->progress->total - pos);
 	return 0;
 }
 
-static void add_exec(struct svm_test_run *run, const struct svm_test_unit *unit)
+static void add_exec(struct svm_test_cursor *cur, const struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	void *ptr = unit->acc[0].ptr;
 	u64 old = 0, i;
 
@@ -280,44 +280,44 @@ static void add_exec(struct svm_test_run *run, const struct svm_test_unit *unit)
 		else
 			old = (u32)atomic_fetch_add(cmd->arg0, (atomic_t *)ptr);
 	}
-	run->progress->value[0] = old;
+	cur->progress->value[0] = old;
 }
 
-static void cmpxchg_exec(struct svm_test_run *run,
+static void cmpxchg_exec(struct svm_test_cursor *cur,
 			 const struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	void *ptr = unit->acc[0].ptr;
 
 	if (cmd->flags & DRM_SVM_TEST_CMD_64)
-		run->progress->value[0] =
+		cur->progress->value[0] =
 			cmpxchg((u64 *)ptr, cmd->arg0, cmd->arg1);
 	else
-		run->progress->value[0] =
+		cur->progress->value[0] =
 			cmpxchg((u32 *)ptr, (u32)cmd->arg0, (u32)cmd->arg1);
 }
 
 /* CHASE: the position is the number of nodes visited */
 
-static int chase_begin(struct svm_test_run *run)
+static int chase_begin(struct svm_test_cursor *cur)
 {
-	run->progress->total = run->cmd->count;
-	run->progress->node = run->cmd->src;
-	run->progress->stop = !run->cmd->src;
+	cur->progress->total = cur->cmd->count;
+	cur->progress->node = cur->cmd->src;
+	cur->progress->stop = !cur->cmd->src;
 	return 0;
 }
 
-static int chase_unit(struct svm_test_run *run, u64 pos,
+static int chase_unit(struct svm_test_cursor *cur, u64 pos,
 		      struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
-	u64 node = run->progress->node, next, value;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
+	u64 node = cur->progress->node, next, value;
 	int err;
 
-	err = svm_test_cmd_check_element(run, node, cmd->arg0, sizeof(u64),
+	err = svm_test_cmd_check_element(cur, node, cmd->arg0, sizeof(u64),
 					 &next);
 	if (!err)
-		err = svm_test_cmd_check_element(run, node, cmd->arg1,
+		err = svm_test_cmd_check_element(cur, node, cmd->arg1,
 						 element_size(cmd), &value);
 	if (err)
 		return err;
@@ -328,12 +328,12 @@ static int chase_unit(struct svm_test_run *run, u64 pos,
 	return 0;
 }
 
-static void chase_exec(struct svm_test_run *run,
+static void chase_exec(struct svm_test_cursor *cur,
 		       const struct svm_test_unit *unit)
 {
-	struct svm_test_progress *progress = run->progress;
+	struct svm_test_progress *progress = cur->progress;
 
-	progress->value[0] += element_read(run->cmd, unit->acc[1].ptr);
+	progress->value[0] += element_read(cur->cmd, unit->acc[1].ptr);
 	progress->value[1]++;
 	progress->node = READ_ONCE(*(const u64 *)unit->acc[0].ptr);
 	progress->stop = !progress->node;
@@ -341,33 +341,33 @@ static void chase_exec(struct svm_test_run *run,
 
 /* GATHER, SCATTER: one of @cmd's arrays is linear, the other is indexed */
 
-static int indexed_begin(struct svm_test_run *run, u64 linear, u64 indexed)
+static int indexed_begin(struct svm_test_cursor *cur, u64 linear, u64 indexed)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	u32 size = element_size(cmd);
 
-	run->progress->total = cmd->count;
+	cur->progress->total = cmd->count;
 	if (!IS_ALIGNED(indexed, size))
 		return -EINVAL;
-	return check_array(run, cmd->arg0, cmd->count, sizeof(u32)) ?:
-	       check_array(run, linear, cmd->count, size);
+	return check_array(cur, cmd->arg0, cmd->count, sizeof(u32)) ?:
+	       check_array(cur, linear, cmd->count, size);
 }
 
-static int gather_begin(struct svm_test_run *run)
+static int gather_begin(struct svm_test_cursor *cur)
 {
-	return indexed_begin(run, run->cmd->dst, run->cmd->src);
+	return indexed_begin(cur, cur->cmd->dst, cur->cmd->src);
 }
 
-static int scatter_begin(struct svm_test_run *run)
+static int scatter_begin(struct svm_test_cursor *cur)
 {
-	return indexed_begin(run, run->cmd->src, run->cmd->dst);
+	return indexed_begin(cur, cur->cmd->src, cur->cmd->dst);
 }
 
 /* One element. Without its index there is only the index to ask for. */
-static int indexed_unit(struct svm_test_run *run, u64 pos,
+static int indexed_unit(struct svm_test_cursor *cur, u64 pos,
 			struct svm_test_unit *unit)
 {
-	const struct drm_svm_test_cmd *cmd = run->cmd;
+	const struct drm_svm_test_cmd *cmd = cur->cmd;
 	bool gather = cmd->op == DRM_SVM_TEST_OP_GATHER;
 	u64 index_addr = cmd->arg0 + pos * sizeof(u32);
 	u64 src = cmd->src, dst = cmd->dst;
@@ -375,17 +375,17 @@ static int indexed_unit(struct svm_test_run *run, u64 pos,
 	int err;
 
 	unit->len = 1;
-	if (!svm_test_cmd_read_u32(run, index_addr, &index)) {
+	if (!svm_test_cmd_read_u32(cur, index_addr, &index)) {
 		unit_add(unit, index_addr, DRM_SVM_ACCESS_READ);
 		unit->partial = true;
 		return 0;
 	}
 
-	err = svm_test_cmd_check_element(run, src,
+	err = svm_test_cmd_check_element(cur, src,
 					 (gather ? index : pos) * size, size,
 					 &src);
 	if (!err)
-		err = svm_test_cmd_check_element(run, dst,
+		err = svm_test_cmd_check_element(cur, dst,
 						 (gather ? pos : index) * size,
 						 size, &dst);
 	if (err)
@@ -396,18 +396,18 @@ static int indexed_unit(struct svm_test_run *run, u64 pos,
 	return 0;
 }
 
-static void indexed_exec(struct svm_test_run *run,
+static void indexed_exec(struct svm_test_cursor *cur,
 			 const struct svm_test_unit *unit)
 {
-	element_write(run->cmd, unit->acc[1].ptr,
-		      element_read(run->cmd, unit->acc[0].ptr));
+	element_write(cur->cmd, unit->acc[1].ptr,
+		      element_read(cur->cmd, unit->acc[0].ptr));
 }
 
 /* TIMESTAMP: no unit, only a value */
 
-static int timestamp_begin(struct svm_test_run *run)
+static int timestamp_begin(struct svm_test_cursor *cur)
 {
-	run->progress->value[0] = ktime_get_ns();
+	cur->progress->value[0] = ktime_get_ns();
 	return 0;
 }
 

@@ -54,23 +54,23 @@ static void svm_test_ctx_tlb_flush_start(struct drm_svm_context *ctx, u64 start,
 					 u64 end)
 {
 	struct svm_test_vm *vm = to_svm_test_vm(ctx);
-	struct svm_test_device *sdev = vm->sdev;
+	struct svm_test_device *gpu = vm->gpu;
 	unsigned int i;
 
 	/* Fully ordered: after the entries were cleared, before any TLB */
 	atomic64_inc_return(&vm->asid.flushes);
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_mmu_flush(svm_test_engine_mmu(sdev->engines[i]),
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_mmu_flush(svm_test_engine_mmu(gpu->engines[i]),
 				   &vm->asid, start, end);
 }
 
 static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
 {
-	struct svm_test_device *sdev = to_svm_test_vm(ctx)->sdev;
+	struct svm_test_device *gpu = to_svm_test_vm(ctx)->gpu;
 	unsigned int i;
 
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_mmu_drain(svm_test_engine_mmu(sdev->engines[i]));
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_mmu_drain(svm_test_engine_mmu(gpu->engines[i]));
 }
 
 static void svm_test_ctx_fault_done(struct drm_svm_context *ctx,

@@ -46,34 +46,34 @@ static atomic64_t last_asid = ATOMIC64_INIT(0);
 
 /**
  * svm_test_vm_create() - make the address space of a file
- * @sdev: the device
+ * @gpu: the device
  *
  * Return: the address space, not attached, or NULL when there is no memory.
  */
-struct svm_test_vm *svm_test_vm_create(struct svm_test_device *sdev)
+struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
 {
 	struct svm_test_vm *vm;
 	unsigned int i;
 
-	vm = kzalloc(struct_size(vm, queues, sdev->config.engines),
+	vm = kzalloc(struct_size(vm, queues, gpu->config.engines),
 		     GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return NULL;
 
-	vm->pt = svm_test_pt_create(sdev->config.va_bits);
+	vm->pt = svm_test_pt_create(gpu->config.va_bits);
 	if (!vm->pt) {
 		kfree(vm);
 		return NULL;
 	}
 
-	vm->sdev = sdev;
+	vm->gpu = gpu;
 	vm->asid.id = atomic64_inc_return(&last_asid);
 	mutex_init(&vm->attach_lock);
 	INIT_LIST_HEAD(&vm->link);
 	mutex_init(&vm->submit_lock);
 	xa_init_flags(&vm->results, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&vm->done);
-	for (i = 0; i < sdev->config.engines; i++)
+	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_queue_init(&vm->queues[i]);
 	return vm;
 }
@@ -88,7 +88,7 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *sdev)
  */
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 {
-	struct svm_test_device *sdev = vm->sdev;
+	struct svm_test_device *gpu = vm->gpu;
 	int err;
 
 	guard(mutex)(&vm->attach_lock);
@@ -97,15 +97,15 @@ int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 		return -EEXIST;
 
 	memset(&vm->ctx, 0, sizeof(vm->ctx));
-	err = drm_svm_ioctl_attach(&vm->ctx, &sdev->svm, &svm_test_context_ops,
+	err = drm_svm_ioctl_attach(&vm->ctx, &gpu->sdev, &svm_test_context_ops,
 				   args);
 	if (err)
 		return err;
 
 	/* Pairs with svm_test_vm_is_attached() */
 	smp_store_release(&vm->attached, true);
-	scoped_guard(mutex, &sdev->vms_lock)
-		list_add_tail(&vm->link, &sdev->vms);
+	scoped_guard(mutex, &gpu->vms_lock)
+		list_add_tail(&vm->link, &gpu->vms);
 	return 0;
 }
 
@@ -123,13 +123,13 @@ bool svm_test_vm_is_attached(const struct svm_test_vm *vm)
 
 static void vm_cancel_jobs(struct svm_test_vm *vm)
 {
-	struct svm_test_device *sdev = vm->sdev;
+	struct svm_test_device *gpu = vm->gpu;
 	unsigned int i;
 
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_queue_close(sdev->engines[i], &vm->queues[i]);
-	for (i = 0; i < sdev->config.engines; i++)
-		svm_test_queue_wait_idle(sdev->engines[i], &vm->queues[i]);
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_queue_close(gpu->engines[i], &vm->queues[i]);
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_queue_wait_idle(gpu->engines[i], &vm->queues[i]);
 }
 
 static void vm_free_results(struct svm_test_vm *vm)
@@ -151,13 +151,13 @@ static void vm_free_results(struct svm_test_vm *vm)
  */
 void svm_test_vm_destroy(struct svm_test_vm *vm)
 {
-	struct svm_test_device *sdev = vm->sdev;
+	struct svm_test_device *gpu = vm->gpu;
 
-	scoped_guard(mutex, &sdev->vms_lock)
+	scoped_guard(mutex, &gpu->vms_lock)
 		list_del(&vm->link);
 
 	vm_cancel_jobs(vm);
-	svm_test_fault_purge(sdev->faults, vm);
+	svm_test_fault_purge(gpu->faults, vm);
 	if (vm->attached)
 		drm_svm_context_detach(&vm->ctx);
 

@@ -19,8 +19,8 @@ struct svm_test_pt;
  * struct svm_test_vm - the GPU address space of one file
  */
 struct svm_test_vm {
-	/** @sdev: the device. */
-	struct svm_test_device *sdev;
+	/** @gpu: the device. */
+	struct svm_test_device *gpu;
 	/** @ctx: the shared address space, once @attached. */
 	struct drm_svm_context ctx;
 	/** @pt: the page table. */
@@ -57,7 +57,7 @@ static inline struct svm_test_vm *to_svm_test_vm(struct drm_svm_context *ctx)
 	return container_of(ctx, struct svm_test_vm, ctx);
 }
 
-struct svm_test_vm *svm_test_vm_create(struct svm_test_device *sdev);
+struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu);
 void svm_test_vm_destroy(struct svm_test_vm *vm);
 
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args);
