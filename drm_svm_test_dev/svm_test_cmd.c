@@ -10,7 +10,8 @@
  * job until their own unit, after the last one of the command, wrote them.
  *
  * Like the many lanes of a GPU, a command that misses looks ahead: what its
- * next units will miss is noted as well, so that faults come in batches.
+ * next units will miss is noted as well, so that faults come in batches. The
+ * job does not wait for those.
  *
  * All of this runs on the thread of the engine; there is nothing to lock.
  */
@@ -25,6 +26,7 @@
 
 #include "svm_test_cmd.h"
 #include "svm_test_device.h"
+#include "svm_test_engine.h"
 #include "svm_test_job.h"
 #include "svm_test_mmu.h"
 #include "svm_test_vm.h"
@@ -247,12 +249,12 @@ static void miss_add(struct svm_test_job *job,
 
 /* Note the operands of a unit that are missing. */
 static void miss_collect(struct svm_test_cursor *cur,
-			 const struct svm_test_unit *unit)
+			 const struct svm_test_unit *unit, unsigned int max)
 {
 	struct svm_test_job *job = cur->job;
-	unsigned int lanes = job->vm->gpu->config.lanes, i;
+	unsigned int i;
 
-	for (i = 0; i < unit->n && job->num_slots < lanes; i++)
+	for (i = 0; i < unit->n && job->num_slots < max; i++)
 		if (!svm_test_mmu_probe(cur->mmu, job->vm, unit->acc[i].addr,
 					unit->acc[i].access))
 			miss_add(job, &unit->acc[i]);
@@ -273,11 +275,11 @@ static enum svm_test_step cmd_miss(struct svm_test_cursor *cur,
 {
 	struct svm_test_progress *progress = cur->progress;
 	struct svm_test_job *job = cur->job;
-	unsigned int lanes = job->vm->gpu->config.lanes, lane;
+	unsigned int lanes = svm_test_engine_free_slots(job), lane;
 	struct svm_test_unit unit = *missed;
 	u64 pos = progress->pos;
 
-	miss_collect(cur, missed);
+	miss_collect(cur, missed, lanes);
 	/* The CPU, or another engine, may have been faster. */
 	if (!job->num_slots)
 		return SVM_TEST_STEP_MORE;
@@ -289,7 +291,7 @@ static enum svm_test_step cmd_miss(struct svm_test_cursor *cur,
 		memset(&unit, 0, sizeof(unit));
 		if (progress->op->unit(cur, pos, &unit))
 			break;
-		miss_collect(cur, &unit);
+		miss_collect(cur, &unit, lanes);
 	}
 	return SVM_TEST_STEP_MISS;
 }

@@ -6,7 +6,7 @@
  * a queue runs, the others wait for it. A queue is in one of these states:
  *
  * - on the run list, when its first job can go on: its in-syncs signalled and
- *   its faults are answered, or the queue is closing;
+ *   the fault that it waits for is answered, or the queue is closing;
  * - running: taken off the run list by the thread, for a time slice;
  * - on the stalled list, when the fault buffer had no room for a miss; all of
  *   that list goes back to the run list when the buffer was drained;
@@ -17,12 +17,19 @@
  * ends jobs, from the head of a queue, so fences signal in order; whoever
  * wants a job to end marks its queue as closing.
  *
+ * A job waits for the first of its faults alone, the access that is next. The
+ * others are of accesses ahead. Memory ahead may never be accessed, and its
+ * fault may never be answered, so a job goes on, and ends, beside it. Until all
+ * of those are answered no job of the queue looks ahead again: a queue has no
+ * more faults in flight than there are lanes, and no slot is used twice.
+ *
  * Locking. svm_test_engine.lock, with interrupts off as fences of other
  * drivers signal in any context. Nothing is locked inside of it.
  */
 
 #include <linux/cleanup.h>
 #include <linux/kthread.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -41,7 +48,7 @@ struct svm_test_engine {
 	struct svm_test_device *gpu;
 	struct svm_test_mmu *mmu;
 	struct task_struct *task;
-	/* @lock: protects all below, the queues and svm_test_job.outstanding */
+	/* @lock: protects all below, the queues and svm_test_job.waits */
 	spinlock_t lock;
 	/* @runnable: queues to serve, in turn */
 	struct list_head runnable;
@@ -71,7 +78,7 @@ static void queue_update_locked(struct svm_test_engine *engine,
 	if (!job || queue->running || !list_empty(&queue->link))
 		return;
 	if (!queue->closing &&
-	    (job->outstanding || !svm_test_job_is_ready(job)))
+	    (job->waits || !svm_test_job_is_ready(job)))
 		return;
 
 	list_add_tail(&queue->link, &engine->runnable);
@@ -139,7 +146,7 @@ static void engine_stall(struct svm_test_engine *engine,
 		svm_test_engine_unstall(engine);
 }
 
-/* Post the misses of a job and give the queue back until they are answered. */
+/* Post the misses of a job and give the queue back until the first is answered. */
 static void engine_miss(struct svm_test_engine *engine,
 			struct svm_test_queue *queue, struct svm_test_job *job)
 {
@@ -147,15 +154,18 @@ static void engine_miss(struct svm_test_engine *engine,
 
 	/* Answers may come before all is posted: count from the full number. */
 	spin_lock_irq(&engine->lock);
-	job->outstanding = wanted;
+	job->waits = true;
+	queue->ahead += wanted - 1;
 	spin_unlock_irq(&engine->lock);
 
 	posted = svm_test_fault_post(engine->gpu->faults, job->vm, job->slots,
 				     wanted);
+	job->num_slots = posted;
 
 	spin_lock_irq(&engine->lock);
-	job->num_slots = posted;
-	job->outstanding -= wanted - posted;
+	queue->ahead -= wanted - max(posted, 1U);
+	if (!posted)
+		job->waits = false;
 	spin_unlock_irq(&engine->lock);
 
 	if (posted)
@@ -282,6 +292,19 @@ void svm_test_engine_job_ready(struct svm_test_job *job)
 }
 
 /**
+ * svm_test_engine_free_slots() - how many misses may a job note?
+ * @job: the job, on its engine, waiting for nothing
+ *
+ * Return: all slots, or only the first while faults ahead are in flight.
+ */
+unsigned int svm_test_engine_free_slots(struct svm_test_job *job)
+{
+	guard(spinlock_irq)(&job->engine->lock);
+
+	return job->queue->ahead ? 1 : job->engine->gpu->config.lanes;
+}
+
+/**
  * svm_test_engine_fault_done() - a posted fault is over
  * @slot: the miss
  * @err: 0 when the access can be tried again
@@ -294,9 +317,13 @@ void svm_test_engine_fault_done(struct svm_test_slot *slot, int err)
 	struct svm_test_engine *engine = job->engine;
 
 	spin_lock_irq(&engine->lock);
-	slot->err = err;
-	if (!--job->outstanding)
+	if (slot == job->slots) {
+		slot->err = err;
+		job->waits = false;
 		queue_update_locked(engine, job->queue);
+	} else {
+		job->queue->ahead--;
+	}
 	spin_unlock_irq(&engine->lock);
 
 	svm_test_job_put(job);

@@ -25,6 +25,8 @@ struct svm_test_queue {
 	bool running;
 	/** @closing: jobs are cancelled. */
 	bool closing;
+	/** @ahead: faults in flight that no job waits for; see svm_test_cmd.c. */
+	unsigned int ahead;
 	/** @fence_context: of the fences of the jobs; constant. */
 	u64 fence_context;
 	/** @fence_seqno: of the last one, under svm_test_vm.submit_lock. */
@@ -45,6 +47,7 @@ void svm_test_queue_wait_idle(struct svm_test_engine *engine,
 
 void svm_test_engine_submit(struct svm_test_job *job);
 void svm_test_engine_job_ready(struct svm_test_job *job);
+unsigned int svm_test_engine_free_slots(struct svm_test_job *job);
 void svm_test_engine_fault_done(struct svm_test_slot *slot, int err);
 void svm_test_engine_unstall(struct svm_test_engine *engine);
 

@@ -101,8 +101,8 @@ struct svm_test_job {
 
 	/** @num_slots: accesses that missed. */
 	unsigned int num_slots;
-	/** @outstanding: faults without an answer, under the lock of @engine. */
-	unsigned int outstanding;
+	/** @waits: for the fault of the first slot; under the lock of @engine. */
+	bool waits;
 	/** @slots: the misses; the job needs the first one to go on. */
 	struct svm_test_slot slots[SVM_TEST_MAX_LANES];
 
