@@ -20,6 +20,7 @@
 #include <linux/userfaultfd.h>
 
 #include "igt.h"
+#include "svm_job.h"
 #include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("GPU faults in memory that user space provides.");
@@ -499,6 +500,73 @@ static void poison(int fd)
 #endif
 }
 
+/* Registers all of an area from page @first on with a program that stays silent */
+static int silent_from(char *base, size_t first)
+{
+	int uffd = uffd_open(0);
+
+	uffd_register(uffd, svm_page(base, first), area_size() - first * svm_page_size(),
+		      UFFDIO_REGISTER_MODE_MISSING);
+	return uffd;
+}
+
+/* The comparison ends in its first page; what lies behind is never read */
+static void ahead_not_needed(int fd)
+{
+	char *dst = svm_mmap_small(svm_range_size()), *src = svm_mmap_small(svm_range_size());
+	struct drm_svm_test_wait result;
+	uint64_t value = ~0ull;
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_COMPARE,
+		.dst = svm_va(dst),
+		.src = svm_va(src),
+		.size = area_size(),
+		.result = svm_va(&value),
+	};
+	int uffd = silent_from(dst, 2);
+
+	src[0] = 1;
+	svm_wait(fd, svm_submit(fd, &cmd, 1), &result);
+	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
+	igt_assert_eq_u64(value, 0);
+	close(uffd);
+}
+
+/* The write fails in the second page; it never comes to the silent ones */
+static void ahead_of_error(int fd)
+{
+	char *base = svm_mmap_small(svm_range_size());
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, area_size(), 7);
+	int uffd = silent_from(base, 3);
+
+	igt_assert(!mprotect(svm_page(base, 1), svm_page_size(), PROT_READ));
+	svm_run_faults(fd, &cmd, EACCES, svm_va(svm_page(base, 1)));
+	igt_assert_eq_u32(*(uint32_t *)base, 7);
+	close(uffd);
+}
+
+/* The program answers a page only when it has seen what was written before it */
+static void ahead_in_turn(int fd)
+{
+	char *base = svm_mmap_small(svm_range_size()), *page = svm_mmap_anon(svm_page_size());
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, area_size(), 5);
+	int uffd = silent_from(base, 1);
+	struct drm_svm_test_wait result;
+	uint64_t job = svm_submit(fd, &cmd, 1);
+	size_t i;
+
+	for (i = 0; i < PAGES; i++) {
+		volatile uint32_t *word = (void *)svm_page(base, i);
+
+		if (i)
+			svm_uffd_copy(uffd, (void *)word, page);
+		igt_assert(svm_until(*word == 5, 30 * 1000));
+	}
+	svm_wait(fd, job, &result);
+	igt_assert_eq_u32(result.out_errno, 0);
+	close(uffd);
+}
+
 static const struct svm_case cases[] = {
 	{ "missing-read", "A GPU read waits for the page and gets its data.", missing_read },
 	{ "missing-write", "A GPU write waits for the page.", missing_write },
@@ -520,6 +588,11 @@ static const struct svm_case cases[] = {
 	{ "kill-many-waiting", "Many such processes hold up nobody and can be killed.",
 	  kill_many },
 	{ "cpu-and-gpu", "CPU and GPU wait for the same pages.", cpu_and_gpu },
+	{ "ahead-not-needed", "Memory that a job never comes to does not delay it.",
+	  ahead_not_needed },
+	{ "ahead-of-error", "Memory behind an error does not delay the error.", ahead_of_error },
+	{ "ahead-in-turn", "A page is provided when the one before it was written.",
+	  ahead_in_turn },
 	{ "poison", "A poisoned page cannot be read.", poison },
 };
 
