@@ -158,8 +158,7 @@ static void engine_miss(struct svm_test_engine *engine,
 	queue->ahead += wanted - 1;
 	spin_unlock_irq(&engine->lock);
 
-	posted = svm_test_fault_post(engine->gpu->faults, job->vm, job->slots,
-				     wanted);
+	posted = svm_test_fault_post(engine->gpu->faults, job->slots, wanted);
 	job->num_slots = posted;
 
 	spin_lock_irq(&engine->lock);

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The fault buffer of a device.
+ * The fault buffer of a device, and the interrupt handler that empties it.
  *
- * Data model. A fixed number of entries, each free or pending. Engines post
- * misses of all address spaces; a work item, in the place of an interrupt
- * handler, hands them on to the fault queue of their address space. When there
- * is no free entry an engine cannot post: its job stalls, and is tried again
- * when the worker has made room.
+ * Data model. The buffer has room for a fixed number of misses, of all address
+ * spaces. Engines post; a work item, in the place of an interrupt handler,
+ * takes the misses out and hands them on to the fault queues of their
+ * processes. When the buffer is full an engine cannot post: its job stalls, and
+ * is tried again when the handler has made room.
  *
- * The fault queue of an address space may be full as well. Then the entry
- * stays pending and the worker comes again a little later. A pass of the
- * worker that met a full queue skips the other entries of that address space,
- * so that one file with many faults does not hold up the rest.
+ * The fault queue of a process may be full as well. Then the miss is parked, in
+ * a list of the driver with no limit but that of the misses that a queue can
+ * have in flight, and handed on later by a second work item. So nothing is
+ * lost, and a process whose faults are not served holds up no other: it
+ * neither fills the buffer nor makes the handler look at its misses again.
  *
- * Locking. svm_test_fault_buffer.lock, a spinlock with nothing inside. A pass
- * takes all pending entries off the list, so that entries posted meanwhile are
- * of the next pass, and works on them with no lock held.
+ * Locking. handler_lock, a mutex, is held from the moment that a miss is taken
+ * out until it is handed on or parked; whoever holds it sees every miss that
+ * was not handed on. Inside of it is the lock of the buffer, a spinlock with
+ * nothing inside.
  */
 
 #include <linux/cleanup.h>
-#include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -32,54 +34,46 @@
 #include "svm_test_svm.h"
 #include "svm_test_vm.h"
 
-struct svm_test_fault_entry {
-	struct list_head link;
-	struct svm_test_vm *vm;
-	struct svm_test_slot *slot;
-};
+/* Jiffies until misses that were parked are handed on again */
+#define RETRY_DELAY	1
 
 struct svm_test_fault_buffer {
 	struct svm_test_device *gpu;
 	struct workqueue_struct *wq;
-	struct delayed_work work;
-	/* @pass: number of the pass, of the worker alone */
-	u64 pass;
+	struct work_struct handler;
+	struct delayed_work retry;
+	/* @handler_lock: protects @parked, and misses on their way */
+	struct mutex handler_lock;
+	/* @parked: misses whose process has a full queue */
+	struct list_head parked;
 	/* @lock: protects all below */
 	spinlock_t lock;
-	struct list_head free;
-	/* @pending: in the order of posting */
+	/* @pending: misses in the buffer, in the order of posting */
 	struct list_head pending;
-	/* @overflows: times that an engine found no free entry */
+	/* @used: length of @pending, up to svm_test_config.fault_entries */
+	unsigned int used;
+	/* @overflows: times that an engine found the buffer full */
 	u64 overflows;
-	/* @num_entries: entries of the buffer, constant */
-	unsigned int num_entries;
-	struct svm_test_fault_entry entries[] __counted_by(num_entries);
 };
 
 static bool fault_post_one(struct svm_test_fault_buffer *buffer,
-			   struct svm_test_vm *vm, struct svm_test_slot *slot)
+			   struct svm_test_slot *slot)
 {
-	struct svm_test_fault_entry *entry;
-
 	guard(spinlock)(&buffer->lock);
 
-	entry = list_first_entry_or_null(&buffer->free,
-					 struct svm_test_fault_entry, link);
-	if (!entry) {
+	if (buffer->used == buffer->gpu->config.fault_entries) {
 		buffer->overflows++;
 		return false;
 	}
-	entry->vm = vm;
-	entry->slot = slot;
+	buffer->used++;
 	svm_test_job_get(slot->job);
-	list_move_tail(&entry->link, &buffer->pending);
+	list_add_tail(&slot->link, &buffer->pending);
 	return true;
 }
 
 /**
  * svm_test_fault_post() - an engine posts misses
  * @buffer: the fault buffer
- * @vm: address space
  * @slots: the misses, of one job
  * @n: how many
  *
@@ -88,26 +82,22 @@ static bool fault_post_one(struct svm_test_fault_buffer *buffer,
  * Return: how many were posted, from the first one on.
  */
 unsigned int svm_test_fault_post(struct svm_test_fault_buffer *buffer,
-				 struct svm_test_vm *vm,
 				 struct svm_test_slot *slots, unsigned int n)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		if (!fault_post_one(buffer, vm, &slots[i]))
+		if (!fault_post_one(buffer, &slots[i]))
 			break;
 
-	/*
-	 * Raise the interrupt, also if a retry is due only later. When nothing
-	 * was posted there is no news: a full buffer has its worker coming.
-	 */
+	/* Raise the interrupt. A full buffer has its handler coming. */
 	if (i)
-		mod_delayed_work(buffer->wq, &buffer->work, 0);
+		queue_work(buffer->wq, &buffer->handler);
 	return i;
 }
 
 /**
- * svm_test_fault_has_room() - is there a free entry?
+ * svm_test_fault_has_room() - is there room in the buffer?
  * @buffer: the fault buffer
  *
  * Return: whether a post would succeed at this moment.
@@ -116,14 +106,14 @@ bool svm_test_fault_has_room(struct svm_test_fault_buffer *buffer)
 {
 	guard(spinlock)(&buffer->lock);
 
-	return !list_empty(&buffer->free);
+	return buffer->used < buffer->gpu->config.fault_entries;
 }
 
 /**
  * svm_test_fault_overflows() - how often the buffer was full
  * @buffer: the fault buffer
  *
- * Return: the number of posts that found no free entry.
+ * Return: the number of posts that found no room.
  */
 u64 svm_test_fault_overflows(struct svm_test_fault_buffer *buffer)
 {
@@ -132,36 +122,38 @@ u64 svm_test_fault_overflows(struct svm_test_fault_buffer *buffer)
 	return buffer->overflows;
 }
 
-static void fault_free(struct svm_test_fault_buffer *buffer,
-		       struct svm_test_fault_entry *entry)
+/* Take the oldest miss out of the buffer; NULL when there is none. */
+static struct svm_test_slot *fault_take(struct svm_test_fault_buffer *buffer)
 {
+	struct svm_test_slot *slot;
+
+	lockdep_assert_held(&buffer->handler_lock);
 	guard(spinlock)(&buffer->lock);
 
-	list_move(&entry->link, &buffer->free);
+	slot = list_first_entry_or_null(&buffer->pending, struct svm_test_slot,
+					link);
+	if (slot) {
+		list_del(&slot->link);
+		buffer->used--;
+	}
+	return slot;
 }
 
-/* Hand one entry on. Returns false if it has to stay for the next pass. */
-static bool fault_hand_on(struct svm_test_fault_buffer *buffer,
-			  struct svm_test_fault_entry *entry)
+/* Hand a miss on, or park it. From then on the slot may be gone. */
+static void fault_hand_on(struct svm_test_fault_buffer *buffer,
+			  struct svm_test_slot *slot)
 {
-	struct svm_test_slot *slot = entry->slot;
-	struct svm_test_vm *vm = entry->vm;
 	int err;
 
-	if (vm->fault_pass == buffer->pass)
-		return false;
+	lockdep_assert_held(&buffer->handler_lock);
 
-	err = svm_test_svm_push_fault(vm, slot);
+	err = svm_test_svm_push_fault(slot->job->vm, slot);
 	if (err == -ENOSPC) {
-		vm->fault_pass = buffer->pass;
-		return false;
-	}
-
-	/* The slot belongs to the fault queue now, or else is to be answered. */
-	fault_free(buffer, entry);
-	if (err)
+		list_add_tail(&slot->link, &buffer->parked);
+		queue_delayed_work(buffer->wq, &buffer->retry, RETRY_DELAY);
+	} else if (err) {
 		svm_test_engine_fault_done(slot, err);
-	return true;
+	}
 }
 
 static void fault_unstall(struct svm_test_fault_buffer *buffer)
@@ -173,54 +165,56 @@ static void fault_unstall(struct svm_test_fault_buffer *buffer)
 		svm_test_engine_unstall(gpu->engines[i]);
 }
 
-static void fault_work(struct work_struct *work)
+static void fault_handler(struct work_struct *work)
+{
+	struct svm_test_fault_buffer *buffer =
+		container_of(work, struct svm_test_fault_buffer, handler);
+	unsigned int n = buffer->gpu->config.fault_entries;
+	struct svm_test_slot *slot;
+
+	/* What was posted meanwhile raised the interrupt again: leave it. */
+	scoped_guard(mutex, &buffer->handler_lock)
+		while (n-- && (slot = fault_take(buffer)))
+			fault_hand_on(buffer, slot);
+
+	fault_unstall(buffer);
+}
+
+static void fault_retry(struct work_struct *work)
 {
 	struct svm_test_fault_buffer *buffer =
 		container_of(to_delayed_work(work),
-			     struct svm_test_fault_buffer, work);
-	struct svm_test_fault_entry *entry, *next;
-	bool again, room = false;
-	LIST_HEAD(batch);
+			     struct svm_test_fault_buffer, retry);
+	struct svm_test_slot *slot, *next;
+	LIST_HEAD(parked);
 
-	spin_lock(&buffer->lock);
-	list_splice_init(&buffer->pending, &batch);
-	spin_unlock(&buffer->lock);
+	guard(mutex)(&buffer->handler_lock);
 
-	buffer->pass++;
-	list_for_each_entry_safe(entry, next, &batch, link)
-		room |= fault_hand_on(buffer, entry);
-
-	spin_lock(&buffer->lock);
-	again = !list_empty(&batch);
-	/* What stays was first, and is first again. */
-	list_splice(&batch, &buffer->pending);
-	spin_unlock(&buffer->lock);
-
-	if (again)
-		queue_delayed_work(buffer->wq, &buffer->work, 1);
-	if (room)
-		fault_unstall(buffer);
+	list_splice_init(&buffer->parked, &parked);
+	list_for_each_entry_safe(slot, next, &parked, link)
+		fault_hand_on(buffer, slot);
 }
 
-static void fault_cancel_pending(struct svm_test_fault_buffer *buffer,
-				 struct svm_test_vm *vm)
+/* Collect the misses of @vm that were not handed on. */
+static void fault_cancel(struct svm_test_fault_buffer *buffer,
+			 struct svm_test_vm *vm, struct list_head *cancelled)
 {
-	struct svm_test_fault_entry *entry, *next;
-	LIST_HEAD(cancelled);
+	struct svm_test_slot *slot, *next;
 
-	spin_lock(&buffer->lock);
-	list_for_each_entry_safe(entry, next, &buffer->pending, link)
-		if (entry->vm == vm)
-			list_move_tail(&entry->link, &cancelled);
-	spin_unlock(&buffer->lock);
+	guard(mutex)(&buffer->handler_lock);
 
-	list_for_each_entry_safe(entry, next, &cancelled, link) {
-		struct svm_test_slot *slot = entry->slot;
+	list_for_each_entry_safe(slot, next, &buffer->parked, link)
+		if (slot->job->vm == vm)
+			list_move_tail(&slot->link, cancelled);
 
-		fault_free(buffer, entry);
-		svm_test_engine_fault_done(slot, -ECANCELED);
+	guard(spinlock)(&buffer->lock);
+
+	list_for_each_entry_safe(slot, next, &buffer->pending, link) {
+		if (slot->job->vm != vm)
+			continue;
+		list_move_tail(&slot->link, cancelled);
+		buffer->used--;
 	}
-	fault_unstall(buffer);
 }
 
 /**
@@ -228,15 +222,19 @@ static void fault_cancel_pending(struct svm_test_fault_buffer *buffer,
  * @buffer: the fault buffer
  * @vm: address space, for which no engine posts any more
  *
- * On return nothing is handed on for @vm, or will be.
+ * On return nothing is handed on for @vm, or will be: what was on its way is
+ * handed on before this gets the lock, what was not is answered here.
  */
 void svm_test_fault_purge(struct svm_test_fault_buffer *buffer,
 			  struct svm_test_vm *vm)
 {
-	fault_cancel_pending(buffer, vm);
-	/* A pass may have had entries in hand, and have given them back. */
-	flush_delayed_work(&buffer->work);
-	fault_cancel_pending(buffer, vm);
+	struct svm_test_slot *slot, *next;
+	LIST_HEAD(cancelled);
+
+	fault_cancel(buffer, vm, &cancelled);
+	list_for_each_entry_safe(slot, next, &cancelled, link)
+		svm_test_engine_fault_done(slot, -ECANCELED);
+	fault_unstall(buffer);
 }
 
 /**
@@ -248,28 +246,26 @@ void svm_test_fault_purge(struct svm_test_fault_buffer *buffer,
 struct svm_test_fault_buffer *
 svm_test_fault_buffer_create(struct svm_test_device *gpu)
 {
-	unsigned int n = gpu->config.fault_entries, i;
 	struct svm_test_fault_buffer *buffer;
 
-	buffer = kvzalloc_flex(*buffer, entries, n);
+	buffer = kzalloc_obj(*buffer);
 	if (!buffer)
 		return NULL;
 
 	buffer->wq = alloc_workqueue("svm_test%u_fault", WQ_UNBOUND | WQ_HIGHPRI,
 				     1, gpu->index);
 	if (!buffer->wq) {
-		kvfree(buffer);
+		kfree(buffer);
 		return NULL;
 	}
 
 	buffer->gpu = gpu;
-	buffer->num_entries = n;
-	INIT_DELAYED_WORK(&buffer->work, fault_work);
+	INIT_WORK(&buffer->handler, fault_handler);
+	INIT_DELAYED_WORK(&buffer->retry, fault_retry);
+	mutex_init(&buffer->handler_lock);
+	INIT_LIST_HEAD(&buffer->parked);
 	spin_lock_init(&buffer->lock);
-	INIT_LIST_HEAD(&buffer->free);
 	INIT_LIST_HEAD(&buffer->pending);
-	for (i = 0; i < n; i++)
-		list_add_tail(&buffer->entries[i].link, &buffer->free);
 	return buffer;
 }
 
@@ -281,8 +277,9 @@ void svm_test_fault_buffer_destroy(struct svm_test_fault_buffer *buffer)
 {
 	if (!buffer)
 		return;
-	WARN_ON(!list_empty(&buffer->pending));
-	cancel_delayed_work_sync(&buffer->work);
+	WARN_ON(!list_empty(&buffer->pending) || !list_empty(&buffer->parked));
+	cancel_delayed_work_sync(&buffer->retry);
 	destroy_workqueue(buffer->wq);
-	kvfree(buffer);
+	mutex_destroy(&buffer->handler_lock);
+	kfree(buffer);
 }

@@ -14,7 +14,6 @@ svm_test_fault_buffer_create(struct svm_test_device *gpu);
 void svm_test_fault_buffer_destroy(struct svm_test_fault_buffer *buffer);
 
 unsigned int svm_test_fault_post(struct svm_test_fault_buffer *buffer,
-				 struct svm_test_vm *vm,
 				 struct svm_test_slot *slots, unsigned int n);
 bool svm_test_fault_has_room(struct svm_test_fault_buffer *buffer);
 void svm_test_fault_purge(struct svm_test_fault_buffer *buffer,

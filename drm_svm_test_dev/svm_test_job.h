@@ -36,6 +36,8 @@ struct svm_test_dep {
 struct svm_test_slot {
 	/** @job: the job; referenced while a fault is posted. */
 	struct svm_test_job *job;
+	/** @link: link in a list of the fault buffer, until it is handed on. */
+	struct list_head link;
 	/** @addr: the address. */
 	u64 addr;
 	/** @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both. */

@@ -14,8 +14,9 @@
  * The locks of the virtual GPU, outermost first. Locks in one line are never
  * held together.
  *
- * 1. svm_test_device.vms_lock, svm_test_vm.attach_lock: mutexes, held over
- *    calls of drm_svm. Never taken in a function that drm_svm calls.
+ * 1. svm_test_device.vms_lock, svm_test_vm.attach_lock, the handler_lock of
+ *    the fault buffer: mutexes, held over calls of drm_svm. Never taken in a
+ *    function that drm_svm calls.
  * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it.
  * 3. the locks of drm_svm
  * 4. the lock of a window of the page table; the lock of a TLB; the lock of

@@ -46,8 +46,6 @@ struct svm_test_vm {
 	struct xarray results;
 	/** @done: woken when a job ends. */
 	wait_queue_head_t done;
-	/** @fault_pass: see svm_test_fault.c, of its worker alone. */
-	u64 fault_pass;
 	/** @queues: one for each engine of the device. */
 	struct svm_test_queue queues[];
 };
