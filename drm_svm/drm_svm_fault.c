@@ -13,11 +13,11 @@
  *
  * A batch is sorted by page and cut into groups of one range. The faults of a
  * group, of whatever context, are served under the range's service_lock by
- * drm_svm_mirror_try(), window by window. A try that raced with the CPU is
- * repeated, with a growing pause, a bounded number of times; then all faults of
- * the group are answered as if they had been served: the GPU tries its accesses
- * again, and misses again, behind everybody else. So no storm of mapping changes
- * can make a job fail, and none can keep a worker.
+ * drm_svm_mirror_try(), window by window. A try that raced with the CPU, or that
+ * found mmap_lock taken, is repeated, with a growing pause, a bounded number of
+ * times; then all faults of the group are answered as if they had been served:
+ * the GPU tries its accesses again, and misses again, behind everybody else. So
+ * no storm of mapping changes can make a job fail, and none can keep a worker.
  */
 
 /* Tries of one fault, and the pause before the later ones. */
@@ -151,7 +151,7 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 	}
 }
 
-/* Answer a group; what has to wait for user space goes where it may. */
+/* Answer a group; what has to wait for its page goes where it may. */
 static void drm_svm_fault_finish_group(struct drm_svm *svm,
 				       struct drm_svm_fault_entry *entries,
 				       unsigned int n)

@@ -13,7 +13,7 @@
  * Every address space has a queue of its own, served by a few work items on one
  * unbound workqueue. A work item takes one batch, serves it, and goes to the
  * end of the workqueue: processes take turns, and one whose faults are slow
- * holds up nobody. Faults of all contexts share the queue, so that one walk of
+ * holds up no other. Faults of all contexts share the queue, so that one walk of
  * the CPU's page table serves every GPU that missed there.
  *
  * The first fault of an idle address space wakes one worker. While that one
@@ -91,17 +91,21 @@ static void drm_svm_queue_work(struct work_struct *work)
 
 /**
  * drm_svm_fault_queue_push() - hand a GPU fault to the workers
- * @ctx: the context that missed
+ * @ctx: the context that missed, attached
  * @fault: the fault; copied
  *
  * On success &drm_svm_context_ops.fault_done is called for it exactly once,
  * from another context, possibly before this returns.
  *
- * Context: any, hard interrupts included. The driver sees to it that no push
- * runs when drm_svm_context_detach() returns; one that runs beside it may fail.
+ * The driver ends its pushes before it calls drm_svm_context_detach(), which
+ * gives up the queue. A push that comes while detach still waits for faults is
+ * refused; one that comes later uses memory that is freed.
+ *
+ * Context: any, hard interrupts included.
  * Return: 0; -ENOSPC when the queue is full: keep the fault and push it again
- * later; -EINVAL for a fault without access; -EFAULT when the context is being
- * detached. After an error fault_done will not be called.
+ * later; -EINVAL for a fault without access, or with an unknown one; -EFAULT
+ * when the context is being detached. After an error fault_done will not be
+ * called.
  */
 int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault)

@@ -26,7 +26,7 @@
 #define DRM_SVM_BATCH_MAX	256U
 #define DRM_SVM_MAX_WORKERS	16U
 
-/* Threads of one address space that may wait for user space. */
+/* Threads of one address space that wait for pages. */
 #define DRM_SVM_MAX_WAITERS	16U
 
 enum drm_svm_stat {
@@ -99,7 +99,7 @@ struct drm_svm_fault_queue {
 	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
 };
 
-/* Faults that wait for user space; all of it under @lock. */
+/* Faults that wait for their page; all but the monitor under @lock. */
 struct drm_svm_waiters {
 	spinlock_t lock;
 	struct list_head pending;

@@ -20,9 +20,9 @@
  * Four objects. &struct drm_svm_device is a GPU that takes part. &struct
  * drm_svm is the address space of one process, shared by all GPUs that the
  * process uses; it is found by mm. &struct drm_svm_context is one GPU's view
- * of it: a GPU page table. &struct drm_svm_range is 2 MiB of the address
- * space, the unit of lookup, locking and notification; within it everything is
- * page-granular.
+ * of it: a GPU page table. &struct drm_svm_range is a window of PMD_SIZE of the
+ * address space, the unit of lookup, locking and notification; within it
+ * everything is page-granular.
  *
  * Data flows in one direction. A fault of the GPU goes into the queue of the
  * address space (drm_svm_fault_queue.c); a worker sorts and groups a batch
@@ -37,20 +37,26 @@
  *
  * Outermost first:
  *
- * 1. &drm_svm_range.service_lock, a mutex: one service at a time in a range.
- *    Memory is allocated under it, so it is never taken by a notifier
- * 2. mmap_lock, for reading; only tried, for its holder may wait for user
- *    space. Inside of it, a walk may wait for running invalidations to end
+ * 1. &drm_svm_range.service_lock, a mutex: one service at a time in a range,
+ *    and its creation and removal. Memory is allocated under it, so it is
+ *    never taken by a notifier
+ * 2. mmap_lock, for reading; workers only try it, for its holder may wait for
+ *    user space. Under it, the second walk of a try waits for the
+ *    invalidations of the mm that are under way
  * 3. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
  *    Taken by notifiers, that is, inside of reclaim: nothing that may reclaim
  *    is called under it
  * 4. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
- * The locks of the fault queue and of the waiting threads are innermost and
- * hold no other lock. There is no lock for all ranges or for all processes on
- * the fault path or in a notifier. Removal of a range's notifier waits for
- * running notifiers, so it is done with none of the locks held.
+ * The locks of the fault queue and of the waiting threads are innermost: no
+ * other lock of this list is taken under them. The threads that wait take
+ * mmap_lock with none of the locks held, and attach takes it for writing. The
+ * mutex of the table of address spaces belongs to attach and to the end of an
+ * address space, and none of the locks is taken under it. There is no lock for
+ * all ranges or for all processes on the fault path or in a notifier. Removal
+ * of a range's notifier waits for running notifiers, so it is done with none
+ * of the locks held.
  */
 
 /* Faults; and what may wait for them to end: removal, watching over waiters. */
@@ -62,7 +68,7 @@ module_param(track_dma, bool, 0444);
 MODULE_PARM_DESC(track_dma,
 		 "keep DMA addresses and undo each mapping, also where the DMA layer does not need it");
 
-/* Address spaces by mm, under the mutex; looked at by attach only. */
+/* Address spaces by mm, under the mutex; for attach and the last detach. */
 static DEFINE_MUTEX(drm_svm_spaces_lock);
 static DEFINE_HASHTABLE(drm_svm_spaces, 6);
 
@@ -194,9 +200,11 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
  * ops may be called from the first fault pushed until detach returns. The
  * driver serializes attach and detach of one context.
  *
- * Context: process context of the process whose memory is shared.
+ * Context: process context of the process whose memory is shared. Takes
+ * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space, -EINTR when a signal came, -ENOMEM.
+ * space, -EINTR when a signal is pending, -ENOMEM. After -EINTR and -ENOMEM it
+ * can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
@@ -258,11 +266,15 @@ static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
  * drm_svm_context_detach() - stop following
  * @ctx: the context; one that is not attached is left alone
  *
- * Faults that are queued or wait for user space are answered with -EFAULT. On
- * return the page table is empty, the TLBs are flushed, and no op is called any
- * more. Works after the process is gone.
+ * Faults that are queued, or that wait for their page, are answered with
+ * -EFAULT. One that waits where a signal does not reach it, as inside of a file
+ * system, is waited for. On return the page table is empty, the TLBs are flushed,
+ * and no op is called any more. Works after the process is gone.
  *
- * Context: process context, no lock held that an op takes.
+ * The driver stops what pushes faults first: no drm_svm_fault_queue_push() may
+ * run beside this, or later.
+ *
+ * Context: process context, no lock held that an op takes; not from fault_done().
  */
 void drm_svm_context_detach(struct drm_svm_context *ctx)
 {

@@ -27,10 +27,20 @@
  * would fill the whole hole around a missing page, so that a write to one page
  * would allocate all of the window; and it cannot be told not to wait.
  *
- * Nothing here waits for user space, nor for a mmap_lock that somebody holds who
- * does. A page whose fault may have to wait (for a userfaultfd handler, a FUSE
- * server, a disk, writeback) is reported as %DRM_SVM_MUST_WAIT, and a thread of
- * its own does the waiting.
+ * A try does not wait for a mmap_lock that is taken, as its holder may wait for
+ * user space. Nor does it wait for a page: one whose fault may have to is
+ * reported as %DRM_SVM_MUST_WAIT, and left to a thread (drm_svm_wait.c). These
+ * are
+ *
+ * - pages under userfaultfd
+ * - pages of a file that are not cached
+ * - the first write to a page of a shared file mapping: to make it writable is
+ *   for the file system, which may wait for its server or for writeback
+ * - anonymous pages whose swap-in is not over at once, and locked ones
+ *
+ * Memory of shmem and of hugetlbfs is brought in by the try itself, from swap
+ * too; and it waits for a page that is being migrated. What can still be held up
+ * from outside is the readahead that a cached page of a file asks for.
  */
 
 /* One window on its way through a try. */
@@ -434,10 +444,10 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  *
  * Context: process context, service_lock of @range held, a reference on the
  * users of the mm held. Takes mmap_lock for reading, if nobody is in the way.
- * Does not wait for user space.
  * Return: 0 when the first fault was answered (others may have been too): its
  * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
- * changes its mapping at the same time.
+ * changes its mapping at the same time, or when mmap_lock is taken. Another
+ * errno is the answer to the first fault.
  */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,

@@ -14,8 +14,8 @@
  * A range is a naturally aligned window of PMD_SIZE, made when a GPU faults
  * there first. It never splits, grows or merges. It goes when its memory was
  * unmapped (the notifier queues it, a work item looks whether a VMA is left),
- * when the limit of ranges is reached and nothing in it is mapped, or with its
- * address space.
+ * when the limit of ranges is reached and nothing in it is mapped (one worker at
+ * a time looks for some of those), or with its address space.
  *
  * Lookup is one load under RCU. Publication is the last step of creation, the
  * notifier included, so what is found is complete. The notifier can queue a

@@ -12,19 +12,23 @@
 #include "drm_svm_trace.h"
 
 /**
- * DOC: Waiting for user space
+ * DOC: Waiting for pages
  *
  * A page may take for ever to come: its userfaultfd handler never answers, its
- * FUSE server is stuck. Workers do not wait for such pages. A fault that has to
- * goes to a kernel thread, which does what the process itself would do, a CPU
- * fault that drops mmap_lock and waits, and then lets the GPU try its access
- * again: the page is present now, and the ordinary path maps it.
+ * FUSE server is stuck. Workers do not wait for such pages; which ones these
+ * are, drm_svm_mirror.c says. A fault that has to wait goes to a kernel thread,
+ * which does what the process itself would do, a CPU fault that drops mmap_lock
+ * and waits, and then lets the GPU try its access again: the page is present
+ * now, and the ordinary path maps it. So such a page costs a thread, made and
+ * ended, and a second fault of the GPU; that is cheap next to a disk, and dear
+ * for the writes to a shared file mapping, a page each.
  *
  * An address space has a bounded number of such threads; more faults wait for
  * one to be free. A thread may be killed, as the process may: by detach, and by
  * a monitor once nobody but these threads uses the mm. Without the latter a
  * fault that waits would keep the memory of a dead process for ever, where
- * another process holds the file open.
+ * another process holds the file open. A file system may wait where a signal
+ * does not reach; then the kill, and detach, wait with it, as a process would.
  */
 
 struct drm_svm_waiter {

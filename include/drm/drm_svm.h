@@ -86,10 +86,12 @@ struct drm_svm_run {
  * Addresses are virtual, in bytes, multiples of PAGE_SIZE; intervals are
  * half-open and never cross a range boundary (PMD_SIZE), but for the two TLB
  * functions, whose interval may be as wide as the address space. Calls for
- * different ranges run in parallel, so the driver locks its page table. A lock
- * taken in @unmap, @map, @query, @tlb_flush_start or @tlb_flush_wait must never
- * be held over an allocation that may reclaim, as all but the first run inside
- * of MMU notifiers.
+ * different ranges run in parallel, so the driver locks its page table.
+ *
+ * @map, @unmap, @query, @tlb_flush_start and @tlb_flush_wait run inside of MMU
+ * notifiers, or under a lock of drm_svm that MMU notifiers take; and these run
+ * inside of reclaim. So a lock that one of the five takes must never be held
+ * over an allocation that may reclaim, in @map_prepare neither.
  */
 struct drm_svm_context_ops {
 	/**
@@ -98,8 +100,14 @@ struct drm_svm_context_ops {
 	 *
 	 * Process context, only the range's service mutex held, which is not
 	 * taken in reclaim; may sleep and allocate with GFP_KERNEL, charged to
-	 * the process with GFP_KERNEL_ACCOUNT. Nothing undoes it but @unmap
-	 * and the driver's own tear-down.
+	 * the process with GFP_KERNEL_ACCOUNT.
+	 *
+	 * Comes before every sequence of @map calls, also where an earlier
+	 * call prepared the same interval; @map need not follow. What was
+	 * prepared has to stay until a @map in the range used it, or until an
+	 * @unmap of the whole range: @map does not come after that without a
+	 * new @map_prepare. Page tables that are empty and not promised in
+	 * this way may be freed.
 	 *
 	 * Returns 0 or -ENOMEM.
 	 */
@@ -109,15 +117,15 @@ struct drm_svm_context_ops {
 	 * @map: write the page-table entries of @n runs, the first at @start,
 	 * each next one where the last one ended.
 	 *
-	 * Replaces what was there. Cannot fail, must not allocate. Called
-	 * after @map_prepare of an interval that holds all of the runs.
+	 * Replaces what was there. Cannot fail, must not allocate. Called once
+	 * or more after @map_prepare of an interval that holds all of the runs.
 	 *
 	 * No flush follows. What is replaced without one is an entry for the
-	 * same page that becomes writable, or smaller leaves that become a
-	 * larger one: so an access that misses for want of permission has to
-	 * drop the TLB entry that it met, and walk again, before it faults;
-	 * hardware that cannot have leaves of two sizes for one address in its
-	 * TLB keeps the smaller ones here.
+	 * same page that becomes writable, smaller leaves that become a larger
+	 * one, or a larger one of which a part becomes writable. So an access
+	 * that misses for want of permission has to drop the TLB entry that it
+	 * met, and walk again, before it faults; and hardware that cannot have
+	 * leaves of two sizes for one address in its TLB flushes in here.
 	 */
 	void (*map)(struct drm_svm_context *ctx, u64 start,
 		    const struct drm_svm_run *runs, unsigned int n);
@@ -152,9 +160,11 @@ struct drm_svm_context_ops {
 	/**
 	 * @fault_done: a fault from drm_svm_fault_queue_push() is over.
 	 *
-	 * With @err 0 the access may be tried again (it may miss again, when
-	 * the CPU was faster); else it must be cancelled. Called exactly once
-	 * a pushed fault, from process context, with no lock held.
+	 * With @err 0 the access may be tried again; it may miss again, when
+	 * the CPU was faster, or when the page was waited for and is to be
+	 * mapped now. Else it must be cancelled. Called exactly once a pushed
+	 * fault, from process context, with no lock held. Must not call
+	 * drm_svm_context_detach(), which waits for it.
 	 */
 	void (*fault_done)(struct drm_svm_context *ctx,
 			   const struct drm_svm_fault *fault, int err);
@@ -163,7 +173,7 @@ struct drm_svm_context_ops {
 	 * @query: optional: add DRM_SVM_PAGE_ACCESSED, DRM_SVM_PAGE_DIRTY and
 	 * the leaf size to the state of the pages of [@start, @end).
 	 *
-	 * @state has one element a page. Must not sleep on an allocation.
+	 * @state has one element a page. Must not allocate.
 	 */
 	void (*query)(struct drm_svm_context *ctx, u64 start, u64 end,
 		      u32 *state);
@@ -207,10 +217,10 @@ struct drm_svm_context {
 		u64 done;
 	} flush;
 
-	/** @busy: faults that are queued or being served. */
+	/** @busy: faults that were pushed and are not answered yet. */
 	atomic_t busy;
 
-	/** @dead: no new faults; set once. */
+	/** @dead: being detached: no new faults. */
 	bool dead;
 };
 

@@ -45,19 +45,25 @@ extern "C" {
  * ENXIO        this file is not attached
  * ENOENT       no mapping (VMA) at the address
  * EACCES       the mapping does not allow this access
- * EFAULT       the address cannot be used: a guard region, a poisoned page, a
- *              truncated file, an unanswerable userfaultfd; the process is
- *              gone; or a pointer argument cannot be read or written
+ * EFAULT       the address cannot be used: outside of the shared window, a
+ *              guard region, a poisoned page, past the end of a file, a
+ *              userfaultfd with UFFD_USER_MODE_ONLY; the process is gone, or
+ *              the file is being closed; or a pointer argument cannot be read
+ *              or written
  * EOPNOTSUPP   memory of a kind that cannot be mirrored: device memory
- *              (VM_IO, VM_PFNMAP), secret memory, guest_memfd; or a machine
- *              whose DMA needs bounce buffers
+ *              (VM_IO, VM_PFNMAP, peer-to-peer pages), secret memory,
+ *              guest_memfd, shadow stacks
  * EAGAIN       raced with a change of the mapping; try again
  * EBUSY        best-effort work gave up
- * EINTR        a fatal signal is pending
+ * EINTR        a signal came, fatal or not: call again
  * ENOSPC       no device memory
- * ENOMEM       no system memory, or the limit of ranges is reached
+ * ENOMEM       no system memory, a page that the device's DMA cannot reach, or
+ *              the limit of ranges is reached
  * ENODEV       the device is unplugged
  * ============ ==============================================================
+ *
+ * EAGAIN, EBUSY and ENOSPC have their meaning, but nothing of this file returns
+ * them yet.
  */
 
 /**
@@ -66,6 +72,15 @@ extern "C" {
  * From then on the GPU resolves accesses through this file to addresses from
  * @out_va_start to @out_va_end the way the calling process would. A file
  * attaches once, for its life.
+ *
+ * The GPU's access differs from the process's own in this:
+ *
+ * - a stack does not grow: an address below its mapping is ENOENT
+ * - protection keys are not looked at
+ * - a mapping without PROT_READ is EACCES, also for a write
+ * - a userfaultfd with UFFD_USER_MODE_ONLY is not asked: EFAULT
+ * - a shadow stack cannot even be read: EOPNOTSUPP
+ * - where the process would get a signal, the job that made the access fails
  */
 struct drm_svm_attach {
 	/** @flags: must be zero. */
@@ -149,8 +164,10 @@ struct drm_svm_query {
 /**
  * struct drm_svm_counters - what happened in one shared address space so far
  *
- * Counts are of this file alone and never decrease; the gauges at the end are
- * the state of the moment. Only the owner of the address space may read them.
+ * Counts are of this file alone and never decrease; what was done once for
+ * several files of the process, a batch or a walk, is counted for one of them.
+ * The gauges at the end are the state of the moment. Only the owner of the
+ * address space may read them.
  */
 struct drm_svm_counters {
 	/** @flags: must be zero. */
@@ -168,10 +185,10 @@ struct drm_svm_counters {
 	/** @out_batches: batches in which faults were served. */
 	__u64 out_batches;
 
-	/** @out_retries: tries that raced with the CPU and were repeated. */
+	/** @out_retries: tries that met a change of the CPU's mapping. */
 	__u64 out_retries;
 
-	/** @out_waits: faults handed to a thread that may wait for user space. */
+	/** @out_waits: faults handed to a thread, as their page may take long. */
 	__u64 out_waits;
 
 	/** @out_failed: faults answered with an error. */
@@ -195,7 +212,7 @@ struct drm_svm_counters {
 	/** @out_cur_pages: gauge: pages mapped now. */
 	__u64 out_cur_pages;
 
-	/** @out_cur_ranges: gauge: ranges of the address space now. */
+	/** @out_cur_ranges: gauge: ranges of the address space, of all files. */
 	__u64 out_cur_ranges;
 
 	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for undo. */
