@@ -19,7 +19,7 @@ help:
 	@echo '  shell            a shell in the virtual machine'
 	@echo '  clean            remove what was built for this checkout'
 	@echo '  distclean        remove the whole cache'
-	@echo 'For the kernel that this machine runs (6.13 or newer, no root for the first):'
+	@echo 'For the kernel that this machine runs (Linux 7.2; both as the same user):'
 	@echo '  modules KDIR=/lib/modules/$$(uname -r)/build'
 	@echo '  modules_install  [KDIR=...] [INSTALL_MOD_PATH=...]'
 	@echo 'Variables:'
