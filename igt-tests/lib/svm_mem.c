@@ -407,6 +407,20 @@ bool svm_cgroup_set(const char *file, const char *value)
 	return svm_sys_write(path, value);
 }
 
+uint64_t svm_cgroup_stat(const char *field)
+{
+	char path[128], text[8192], *line;
+	size_t len = strlen(field);
+
+	snprintf(path, sizeof(path), "%s/memory.stat", cgroup_dir);
+	igt_assert(read_text(path, text, sizeof(text)));
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, field, len) && line[len] == ' ')
+			return strtoull(line + len, NULL, 10);
+	igt_require_f(false, "memory.stat has no %s\n", field);
+	return 0;
+}
+
 void svm_cgroup_enter(void)
 {
 	snprintf(cgroup_dir, sizeof(cgroup_dir), "/sys/fs/cgroup/svm-%d", getpid());

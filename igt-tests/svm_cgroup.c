@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Whose memory is it: what the kernel allocates because a GPU uses the memory of
+ * a process counts as the process's own, in its memory cgroup. Threads of the
+ * kernel do the work, and theirs is no cgroup, so this takes care.
+ */
+
+#include <sys/mman.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_mem.h"
+
+IGT_TEST_DESCRIPTION("What the GPU causes is charged to the cgroup of the process.");
+
+#define RANGES		256
+
+/* Smallest size of what the helper layer and the driver keep of a range */
+#define RANGE_BYTES	256
+
+/* How long the kernel may keep numbers for itself */
+#define SETTLE_MS	10000
+
+static void *mmap_sparse(void)
+{
+	void *map = mmap(NULL, RANGES * svm_range_size(), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	igt_assert(map != MAP_FAILED);
+	madvise(map, RANGES * svm_range_size(), MADV_NOHUGEPAGE);
+	return map;
+}
+
+static void gpu_read_sparse(int fd, const void *map)
+{
+	svm_gpu_touch(fd, map, RANGES * svm_range_size(), svm_range_size(), false);
+}
+
+/* The CPU had all pages before, so its page tables do not grow */
+static void charge_ranges(int fd)
+{
+	char *map = mmap_sparse();
+	uint64_t slab, kernel;
+
+	svm_cgroup_enter();
+	for (size_t i = 0; i < RANGES; i++)
+		(void)READ_ONCE(map[i * svm_range_size()]);
+	slab = svm_cgroup_stat("slab");
+	kernel = svm_cgroup_stat("kernel");
+	gpu_read_sparse(fd, map);
+	igt_assert(svm_until(svm_cgroup_stat("slab") >= slab + RANGES * RANGE_BYTES,
+			     SETTLE_MS));
+	/* a page of the GPU's page table each */
+	igt_assert(svm_until(svm_cgroup_stat("kernel") >= kernel + RANGES * svm_page_size(),
+			     SETTLE_MS));
+
+	munmap(map, RANGES * svm_range_size());
+	igt_assert(svm_until(svm_cgroup_stat("slab") < slab + RANGES * RANGE_BYTES,
+			     SETTLE_MS));
+	svm_cgroup_leave();
+}
+
+/* The CPU's page tables, when it is the GPU that needs them first */
+static void charge_tables(int fd)
+{
+	void *map = mmap_sparse();
+	uint64_t tables;
+
+	svm_cgroup_enter();
+	tables = svm_cgroup_stat("pagetables");
+	gpu_read_sparse(fd, map);
+	igt_assert(svm_until(svm_cgroup_stat("pagetables") >=
+			     tables + RANGES * svm_page_size(), SETTLE_MS));
+	munmap(map, RANGES * svm_range_size());
+	svm_cgroup_leave();
+}
+
+static void charge_anon(int fd)
+{
+	size_t size = svm_range_size();
+	void *map = svm_mmap_small(size);
+	uint64_t anon;
+
+	svm_cgroup_enter();
+	anon = svm_cgroup_stat("anon");
+	svm_gpu_fill(fd, map, size, 1);
+	igt_assert(svm_until(svm_cgroup_stat("anon") >= anon + size / 2, SETTLE_MS));
+	munmap(map, size);
+	svm_cgroup_leave();
+}
+
+/*
+ * A thread that may wait for the disk reads the pages of a file. It is to read all
+ * of them, so nothing is read ahead.
+ */
+static void charge_file(int fd)
+{
+	size_t size = svm_range_size() / 2;
+	int file = svm_tmpfile(svm_scratch_dir(), size);
+	struct drm_svm_counters c;
+	uint64_t cached;
+	void *map;
+
+	map = svm_mmap_fd(file, size, MAP_SHARED);
+	igt_assert(!madvise(map, size, MADV_RANDOM));
+	svm_cgroup_enter();
+	cached = svm_cgroup_stat("file");
+	svm_gpu_touch(fd, map, size, svm_page_size(), false);
+	svm_counters(fd, &c);
+	igt_assert_lt_u64(0, c.out_waits);
+	igt_assert(svm_until(svm_cgroup_stat("file") >= cached + size / 4 * 3, SETTLE_MS));
+	munmap(map, size);
+	close(file);
+	svm_cgroup_leave();
+}
+
+static const struct svm_case cases[] = {
+	{ "ranges", "Ranges and the GPU's page tables are charged to the process.",
+	  charge_ranges },
+	{ "page-tables", "Page tables that the GPU needs first are charged to the process.",
+	  charge_tables },
+	{ "anon", "Pages that the GPU writes first are charged to the process.", charge_anon },
+	{ "file", "Pages that the GPU reads from disk are charged to the process.",
+	  charge_file },
+};
+
+igt_main
+{
+	svm_cases(cases);
+}
