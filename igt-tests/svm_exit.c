@@ -469,6 +469,46 @@ static void test_orphan(void)
 	assert_unloads();
 }
 
+/*
+ * The owner is dead, one process holds its file and its userfaultfd open and
+ * serves neither: its memory is freed all the same. Shared writable mappings of
+ * a memfd keep it from being sealed, so the seal tells.
+ */
+static void test_orphan_held(void)
+{
+	int sock[2], memfd = memfd_create("svm", MFD_ALLOW_SEALING), fd, uffd;
+	size_t size = svm_page_size();
+	pid_t pid;
+
+	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+	igt_assert_eq(ftruncate(memfd, size), 0);
+	pid = svm_fork();
+	if (!pid) {
+		void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+		fd = svm_open_attached();
+		igt_assert(map != MAP_FAILED);
+		svm_gpu_touch(fd, map, size, size, true);
+		svm_send_fd(sock[1], pend_faults(fd));
+		svm_send_fd(sock[1], fd);
+		for (;;)
+			pause();
+	}
+	uffd = svm_receive_fd(sock[0]);
+	fd = svm_receive_fd(sock[0]);
+	igt_assert_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	kill(pid, SIGKILL);
+	igt_assert_eq(svm_reap(30), 128 + SIGKILL);
+	igt_assert(svm_until(!fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE), 10000));
+	assert_device_fine();
+	close(fd);
+	close(uffd);
+	close(memfd);
+	close(sock[0]);
+	close(sock[1]);
+	assert_unloads();
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -490,6 +530,8 @@ static const struct {
 	  "A fault that waited for user space sees that its page was unmapped." },
 	{ "uffd-orphan", test_orphan,
 	  "A file with faults that nobody answers outlives its process." },
+	{ "uffd-orphan-held", test_orphan_held,
+	  "Faults that nobody answers do not keep the memory of a dead process." },
 	{ "blocked-neighbour", test_blocked_neighbour,
 	  "Faults that wait for user space hold up no other process." },
 	{ "blocked-flood", test_blocked_flood,
