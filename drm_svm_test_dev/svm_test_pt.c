@@ -11,6 +11,12 @@
  * of one permission; a group is tagged as a whole or not at all, and is split
  * by dropping its tags.
  *
+ * That holds for whoever has the lock. A walker may meet the first entries of
+ * a group whose others are not written yet, and its TLB then translates all of
+ * it. This is right only because a map cannot fail half way, and because an
+ * invalidation of any page of the group waits for the map to end. Where a map
+ * can fail, the tag has to be set last.
+ *
  * Writers. svm_test_pt_prepare() allocates, everything else does not. A window
  * is changed under a spinlock chosen by its address, so that different windows
  * hardly wait for each other. The lock is taken in MMU notifiers; no
@@ -19,8 +25,10 @@
  * Walkers are the engines: lock-free, under RCU. They set the accessed and the
  * dirty bit of an entry by compare-and-exchange, which fails when the entry
  * was changed or cleared meanwhile; so no bit is set in an entry that is gone.
- * Directories live as long as the page table. A table may be taken away when
- * its whole window was unmapped, and is freed after a grace period.
+ * Directories live as long as the page table. A table is taken away when its
+ * last entry is unmapped, and is freed after a grace period; one that was
+ * promised to a map stays, and if that map never comes, because its range went
+ * meanwhile, it stays until there is another one or the page table goes.
  *
  * A walker that meets a split or a merge half way can find nothing where
  * something is mapped. It looks twice before it calls that a fault.
@@ -392,7 +400,11 @@ static void leaf_set(struct svm_test_window *window,
  * @start: first address
  * @run: what to map there; ends in the same window
  *
- * Leaves are as large as the alignment of both addresses allows.
+ * Leaves are as large as the alignment of both addresses allows. Nothing is
+ * flushed, also where one page of a larger leaf becomes writable and the leaf
+ * is split for it: a TLB may hold the old leaf beside the new one. Both
+ * translate alike, a lookup does not stop at the one that permits less, and a
+ * flush of any page of the leaf drops it whatever its size is.
  */
 void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 		     const struct drm_svm_run *run)
@@ -440,19 +452,19 @@ static void window_clear(struct svm_test_pt *pt, struct svm_test_window *window,
 			 u64 start, u64 end)
 {
 	struct svm_test_table *table = table_locked(pt, window, start);
-	bool whole = end - start == BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT);
 	unsigned int first = pt_index(start, 0);
 
 	if (!table)
 		return;
 
-	if (whole)
+	if (end - start == BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT))
 		atomic64_set(&window->leaf, 0);
 	else
 		large_split(window, table);
 	table_clear(table, first, first + ((end - start) >> PAGE_SHIFT));
 
-	if (whole && !table->prepared) {
+	/* There is no large leaf any more, so this means an empty window. */
+	if (!table->valid && !table->prepared) {
 		RCU_INIT_POINTER(window->table, NULL);
 		call_rcu(&table->rcu, table_free_rcu);
 	}

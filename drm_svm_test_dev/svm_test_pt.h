@@ -2,7 +2,7 @@
 #ifndef _SVM_TEST_PT_H_
 #define _SVM_TEST_PT_H_
 
-#include <linux/sizes.h>
+#include <linux/pgtable.h>
 #include <linux/types.h>
 
 struct drm_svm_run;
