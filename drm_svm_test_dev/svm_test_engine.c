@@ -58,7 +58,7 @@ struct svm_test_engine {
 	unsigned int load;
 	/* @wait: where the thread waits for @runnable */
 	wait_queue_head_t wait;
-	/* @idle: woken when a job left its queue */
+	/* @idle: woken when a queue may have become empty */
 	wait_queue_head_t idle;
 };
 
@@ -100,7 +100,7 @@ static struct svm_test_queue *engine_pick(struct svm_test_engine *engine)
 	return queue;
 }
 
-/* Give the queue back after a time slice; the job stays first in it. */
+/* Give the queue back; what is first in it is served at another time. */
 static void engine_yield(struct svm_test_engine *engine,
 			 struct svm_test_queue *queue)
 {
@@ -110,22 +110,43 @@ static void engine_yield(struct svm_test_engine *engine,
 	queue_update_locked(engine, queue);
 }
 
-/* Give the queue back without its first job, which is over. */
+/* End the first job of a queue that the engine works on. */
 static void engine_retire(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue,
 			  struct svm_test_job *job)
 {
 	svm_test_job_complete(job);
 
 	spin_lock_irq(&engine->lock);
 	list_del_init(&job->link);
-	engine->load--;
-	queue->running = false;
-	queue_update_locked(engine, queue);
+	WRITE_ONCE(engine->load, engine->load - 1);
 	spin_unlock_irq(&engine->lock);
 
-	/* The queue, and its address space, may be gone from here on. */
 	svm_test_job_put(job);
+}
+
+static struct svm_test_job *engine_first(struct svm_test_engine *engine,
+					 struct svm_test_queue *queue)
+{
+	/* Others only append while the queue is marked as running. */
+	guard(spinlock_irq)(&engine->lock);
+
+	return queue_first(queue);
+}
+
+/* End all jobs of a queue that is closing, so that whoever closes can go on. */
+static void engine_cancel(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue)
+{
+	struct svm_test_job *job;
+
+	while ((job = engine_first(engine, queue))) {
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED,
+				  -ECANCELED, 0);
+		engine_retire(engine, job);
+		cond_resched();
+	}
+	engine_yield(engine, queue);
+	/* The queue, and its address space, may be gone from here on. */
 	wake_up_all(&engine->idle);
 }
 
@@ -174,15 +195,9 @@ static void engine_miss(struct svm_test_engine *engine,
 }
 
 /* What keeps a job from going on; true when it has failed. */
-static bool job_check(struct svm_test_queue *queue, struct svm_test_job *job)
+static bool job_check(struct svm_test_job *job)
 {
 	int err;
-
-	if (READ_ONCE(queue->closing)) {
-		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED,
-				  -ECANCELED, 0);
-		return true;
-	}
 
 	err = svm_test_job_deps_error(job);
 	if (err) {
@@ -211,7 +226,7 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 	unsigned int n = engine->gpu->config.timeslice;
 	enum svm_test_step step;
 
-	if (job_check(queue, job))
+	if (job_check(job))
 		return SVM_TEST_STEP_DONE;
 
 	do {
@@ -225,12 +240,12 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 static void engine_serve(struct svm_test_engine *engine,
 			 struct svm_test_queue *queue)
 {
-	struct svm_test_job *job;
+	struct svm_test_job *job = engine_first(engine, queue);
 
-	/* Others only append while the queue is marked as running. */
-	spin_lock_irq(&engine->lock);
-	job = queue_first(queue);
-	spin_unlock_irq(&engine->lock);
+	if (READ_ONCE(queue->closing)) {
+		engine_cancel(engine, queue);
+		return;
+	}
 
 	switch (engine_slice(engine, queue, job)) {
 	case SVM_TEST_STEP_MORE:
@@ -240,7 +255,10 @@ static void engine_serve(struct svm_test_engine *engine,
 		engine_miss(engine, queue, job);
 		break;
 	case SVM_TEST_STEP_DONE:
-		engine_retire(engine, queue, job);
+		engine_retire(engine, job);
+		engine_yield(engine, queue);
+		/* It may be closing, and empty now. */
+		wake_up_all(&engine->idle);
 		break;
 	}
 }
@@ -273,7 +291,7 @@ void svm_test_engine_submit(struct svm_test_job *job)
 	guard(spinlock_irq)(&engine->lock);
 
 	list_add_tail(&job->link, &job->queue->jobs);
-	engine->load++;
+	WRITE_ONCE(engine->load, engine->load + 1);
 	queue_update_locked(engine, job->queue);
 }
 
@@ -406,7 +424,8 @@ static bool queue_is_idle(struct svm_test_engine *engine,
  * @engine: the engine of the queue
  * @queue: the queue, which was closed
  *
- * Short: a job is cancelled within a unit of work, whatever it waits for.
+ * Short: the engine comes to the queue after a time slice of each other queue at
+ * most, whatever the first job waits for, and then cancels all jobs in one go.
  */
 void svm_test_queue_wait_idle(struct svm_test_engine *engine,
 			      struct svm_test_queue *queue)

@@ -179,27 +179,31 @@ static unsigned int submit_engine(const struct svm_test_submission *sub)
 	return best;
 }
 
-/* Enter the job into the table of results, unless nobody wants its result. */
-static int submit_add_result_locked(struct svm_test_submission *sub)
+/*
+ * Count the job, and enter it into the table of results unless nobody wants its
+ * result: it counts until it ends, or else until its result is fetched.
+ */
+static int submit_add_locked(struct svm_test_submission *sub)
 {
 	struct svm_test_vm *vm = sub->vm;
 	int err;
 
 	lockdep_assert_held(&vm->submit_lock);
 
-	sub->args->out_job = 0;
-	if (sub->args->flags & DRM_SVM_TEST_SUBMIT_NO_RESULT)
-		return 0;
-	if (vm->num_results >= SVM_TEST_MAX_JOBS)
+	if (atomic_read(&vm->num_jobs) >= SVM_TEST_MAX_JOBS)
 		return -EBUSY;
 
-	err = xa_insert(&vm->results, vm->last_job + 1, sub->job, GFP_KERNEL);
-	if (err)
-		return err;
-
-	svm_test_job_get(sub->job);
-	vm->num_results++;
-	sub->args->out_job = ++vm->last_job;
+	sub->args->out_job = 0;
+	sub->job->fetch = !(sub->args->flags & DRM_SVM_TEST_SUBMIT_NO_RESULT);
+	if (sub->job->fetch) {
+		err = xa_insert(&vm->results, vm->last_job + 1, sub->job,
+				GFP_KERNEL);
+		if (err)
+			return err;
+		svm_test_job_get(sub->job);
+		sub->args->out_job = ++vm->last_job;
+	}
+	atomic_inc(&vm->num_jobs);
 	return 0;
 }
 
@@ -234,7 +238,7 @@ static int submit_publish(struct svm_test_submission *sub)
 
 	job->engine = vm->gpu->engines[index];
 	job->queue = &vm->queues[index];
-	err = submit_add_result_locked(sub);
+	err = submit_add_locked(sub);
 	if (err)
 		return err;
 
@@ -343,7 +347,7 @@ static int wait_fetch(struct svm_test_vm *vm, u64 id, struct svm_test_job *job)
 
 	if (xa_cmpxchg(&vm->results, id, job, NULL, GFP_KERNEL) != job)
 		return -ENOENT;
-	vm->num_results--;
+	atomic_dec(&vm->num_jobs);
 	svm_test_job_put(job);
 	return 0;
 }

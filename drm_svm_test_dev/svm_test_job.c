@@ -245,6 +245,8 @@ void svm_test_job_complete(struct svm_test_job *job)
 		dma_fence_remove_callback(job->deps[i].fence,
 					  &job->deps[i].cb);
 	job_free_input(job);
+	if (!job->fetch)
+		atomic_dec(&job->vm->num_jobs);
 
 	if (!job->status)
 		job->status = DRM_SVM_TEST_STATUS_OK;

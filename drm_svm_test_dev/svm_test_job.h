@@ -81,6 +81,8 @@ struct svm_test_job {
 	struct svm_test_queue *queue;
 	/** @link: link in svm_test_queue.jobs, under the lock of @engine. */
 	struct list_head link;
+	/** @fetch: its result will be fetched, it counts until then. */
+	bool fetch;
 	/** @fence: signals when the job ends. */
 	struct dma_fence *fence;
 

@@ -2,6 +2,7 @@
 #ifndef _SVM_TEST_VM_H_
 #define _SVM_TEST_VM_H_
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
@@ -35,13 +36,14 @@ struct svm_test_vm {
 	struct list_head link;
 	/**
 	 * @submit_lock: orders submissions, so that fences of a queue have
-	 * growing numbers; protects the fields up to @results.
+	 * growing numbers; protects the fields up to @results, and no job is
+	 * added to @num_jobs without it.
 	 */
 	struct mutex submit_lock;
 	/** @last_job: number of the last job. */
 	u64 last_job;
-	/** @num_results: results that were not fetched. */
-	unsigned int num_results;
+	/** @num_jobs: jobs that did not end, or whose result is to be fetched. */
+	atomic_t num_jobs;
 	/** @results: jobs whose result can be fetched, by number. */
 	struct xarray results;
 	/** @done: woken when a job ends. */

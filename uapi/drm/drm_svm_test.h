@@ -68,7 +68,10 @@ struct drm_svm_test_info {
 	/** @out_max_cmds: the most commands of one job. */
 	__u32 out_max_cmds;
 
-	/** @out_max_jobs: the most jobs of a file whose result is not fetched. */
+	/**
+	 * @out_max_jobs: the most jobs of a file that did not end, or whose
+	 * result is not fetched yet.
+	 */
 	__u32 out_max_jobs;
 
 	/** @out_max_syncs: the most in-syncs, and the most out-syncs, of a job. */
@@ -213,7 +216,8 @@ struct drm_svm_test_sync {
  * struct drm_svm_test_submit - run commands, asynchronously
  *
  * Errors besides those of drm_svm.h: ENOENT, a syncobj handle is unknown or
- * an in-sync has no fence; EBUSY, too many jobs whose result was not fetched.
+ * an in-sync has no fence; EBUSY, the file has out_max_jobs jobs that
+ * did not end, or whose result is to be fetched.
  */
 struct drm_svm_test_submit {
 	/** @cmds: pointer to an array of struct drm_svm_test_cmd. */
