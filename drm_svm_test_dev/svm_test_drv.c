@@ -76,8 +76,6 @@ static int svm_test_ioctl_query(struct drm_device *drm, void *data,
 {
 	struct svm_test_vm *vm = file->driver_priv;
 
-	if (!svm_test_vm_is_attached(vm))
-		return -ENXIO;
 	return drm_svm_ioctl_query(&vm->ctx, data);
 }
 
@@ -86,8 +84,6 @@ static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 {
 	struct svm_test_vm *vm = file->driver_priv;
 
-	if (!svm_test_vm_is_attached(vm))
-		return -ENXIO;
 	return drm_svm_ioctl_counters(&vm->ctx, data);
 }
 

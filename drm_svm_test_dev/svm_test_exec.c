@@ -292,8 +292,6 @@ int svm_test_ioctl_submit(struct drm_device *drm, void *data,
 	err = submit_check(sub.vm, sub.args);
 	if (err)
 		return err;
-	if (!svm_test_vm_is_attached(sub.vm))
-		return -ENXIO;
 	err = drm_svm_context_check_mm(&sub.vm->ctx);
 	if (err)
 		return err;

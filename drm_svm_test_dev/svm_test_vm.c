@@ -84,8 +84,8 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
  * @vm: address space
  * @args: the ioctl's payload
  *
- * Return: 0, -EEXIST, or an error of drm_svm_ioctl_attach(), after which it can
- * be tried again.
+ * Return: 0, or an error of drm_svm_ioctl_attach(), after which it can be tried
+ * again unless it is -EEXIST.
  */
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 {
@@ -94,32 +94,14 @@ int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 
 	guard(mutex)(&vm->attach_lock);
 
-	if (vm->attached)
-		return -EEXIST;
-
-	memset(&vm->ctx, 0, sizeof(vm->ctx));
 	err = drm_svm_ioctl_attach(&vm->ctx, &gpu->sdev, &svm_test_context_ops,
 				   args);
 	if (err)
 		return err;
 
-	/* Pairs with svm_test_vm_is_attached() */
-	smp_store_release(&vm->attached, true);
 	scoped_guard(mutex, &gpu->vms_lock)
 		list_add_tail(&vm->link, &gpu->vms);
 	return 0;
-}
-
-/**
- * svm_test_vm_is_attached() - can the context be used?
- * @vm: address space
- *
- * Return: whether svm_test_vm_attach() has succeeded.
- */
-bool svm_test_vm_is_attached(const struct svm_test_vm *vm)
-{
-	/* Pairs with svm_test_vm_attach() */
-	return smp_load_acquire(&vm->attached);
 }
 
 static void vm_cancel_jobs(struct svm_test_vm *vm)
@@ -148,7 +130,8 @@ static void vm_free_results(struct svm_test_vm *vm)
  * @vm: address space of a file that is closed
  *
  * In the order of who uses what: jobs post faults, faults in the buffer go to
- * drm_svm, drm_svm changes the page table.
+ * drm_svm, drm_svm changes the page table. Each step does nothing for a file
+ * that never attached.
  */
 void svm_test_vm_destroy(struct svm_test_vm *vm)
 {
@@ -159,8 +142,7 @@ void svm_test_vm_destroy(struct svm_test_vm *vm)
 
 	vm_cancel_jobs(vm);
 	svm_test_fault_purge(gpu->faults, vm);
-	if (vm->attached)
-		drm_svm_context_detach(&vm->ctx);
+	drm_svm_context_detach(&vm->ctx);
 
 	vm_free_results(vm);
 	svm_test_pt_destroy(vm->pt);

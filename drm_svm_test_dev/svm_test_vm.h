@@ -22,7 +22,7 @@ struct svm_test_pt;
 struct svm_test_vm {
 	/** @gpu: the device. */
 	struct svm_test_device *gpu;
-	/** @ctx: the shared address space, once @attached. */
+	/** @ctx: the shared address space, once the file is attached. */
 	struct drm_svm_context ctx;
 	/** @pt: the page table. */
 	struct svm_test_pt *pt;
@@ -30,8 +30,6 @@ struct svm_test_vm {
 	struct svm_test_asid asid;
 	/** @attach_lock: one attempt to attach at a time. */
 	struct mutex attach_lock;
-	/** @attached: set once, with release semantics, when @ctx may be used. */
-	bool attached;
 	/** @link: link in svm_test_device.vms, under its lock. */
 	struct list_head link;
 	/**
@@ -61,6 +59,5 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu);
 void svm_test_vm_destroy(struct svm_test_vm *vm);
 
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args);
-bool svm_test_vm_is_attached(const struct svm_test_vm *vm);
 
 #endif
