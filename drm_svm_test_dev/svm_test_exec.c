@@ -9,16 +9,16 @@
  * can fail. The lock makes the order of fences that of the jobs in the queue.
  */
 
+#include <linux/dma-fence-chain.h>
 #include <linux/hrtimer.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 #include <drm/drm_syncobj.h>
-#include <linux/dma-fence-chain.h>
 
 #include "svm_test_cmd.h"
 #include "svm_test_device.h"
@@ -170,7 +170,8 @@ static unsigned int submit_engine(const struct svm_test_submission *sub)
 	unsigned int best = 0, i;
 
 	if (sub->args->engine != DRM_SVM_TEST_ENGINE_ANY)
-		return sub->args->engine;
+		return array_index_nospec(sub->args->engine,
+					  gpu->config.engines);
 
 	for (i = 1; i < gpu->config.engines; i++)
 		if (svm_test_engine_load(gpu->engines[i]) <
@@ -252,7 +253,7 @@ static int submit_publish(struct svm_test_submission *sub)
 
 static int submit_steps(struct svm_test_submission *sub)
 {
-	int err, index;
+	int err;
 
 	err = submit_alloc(sub);
 	if (!err)
@@ -261,14 +262,7 @@ static int submit_steps(struct svm_test_submission *sub)
 		err = submit_find_in_syncs(sub);
 	if (!err)
 		err = submit_find_out_syncs(sub);
-	if (err)
-		return err;
-
-	if (!drm_dev_enter(&sub->vm->gpu->drm, &index))
-		return -ENODEV;
-	err = submit_publish(sub);
-	drm_dev_exit(index);
-	return err;
+	return err ?: submit_publish(sub);
 }
 
 /**
@@ -304,9 +298,6 @@ int svm_test_ioctl_submit(struct drm_device *drm, void *data,
 static struct svm_test_job *wait_lookup(struct svm_test_vm *vm, u64 id)
 {
 	struct svm_test_job *job;
-
-	if (id != (unsigned long)id)
-		return NULL;
 
 	xa_lock(&vm->results);
 	job = xa_load(&vm->results, id);

@@ -40,10 +40,10 @@ struct svm_test_vm {
 	struct mutex submit_lock;
 	/** @last_job: number of the last job. */
 	u64 last_job;
-	/** @num_jobs: jobs that did not end, or whose result is to be fetched. */
-	atomic_t num_jobs;
 	/** @results: jobs whose result can be fetched, by number. */
 	struct xarray results;
+	/** @num_jobs: jobs that did not end, or whose result is to be fetched. */
+	atomic_t num_jobs;
 	/** @done: woken when a job ends. */
 	wait_queue_head_t done;
 	/** @queues: one for each engine of the device. */
