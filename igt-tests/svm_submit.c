@@ -374,8 +374,13 @@ static void test_no_result(int fd)
 	probe_init(&probe);
 	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
 	probe.args.engine = 0;
-	for (uint32_t i = 0; i < info.out_max_jobs + 3; i++)
-		igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
+	for (uint32_t i = 0; i < info.out_max_jobs + 3; i++) {
+		int err;
+
+		/* Those that did not end yet count */
+		igt_assert(svm_until((err = __svm_submit_ioctl(fd, &probe.args)) != -EBUSY, 20000));
+		igt_assert_eq(err, 0);
+	}
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 3, 20000));
 
 	/* Neither a running one nor one that is over can be waited for */
@@ -385,6 +390,27 @@ static void test_no_result(int fd)
 	svm_spin_stop(&spin);
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 4, 10000));
 	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
+	probe_fini(&probe);
+}
+
+/* Jobs whose result nobody wants are limited as well, until they end */
+static void test_no_result_cap(int fd)
+{
+	struct drm_svm_test_info info;
+	struct probe probe;
+	struct svm_spin spin;
+
+	svm_info(fd, &info);
+	probe_init(&probe);
+	svm_spin_start(&spin, fd, 0);
+	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
+	probe.args.engine = 0;
+	for (uint32_t i = 1; i < info.out_max_jobs; i++)
+		igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
+	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), -EBUSY);
+	svm_spin_stop(&spin);
+	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs - 1, 20000));
+	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
 	probe_fini(&probe);
 }
 
@@ -438,7 +464,9 @@ static const struct {
 	{ "result-cap", test_result_cap,
 	  "The number of results that nobody fetches is limited." },
 	{ "no-result", test_no_result,
-	  "Jobs without a result are not limited and cannot be waited for." },
+	  "Jobs without a result are forgotten when they end and cannot be waited for." },
+	{ "no-result-cap", test_no_result_cap,
+	  "The number of jobs that did not end is limited, whoever wants their results." },
 	{ "close-queued", test_close_queued,
 	  "Closing a file cancels what it has queued." },
 };
