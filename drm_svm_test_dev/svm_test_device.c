@@ -90,7 +90,7 @@ device_alloc(struct faux_device *faux, const struct drm_driver *driver,
 	return gpu;
 }
 
-/* Everything between a device on the bus and one that programs can open */
+/* Everything between a device on the bus and one that can be registered */
 static struct svm_test_device *
 device_probe(struct faux_device *faux, const struct drm_driver *driver,
 	     const struct svm_test_config *config, unsigned int index)
@@ -112,23 +112,15 @@ device_probe(struct faux_device *faux, const struct drm_driver *driver,
 
 	err = drm_svm_device_init(&gpu->sdev, &gpu->drm, &faux->dev,
 				  BIT_ULL(config->va_bits));
-	if (err)
-		goto err_hardware;
-
-	err = drm_dev_register(&gpu->drm, 0);
-	if (err)
-		goto err_svm;
+	if (err) {
+		device_fini_hardware(gpu);
+		return ERR_PTR(err);
+	}
 	return gpu;
-
-err_svm:
-	drm_svm_device_fini(&gpu->sdev);
-err_hardware:
-	device_fini_hardware(gpu);
-	return ERR_PTR(err);
 }
 
 /**
- * svm_test_device_create() - make a virtual GPU and register it
+ * svm_test_device_create() - make a virtual GPU
  * @driver: the DRM driver
  * @config: what it is made of, validated
  * @index: its number
@@ -148,17 +140,27 @@ svm_test_device_create(const struct drm_driver *driver,
 	if (!faux)
 		return ERR_PTR(-ENODEV);
 
-	if (!devres_open_group(&faux->dev, NULL, GFP_KERNEL)) {
-		faux_device_destroy(faux);
-		return ERR_PTR(-ENOMEM);
-	}
-
 	gpu = device_probe(faux, driver, config, index);
-	if (IS_ERR(gpu)) {
-		devres_release_group(&faux->dev, NULL);
+	if (IS_ERR(gpu))
 		faux_device_destroy(faux);
-	}
 	return gpu;
+}
+
+/**
+ * svm_test_device_register() - let programs open a virtual GPU
+ * @gpu: the device
+ *
+ * Return: 0, or an error after which the device can only be destroyed.
+ */
+int svm_test_device_register(struct svm_test_device *gpu)
+{
+	int err;
+
+	err = drm_dev_register(&gpu->drm, 0);
+	if (err)
+		drm_err(&gpu->drm, "cannot be registered: %pe\n", ERR_PTR(err));
+	gpu->registered = !err;
+	return err;
 }
 
 /**
@@ -169,10 +171,11 @@ void svm_test_device_destroy(struct svm_test_device *gpu)
 {
 	struct faux_device *faux = gpu->faux;
 
-	drm_dev_unplug(&gpu->drm);
+	if (gpu->registered)
+		drm_dev_unplug(&gpu->drm);
 	drm_svm_device_fini(&gpu->sdev);
 	device_fini_hardware(gpu);
 	WARN_ON(!list_empty(&gpu->vms));
-	devres_release_group(&faux->dev, NULL);
+	/* The DRM device is a resource of that one, and goes with it. */
 	faux_device_destroy(faux);
 }

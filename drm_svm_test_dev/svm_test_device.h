@@ -34,6 +34,8 @@ struct svm_test_device {
 	struct faux_device *faux;
 	/** @config: what it is made of. */
 	struct svm_test_config config;
+	/** @registered: programs can open it. */
+	bool registered;
 	/** @index: number of the device, from zero. */
 	unsigned int index;
 	/** @faults: the fault buffer. */
@@ -54,6 +56,7 @@ static inline struct svm_test_device *to_svm_test_device(struct drm_device *drm)
 struct svm_test_device *
 svm_test_device_create(const struct drm_driver *driver,
 		       const struct svm_test_config *config, unsigned int index);
+int svm_test_device_register(struct svm_test_device *gpu);
 void svm_test_device_destroy(struct svm_test_device *gpu);
 
 #endif

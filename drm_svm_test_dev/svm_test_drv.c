@@ -185,32 +185,29 @@ static const struct drm_driver svm_test_driver = {
 	.minor = 0,
 };
 
-static void svm_test_destroy_devices(void)
+/* Destroy the devices from number @first on, which nobody has open. */
+static void svm_test_destroy_devices(unsigned int first)
 {
-	int i;
+	unsigned int i;
 
-	for (i = SVM_TEST_MAX_DEVICES - 1; i >= 0; i--)
+	for (i = SVM_TEST_MAX_DEVICES; i-- > first;) {
 		if (devices[i])
 			svm_test_device_destroy(devices[i]);
+		devices[i] = NULL;
+	}
 	/* Page tables are freed by RCU callbacks of this module. */
 	rcu_barrier();
 }
 
-static int __init svm_test_init(void)
+static int __init svm_test_create_devices(void)
 {
+	struct svm_test_device *gpu;
 	unsigned int i;
-	int err;
-
-	err = svm_test_config_validate(&config);
-	if (err)
-		return err;
 
 	for (i = 0; i < config.num_devices; i++) {
-		struct svm_test_device *gpu;
-
 		gpu = svm_test_device_create(&svm_test_driver, &config, i);
 		if (IS_ERR(gpu)) {
-			svm_test_destroy_devices();
+			svm_test_destroy_devices(0);
 			return PTR_ERR(gpu);
 		}
 		devices[i] = gpu;
@@ -218,9 +215,35 @@ static int __init svm_test_init(void)
 	return 0;
 }
 
+/*
+ * From the first registration on programs can have a device open, and their
+ * files need it and this module, which goes when its initialization fails. So
+ * make all devices before, and go on with those that could be registered.
+ */
+static int __init svm_test_init(void)
+{
+	unsigned int i;
+	int err;
+
+	err = svm_test_config_validate(&config);
+	if (!err)
+		err = svm_test_create_devices();
+	if (err)
+		return err;
+
+	for (i = 0; i < config.num_devices; i++) {
+		err = svm_test_device_register(devices[i]);
+		if (err)
+			break;
+	}
+	if (err)
+		svm_test_destroy_devices(i);
+	return i ? 0 : err;
+}
+
 static void __exit svm_test_exit(void)
 {
-	svm_test_destroy_devices();
+	svm_test_destroy_devices(0);
 }
 
 module_init(svm_test_init);
