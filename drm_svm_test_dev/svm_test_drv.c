@@ -38,6 +38,10 @@
 #include "svm_test_fault.h"
 #include "svm_test_vm.h"
 
+#ifndef CONFIG_64BIT
+#error "drm_svm_test_dev needs 64 bit: its 64 bit atomics have to be those of the CPU"
+#endif
+
 static struct svm_test_config config = {
 	.num_devices = 1,
 	.engines = 2,
@@ -155,19 +159,14 @@ static void svm_test_debugfs_init(struct drm_minor *minor)
 			    &svm_test_debugfs_fops);
 }
 
-/* The owner keeps the module, and so the devices, while a file is open. */
+/*
+ * The owner keeps the module, and so the devices, while a file is open. Those of
+ * GEM, though there are no buffers yet: they come with device memory.
+ */
 static const struct file_operations svm_test_fops = {
 	.owner = THIS_MODULE,
-	.open = drm_open,
-	.release = drm_release,
-	.unlocked_ioctl = drm_ioctl,
-	.compat_ioctl = drm_compat_ioctl,
-	.poll = drm_poll,
-	.read = drm_read,
-	.llseek = noop_llseek,
-	.mmap = drm_gem_mmap,
+	DRM_GEM_FOPS,
 	.show_fdinfo = drm_show_fdinfo,
-	.fop_flags = FOP_UNSIGNED_OFFSET,
 };
 
 static const struct drm_driver svm_test_driver = {
