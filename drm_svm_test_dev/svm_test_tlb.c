@@ -9,7 +9,8 @@
  * data, as it does on hardware.
  *
  * Locking. One spinlock, a leaf. The engine looks up and inserts, anybody
- * flushes, also inside of MMU notifiers.
+ * flushes, also inside of MMU notifiers. It is a raw one, because an engine
+ * takes it in an access section, with preemption off.
  *
  * Invariant: no entry is older than the last flush of its address. A walk can
  * read an entry that is cleared right after, and come here when the flush is
@@ -44,7 +45,7 @@ struct svm_test_tlb_entry {
 
 struct svm_test_tlb {
 	/* @lock: protects all below */
-	spinlock_t lock;
+	raw_spinlock_t lock;
 	/* @valid: entries in use; flushing an empty TLB costs nothing */
 	unsigned int valid;
 	/* @ways: entries of a set */
@@ -102,7 +103,7 @@ bool svm_test_tlb_lookup(struct svm_test_tlb *tlb,
 	struct svm_test_tlb_entry *entry;
 	int i;
 
-	guard(spinlock)(&tlb->lock);
+	guard(raw_spinlock)(&tlb->lock);
 
 	for (i = 0; i < ARRAY_SIZE(leaf_shifts); i++) {
 		entry = tlb_find(tlb, asid, addr, leaf_shifts[i]);
@@ -139,7 +140,7 @@ void svm_test_tlb_insert(struct svm_test_tlb *tlb,
 {
 	struct svm_test_tlb_entry *entry;
 
-	guard(spinlock)(&tlb->lock);
+	guard(raw_spinlock)(&tlb->lock);
 
 	if (atomic64_read(&asid->flushes) != flushes)
 		return;
@@ -198,7 +199,7 @@ void svm_test_tlb_flush(struct svm_test_tlb *tlb,
 	if (start >= end)
 		return;
 
-	guard(spinlock)(&tlb->lock);
+	guard(raw_spinlock)(&tlb->lock);
 
 	for (i = 0; tlb->valid && i < ARRAY_SIZE(leaf_shifts); i++)
 		tlb_flush_size(tlb, asid, start, end, leaf_shifts[i]);
@@ -218,7 +219,7 @@ struct svm_test_tlb *svm_test_tlb_create(unsigned int entries)
 	if (!tlb)
 		return NULL;
 
-	spin_lock_init(&tlb->lock);
+	raw_spin_lock_init(&tlb->lock);
 	tlb->num_entries = entries;
 	tlb->ways = min(entries, TLB_WAYS);
 	tlb->sets = entries / tlb->ways;
