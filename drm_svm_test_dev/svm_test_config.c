@@ -6,6 +6,8 @@
  * changes nothing.
  */
 
+#define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
+
 #include <linux/array_size.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
@@ -51,12 +53,12 @@ static int svm_test_limit_check(const struct svm_test_limit *limit,
 						     limit->offset);
 
 	if (value < limit->min || value > limit->max) {
-		pr_err("drm_svm_test_dev: %s=%u is not in %u..%u\n",
+		pr_err("%s=%u is not in %u..%u\n",
 		       limit->name, value, limit->min, limit->max);
 		return -EINVAL;
 	}
 	if (limit->power_of_two && !is_power_of_2(value)) {
-		pr_err("drm_svm_test_dev: %s=%u is not a power of two in %u..%u\n",
+		pr_err("%s=%u is not a power of two in %u..%u\n",
 		       limit->name, value, limit->min, limit->max);
 		return -EINVAL;
 	}
