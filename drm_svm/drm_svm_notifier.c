@@ -22,7 +22,9 @@
  * its last ticket, and whoever meets a ticket that is not done waits for it.
  *
  * Invalidations run inside of reclaim. Nothing here allocates, and nothing that
- * is waited for may allocate.
+ * is waited for may allocate. One that must not sleep, the OOM reaper's, is
+ * refused where a GPU has a page or a flush is owed; the reaper then passes over
+ * the VMA.
  */
 
 /* Take a ticket for the flush of [@start, @end). */
