@@ -179,10 +179,12 @@ static void drm_svm_fault_serve_group(struct drm_svm *svm,
 	for (try = 0; try < DRM_SVM_TRIES && err == -EAGAIN; try++) {
 		range = drm_svm_range_obtain(svm, entries[0].fault.addr);
 		err = PTR_ERR_OR_ZERO(range);
-		if (err)
-			continue;
-		err = drm_svm_fault_serve_range(range, scratch, entries, n);
-		drm_svm_range_put(range);
+		if (!err) {
+			err = drm_svm_fault_serve_range(range, scratch, entries, n);
+			drm_svm_range_put(range);
+		}
+		if (err == -EAGAIN)
+			drm_svm_fault_pause(try);
 	}
 	/* the range came and went: the GPU tries again */
 	drm_svm_fault_fail_pending(entries, n, err == -EAGAIN ? 0 : err);

@@ -39,8 +39,7 @@
  * - anonymous pages whose swap-in is not over at once, and locked ones
  *
  * Memory of shmem and of hugetlbfs is brought in by the try itself, from swap
- * too; and it waits for a page that is being migrated. What can still be held up
- * from outside is the readahead that a cached page of a file asks for.
+ * too; and it waits for a page that is being migrated.
  */
 
 /* One window on its way through a try. */
@@ -187,7 +186,8 @@ static bool drm_svm_mirror_may_block(struct vm_area_struct *vma,
 	folio = filemap_get_folio(mapping, linear_page_index(vma, addr));
 	if (IS_ERR(folio))
 		return true;
-	cached = folio_test_uptodate(folio);
+	/* the readahead that a marked page asks for may wait too */
+	cached = folio_test_uptodate(folio) && !folio_test_readahead(folio);
 	folio_put(folio);
 	return !cached;
 }
