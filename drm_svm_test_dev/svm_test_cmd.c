@@ -52,9 +52,13 @@ int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd)
 		return -EINVAL;
 
 	/* In the order of SVM_TEST_FIELD_DST and the others */
-	for (i = 0; i < ARRAY_SIZE(fields); i++)
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (fields[i] && !(op->fields & BIT(i)))
 			return -EINVAL;
+		if (fields[i] > U32_MAX && op->elements & BIT(i) &&
+		    !(cmd->flags & DRM_SVM_TEST_CMD_64))
+			return -EINVAL;
+	}
 
 	return op->check ? op->check(cmd) : 0;
 }

@@ -90,6 +90,8 @@ struct svm_test_op {
 	u32 flags;
 	/** @fields: fields that are used, SVM_TEST_FIELD_DST and so on. */
 	u32 fields;
+	/** @elements: of @fields those that hold the value of an element. */
+	u32 elements;
 	/** @values: how many values it returns. */
 	u32 values;
 	/** @ahead: units ahead can be known, so their misses are posted too. */

@@ -85,9 +85,11 @@ struct drm_svm_test_info {
  * enum drm_svm_test_op - what a command does
  *
  * "Element" is 4 bytes, or 8 with %DRM_SVM_TEST_CMD_64. Addresses of elements
- * must be aligned to the element, else the command fails with EINVAL. Values
- * that a command returns are written by the GPU to the address @result as one
- * __u64 (aligned to 8), unless @result is zero.
+ * must be aligned to the element, else the command fails with EINVAL. An
+ * argument that is the value of an element must fit into it, else the
+ * submission fails with EINVAL. Values that a command returns are written by
+ * the GPU to the address @result as one __u64 (aligned to 8), unless @result is
+ * zero.
  */
 enum drm_svm_test_op {
 	/** @DRM_SVM_TEST_OP_INVALID: reserved, to catch what was not set. */
