@@ -11,9 +11,15 @@
  * semantics; from then on the job does not change.
  *
  * Fences. A job can wait for page faults, and so for memory, for user space
- * and for ever. Its fence is therefore not one that reclaim may wait for: it
- * is given to syncobjs alone and never put into a dma_resv. What protects the
- * kernel from a job that does not end is that closing its file ends it.
+ * and for ever, and still its out-syncs are fences. A driver for hardware must
+ * not do that: the kernel waits for fences in reclaim, and the fault may wait
+ * for what reclaim is to free. This device never puts the fence of a job into
+ * a dma_resv, but that is no protection: user space can export the syncobj and
+ * import its fence into a buffer of any driver, or have another driver's job
+ * wait for it. It is done here because syncobjs are what the tests order jobs
+ * by; jobs of a real driver that may fault signal memory, not fences. That
+ * closing a file ends its jobs helps whoever can still close it, and not a
+ * process that is stuck in reclaim.
  */
 
 #include <linux/dma-fence-chain.h>

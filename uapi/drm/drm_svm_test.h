@@ -25,6 +25,27 @@ extern "C" {
  * A command that cannot be executed ends its job: the commands after it do not
  * run, the out-syncs of the job signal with the error, and the result names
  * the command, the address and the error. Jobs after it run.
+ *
+ * One errno is not in the table of drm_svm.h, since no ioctl returns it:
+ * ECANCELED is the error of a job, in its result and in its out-syncs, that was
+ * cancelled because its file was closed. A job whose in-sync failed is cancelled
+ * with the error of that in-sync.
+ */
+
+/**
+ * DOC: Syncobjs and page faults
+ *
+ * An out-sync is a dma_fence, and a job may wait for a page fault. A driver
+ * for hardware must not put these two together: fences have to signal in
+ * finite time, because the kernel waits for them while it reclaims memory, and
+ * serving a fault may need just that memory. Such a driver runs jobs that can
+ * fault without fences, and user space waits for memory that the GPU writes.
+ *
+ * This device does it all the same: its syncobjs are there to test ordering,
+ * errors and the end of jobs. Nothing in reclaim waits for them, unless a
+ * program exports one and hands it to another driver, or adds it to a buffer
+ * of one. A machine on which programs that would do so are not trusted must not
+ * give them this device.
  */
 
 /** DRM_SVM_TEST_ATTACH - ioctl number of struct drm_svm_attach. */
