@@ -39,6 +39,10 @@ struct svm_test_access {
 
 /**
  * struct svm_test_unit - what a command does in one access section
+ *
+ * The operand that is written comes last: operands are translated in order,
+ * which marks their pages as used, up to the first that misses. A page may be
+ * marked as accessed without that, but as dirty only if it is written.
  */
 struct svm_test_unit {
 	/** @acc: the operands. */

@@ -4,8 +4,8 @@
  * this GPU. This file is the example for other drivers.
  *
  * Locking is that of the callees. Everything but svm_test_ctx_map_prepare() and
- * svm_test_ctx_fault_done() runs inside of MMU notifiers, so nothing here, and
- * no lock that it takes, waits for memory.
+ * svm_test_ctx_fault_done() runs in MMU notifiers, or under a lock that is taken
+ * in them, so nothing here, and no lock that it takes, waits for memory.
  *
  * Invalidation is in three steps, which drm_svm calls in this order:
  *

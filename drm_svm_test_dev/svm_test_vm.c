@@ -17,16 +17,20 @@
  * 1. svm_test_device.vms_lock, svm_test_vm.attach_lock, the handler_lock of
  *    the fault buffer: mutexes, held over calls of drm_svm. Never taken in a
  *    function that drm_svm calls.
- * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it.
- * 3. the locks of drm_svm
- * 4. the lock of a window of the page table; the lock of a TLB; the lock of
- *    the fault buffer: spinlocks in process context, with nothing inside.
- * 5. the lock of a fence, then svm_test_engine.lock: with interrupts off.
+ * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it, and handed to
+ *    syncobjs, so the lock of a syncobj is inside of it.
+ * 3. the locks of drm_svm, of which the last is the page-table lock of a range
+ * 4. an access section of an engine, see svm_test_mmu_enter(): no lock, but what
+ *    is waited for by a flush, under the page-table lock of a range.
+ * 5. the lock of a window of the page table; the lock of a TLB; the lock of
+ *    the fault buffer: spinlocks in process context, with nothing inside. In an
+ *    access section the lock of the TLB alone is taken.
+ * 6. the lock of a fence, then svm_test_engine.lock: with interrupts off.
  *
- * Those of line 4 are taken in MMU notifiers, but for the fault buffer's, so
- * no allocation is made under any of them. An access section of an engine (see
- * svm_test_mmu_enter()) counts as one more lock outside of line 4: a flush
- * waits for it.
+ * So nothing in an access section may wait for a lock of drm_svm or of a
+ * window: whoever holds that may be waiting for the section. The locks of line
+ * 5 are taken in MMU notifiers, but for the fault buffer's, so no allocation is
+ * made under any of them.
  */
 
 #include <linux/overflow.h>
