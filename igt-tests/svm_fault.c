@@ -241,7 +241,7 @@ static void test_next_job_runs(int fd)
 /* What is malformed whatever memory is there: nothing of the job runs */
 static void test_malformed_commands(int fd)
 {
-	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
+	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size())), big = 1ull << 32;
 	struct drm_svm_test_cmd bad[] = {
 		{ .op = DRM_SVM_TEST_OP_INVALID },
 		{ .op = 11 },
@@ -265,6 +265,13 @@ static void test_malformed_commands(int fd)
 		{ .op = DRM_SVM_TEST_OP_CHASE, .src = ok, .dst = ok, .count = 1 },
 		{ .op = DRM_SVM_TEST_OP_GATHER, .dst = ok, .count = 1, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_TIMESTAMP, .dst = ok },
+		/* Values that no element of 4 bytes can hold */
+		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = 4, .arg0 = big },
+		{ .op = DRM_SVM_TEST_OP_TOUCH, .flags = DRM_SVM_TEST_CMD_WRITE, .dst = ok,
+		  .size = 4, .arg0 = 4, .arg1 = big },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_ADD, .dst = ok, .count = 1, .arg0 = big },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = ok, .arg0 = big },
+		{ .op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .dst = ok, .arg1 = big },
 	};
 	uint32_t ran = 0;
 
