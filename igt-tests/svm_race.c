@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "svm_job.h"
 #include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("The CPU changes mappings in a loop while the GPU works.");
@@ -363,6 +364,88 @@ static void race_read_only(int fd)
 	fill_until(fd, &churn, 150, -EACCES);
 }
 
+static void spin(unsigned int n)
+{
+	while (n--)
+		__asm__ volatile("" ::: "memory");
+}
+
+/*
+ * The CPU replaces pages, the zero page by others, while many files fault in the
+ * window that they are in: what a fault saw of a page before that must not be
+ * mapped after it. Nothing takes such an entry away again, so the GPU would go on
+ * to read the old page; and the zero page does not become the new one by chance.
+ */
+#define REPLACE_FILES	16
+#define REPLACE_PAGES	64
+#define REPLACE_CMDS	16	/* the GPU is to be at it until the last page is replaced */
+#define REPLACE_SPINS	20000
+
+struct replace {
+	int fd[REPLACE_FILES];
+	char *page;	/* the first of the window */
+	uint32_t *seen;
+	uint32_t seed;
+};
+
+static void replace_check(const struct replace *r, int fd)
+{
+	struct drm_svm_test_cmd cmds[REPLACE_PAGES];
+	size_t i;
+
+	for (i = 0; i < REPLACE_PAGES; i++)
+		cmds[i] = svm_cmd_copy(&r->seen[i], svm_page(r->page, i), 4);
+	svm_wait_ok(fd, svm_submit(fd, cmds, REPLACE_PAGES));
+	for (i = 0; i < REPLACE_PAGES; i++)
+		igt_assert_eq_u32(READ_ONCE(r->seen[i]), i + 1);
+}
+
+static void replace_round(struct replace *r)
+{
+	struct drm_svm_test_cmd cmds[REPLACE_CMDS];
+	size_t page = svm_page_size(), i;
+	uint64_t job[REPLACE_FILES];
+
+	for (i = 0; i < REPLACE_CMDS; i++)
+		cmds[i] = svm_cmd_touch(r->page, REPLACE_PAGES * page, page, false);
+	for (i = 0; i < REPLACE_PAGES; i++)
+		igt_assert_eq_u32(READ_ONCE(*(uint32_t *)svm_page(r->page, i)), 0);
+	for (i = 0; i < REPLACE_FILES; i++)
+		job[i] = svm_submit(r->fd[i], cmds, REPLACE_CMDS);
+	igt_assert(svm_until(svm_query_page(r->fd[0], r->page), 30000));
+	for (i = 0; i < REPLACE_PAGES; i++) {
+		spin(svm_random(&r->seed) % REPLACE_SPINS);
+		WRITE_ONCE(*(uint32_t *)svm_page(r->page, i), i + 1);
+	}
+	for (i = 0; i < REPLACE_FILES; i++)
+		svm_wait_ok(r->fd[i], job[i]);
+	for (i = 0; i < REPLACE_FILES; i++)
+		replace_check(r, r->fd[i]);
+}
+
+static void race_replace(int fd)
+{
+	enum { RANGES = 10 };
+	struct replace r = { .seen = svm_mmap_anon(svm_page_size()), .seed = 1 };
+	char *base = svm_mmap_small(RANGES * svm_range_size());
+	struct drm_svm_counters c;
+	uint64_t retries = 0;
+	size_t i;
+
+	for (i = 0; i < REPLACE_FILES; i++)
+		r.fd[i] = svm_open_attached();
+	for (i = 0; i < RANGES; i++) {
+		r.page = base + i * svm_range_size();
+		replace_round(&r);
+	}
+	for (i = 0; i < REPLACE_FILES; i++) {
+		svm_counters(r.fd[i], &c);
+		retries += c.out_retries;
+		close(r.fd[i]);
+	}
+	igt_info("%llu retries\n", (unsigned long long)retries);
+}
+
 static const struct svm_case cases[] = {
 	{ "mprotect", "Access changes back and forth: no increment is lost.", race_mprotect },
 	{ "pageout", "Pages go to swap: no increment is lost.", race_pageout },
@@ -380,6 +463,7 @@ static const struct svm_case cases[] = {
 	{ "dontneed", "Pages are dropped: each word is new or zero.", race_dontneed },
 	{ "munmap", "Pages are given away: the GPU does not write into them.", race_munmap },
 	{ "read-only", "Nothing is written while memory is read-only.", race_read_only },
+	{ "replace", "Pages are replaced under faults: the GPU reads the new ones.", race_replace },
 };
 
 igt_main
