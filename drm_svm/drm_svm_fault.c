@@ -42,7 +42,8 @@ static int drm_svm_fault_cmp(const void *pa, const void *pb)
 
 	if (page_a != page_b)
 		return page_a < page_b ? -1 : 1;
-	return (int)b->fault.access - (int)a->fault.access;
+	return (int)(b->fault.access & DRM_SVM_ACCESS_WRITE) -
+	       (int)(a->fault.access & DRM_SVM_ACCESS_WRITE);
 }
 
 /**
@@ -151,6 +152,18 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 	}
 }
 
+/* A page that an access waits for may be waited for; others are not worth it. */
+static void drm_svm_fault_wait(struct drm_svm *svm,
+			       struct drm_svm_fault_entry *entry)
+{
+	if (entry->fault.access & DRM_SVM_ACCESS_AHEAD) {
+		entry->err = -EBUSY;
+		drm_svm_fault_finish(entry);
+	} else {
+		drm_svm_wait_start(svm, entry);
+	}
+}
+
 /* Answer a group; what has to wait for its page goes where it may. */
 static void drm_svm_fault_finish_group(struct drm_svm *svm,
 				       struct drm_svm_fault_entry *entries,
@@ -160,7 +173,7 @@ static void drm_svm_fault_finish_group(struct drm_svm *svm,
 
 	for (i = 0; i < n; i++) {
 		if (entries[i].err == DRM_SVM_MUST_WAIT)
-			drm_svm_wait_start(svm, &entries[i]);
+			drm_svm_fault_wait(svm, &entries[i]);
 		else
 			drm_svm_fault_finish(&entries[i]);
 	}

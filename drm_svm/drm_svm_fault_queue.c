@@ -26,6 +26,8 @@ module_param(workers, uint, 0444);
 MODULE_PARM_DESC(workers,
 		 "workers that serve the faults of one address space (1..16, default 4)");
 
+#define DRM_SVM_ACCESS_RW	(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE)
+
 /* Make an idle worker busy; its work is queued by the caller's caller. */
 static void drm_svm_queue_wake_locked(struct drm_svm_fault_queue *q)
 {
@@ -112,8 +114,8 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 {
 	struct drm_svm_fault_queue *q = &ctx->svm->queue;
 
-	if (!fault->access ||
-	    fault->access & ~(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE))
+	if (!(fault->access & DRM_SVM_ACCESS_RW) ||
+	    fault->access & ~(DRM_SVM_ACCESS_RW | DRM_SVM_ACCESS_AHEAD))
 		return -EINVAL;
 
 	guard(spinlock_irqsave)(&q->lock);

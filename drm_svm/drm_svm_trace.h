@@ -12,7 +12,8 @@
 #define drm_svm_show_access(access)				\
 	__print_flags(access, "|",				\
 		      { DRM_SVM_ACCESS_READ, "read" },		\
-		      { DRM_SVM_ACCESS_WRITE, "write" })
+		      { DRM_SVM_ACCESS_WRITE, "write" },	\
+		      { DRM_SVM_ACCESS_AHEAD, "ahead" })
 
 DECLARE_EVENT_CLASS(drm_svm_context_class,
 	TP_PROTO(const struct drm_svm_context *ctx),

@@ -78,7 +78,8 @@ static void queue_update_locked(struct svm_test_engine *engine,
 	if (!job || queue->running || !list_empty(&queue->link))
 		return;
 	if (!queue->closing &&
-	    (job->waits || !svm_test_job_is_ready(job)))
+	    (job->waits || (job->ended && queue->ahead) ||
+	     !svm_test_job_is_ready(job)))
 		return;
 
 	list_add_tail(&queue->link, &engine->runnable);
@@ -122,6 +123,21 @@ static void engine_retire(struct svm_test_engine *engine,
 	spin_unlock_irq(&engine->lock);
 
 	svm_test_job_put(job);
+}
+
+/*
+ * The job has done all that it will. Faults of accesses ahead may be in flight:
+ * what they do to the memory must not come after the job's end.
+ */
+static void engine_end(struct svm_test_engine *engine,
+		       struct svm_test_queue *queue, struct svm_test_job *job)
+{
+	scoped_guard(spinlock_irq, &engine->lock) {
+		job->ended = true;
+		if (queue->ahead)
+			return;
+	}
+	engine_retire(engine, job);
 }
 
 static struct svm_test_job *engine_first(struct svm_test_engine *engine,
@@ -226,7 +242,7 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 	unsigned int n = engine->gpu->config.timeslice;
 	enum svm_test_step step;
 
-	if (job_check(job))
+	if (job->ended || job_check(job))
 		return SVM_TEST_STEP_DONE;
 
 	do {
@@ -255,7 +271,7 @@ static void engine_serve(struct svm_test_engine *engine,
 		engine_miss(engine, queue, job);
 		break;
 	case SVM_TEST_STEP_DONE:
-		engine_retire(engine, job);
+		engine_end(engine, queue, job);
 		engine_yield(engine, queue);
 		/* It may be closing, and empty now. */
 		wake_up_all(&engine->idle);
@@ -338,8 +354,8 @@ void svm_test_engine_fault_done(struct svm_test_slot *slot, int err)
 		slot->err = err;
 		job->waits = false;
 		queue_update_locked(engine, job->queue);
-	} else {
-		job->queue->ahead--;
+	} else if (!--job->queue->ahead) {
+		queue_update_locked(engine, job->queue);
 	}
 	spin_unlock_irq(&engine->lock);
 

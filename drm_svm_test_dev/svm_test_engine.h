@@ -25,7 +25,7 @@ struct svm_test_queue {
 	bool running;
 	/** @closing: jobs are cancelled. */
 	bool closing;
-	/** @ahead: faults in flight that no job waits for; see svm_test_cmd.c. */
+	/** @ahead: faults of the first job in flight, for accesses ahead. */
 	unsigned int ahead;
 	/** @fence_context: of the fences of the jobs; constant. */
 	u64 fence_context;

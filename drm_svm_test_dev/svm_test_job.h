@@ -107,6 +107,8 @@ struct svm_test_job {
 	unsigned int num_slots;
 	/** @waits: for the fault of the first slot; under the lock of @engine. */
 	bool waits;
+	/** @ended: only faults ahead are left; under the lock of @engine. */
+	bool ended;
 	/** @slots: the misses; the job needs the first one to go on. */
 	struct svm_test_slot slots[SVM_TEST_MAX_LANES];
 

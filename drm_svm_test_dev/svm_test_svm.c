@@ -107,7 +107,8 @@ int svm_test_svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
 	const struct drm_svm_fault fault = {
 		.addr = slot->addr,
 		.cookie = (uintptr_t)slot,
-		.access = slot->access,
+		.access = slot->access |
+			  (slot == slot->job->slots ? 0 : DRM_SVM_ACCESS_AHEAD),
 	};
 
 	return drm_svm_fault_queue_push(&vm->ctx, &fault);

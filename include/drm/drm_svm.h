@@ -48,6 +48,13 @@ struct drm_svm_device {
 #define DRM_SVM_ACCESS_READ	BIT(0)
 /** DRM_SVM_ACCESS_WRITE - the GPU wants to write, or to do an atomic. */
 #define DRM_SVM_ACCESS_WRITE	BIT(1)
+/**
+ * DRM_SVM_ACCESS_AHEAD - no access waits yet: the page is likely used next
+ *
+ * Where the page would have to be waited for, the fault is answered with -EBUSY
+ * instead, so that no work outlives what it was meant for.
+ */
+#define DRM_SVM_ACCESS_AHEAD	BIT(2)
 
 /**
  * struct drm_svm_fault - one GPU access that missed
@@ -59,7 +66,10 @@ struct drm_svm_fault {
 	/** @cookie: the driver's own, handed back with the fault. */
 	u64 cookie;
 
-	/** @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both. */
+	/**
+	 * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both, and
+	 * perhaps DRM_SVM_ACCESS_AHEAD.
+	 */
 	u32 access;
 };
 
