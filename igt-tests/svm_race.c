@@ -446,6 +446,82 @@ static void race_replace(int fd)
 	igt_info("%llu retries\n", (unsigned long long)retries);
 }
 
+/*
+ * An access on its way when its page goes is over when the CPU has its page back.
+ * A comparison of two pages that differ in their last byte is the longest access
+ * there is, and it says where it saw a difference first.
+ */
+#define FLIGHT_CMDS	64
+
+struct flight {
+	char *page;	/* the GPU reads it; moves to @away and back */
+	char *away;
+	char *same;
+	uint64_t *results;
+};
+
+static void flight_check(const struct flight *f, unsigned int round)
+{
+	size_t i;
+
+	for (i = 0; i < FLIGHT_CMDS; i++) {
+		uint64_t at = READ_ONCE(f->results[i]);
+
+		igt_assert_f(!at || at == svm_page_size() - 1,
+			     "round %u, command %zu: difference at %llu\n", round, i,
+			     (unsigned long long)at);
+	}
+}
+
+static void flight_round(int fd, struct flight *f, unsigned int spins)
+{
+	struct drm_svm_test_cmd cmds[FLIGHT_CMDS] = {};
+	struct drm_svm_test_wait result;
+	size_t page = svm_page_size(), i;
+	uint64_t job;
+
+	for (i = 0; i < FLIGHT_CMDS; i++) {
+		cmds[i].op = DRM_SVM_TEST_OP_COMPARE;
+		cmds[i].dst = (uintptr_t)f->page;
+		cmds[i].src = (uintptr_t)f->same;
+		cmds[i].size = page;
+		cmds[i].result = (uintptr_t)&f->results[i];
+	}
+	memset(f->results, 0, page);
+	job = svm_submit(fd, cmds, FLIGHT_CMDS);
+	igt_assert(svm_until(READ_ONCE(f->results[0]), 30000));
+	spin(spins);
+	igt_assert(mremap(f->page, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, f->away) ==
+		   f->away);
+	memset(f->away, 0xff, page);
+	svm_wait(fd, job, &result);
+	igt_assert(!result.out_errno || result.out_errno == ENOENT);
+}
+
+static void race_in_flight(int fd)
+{
+	enum { FLIGHTS = 200, SPINS = 5000 };
+	struct flight f = {
+		.page = svm_mmap_small(svm_range_size()),
+		.away = svm_mmap_small(svm_range_size()),
+		.same = svm_mmap_anon(svm_page_size()),
+		.results = svm_mmap_anon(svm_page_size()),
+	};
+	size_t page = svm_page_size();
+	uint32_t seed = 1;
+	unsigned int i;
+
+	memset(f.same, 0x5a, page);
+	f.same[page - 1] = 0;
+	for (i = 0; i < FLIGHTS; i++) {
+		memset(f.page, 0x5a, page);
+		flight_round(fd, &f, svm_random(&seed) % SPINS);
+		flight_check(&f, i);
+		igt_assert(mremap(f.away, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  f.page) == f.page);
+	}
+}
+
 static const struct svm_case cases[] = {
 	{ "mprotect", "Access changes back and forth: no increment is lost.", race_mprotect },
 	{ "pageout", "Pages go to swap: no increment is lost.", race_pageout },
@@ -464,6 +540,7 @@ static const struct svm_case cases[] = {
 	{ "munmap", "Pages are given away: the GPU does not write into them.", race_munmap },
 	{ "read-only", "Nothing is written while memory is read-only.", race_read_only },
 	{ "replace", "Pages are replaced under faults: the GPU reads the new ones.", race_replace },
+	{ "in-flight", "An access on its way ends before its page is another's.", race_in_flight },
 };
 
 igt_main
