@@ -162,6 +162,37 @@ static void test_track_dma_huge(void)
 	track_dma(true);
 }
 
+/* A page that the GPU reads first, then writes, is the same page at the same address */
+static void test_track_dma_upgrade(void)
+{
+	size_t page = svm_page_size(), size = 64 * page;
+	int memfd = memfd_create("svm", 0), fd;
+	struct drm_svm_counters c;
+	uint8_t *map;
+
+	load_helper("track_dma=1");
+	fd = svm_open_attached();
+	igt_assert_eq(ftruncate(memfd, size), 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	igt_assert(map != MAP_FAILED);
+	svm_gpu_touch(fd, map, size, page, false);
+	/* Clean memory is mapped read-only, until the GPU writes */
+	igt_require(!(svm_query_page(fd, map) & DRM_SVM_PAGE_WRITE));
+	for (size_t i = 0; i < size; i += 2 * page)
+		svm_gpu_write32(fd, map + i, i + 1);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_cur_pages, size / page);
+	igt_assert_eq_u64(c.out_cur_dma_pages, c.out_cur_pages);
+	for (size_t i = 0; i < size; i += 2 * page)
+		igt_assert_eq_u32(*(uint32_t *)(map + i), i + 1);
+	munmap(map, size);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_cur_pages, 0);
+	igt_assert_eq_u64(c.out_cur_dma_pages, 0);
+	close(fd);
+	close(memfd);
+}
+
 /* With DMA tracked, a close with everything mapped, and a reload */
 static void test_track_dma_close(void)
 {
@@ -245,6 +276,8 @@ static const struct {
 	{ "ranges-freed", test_ranges_freed, "Ranges whose memory was unmapped are freed." },
 	{ "track-dma", test_track_dma, "Each page that was mapped for DMA is unmapped once." },
 	{ "track-dma-huge", test_track_dma_huge, "The same with huge pages, taken away in part." },
+	{ "track-dma-upgrade", test_track_dma_upgrade,
+	  "A page is mapped for DMA once, for reads and writes." },
 	{ "track-dma-close", test_track_dma_close, "Closing a file undoes its DMA mappings." },
 	{ "one-worker", test_one_worker, "A single worker never waits for user space." },
 	{ "workers", test_workers, "Any number of workers works." },
