@@ -143,6 +143,50 @@ static void test_close(void)
 	end_child(end_by_close, 0);
 }
 
+/*
+ * Files of one process have more faults that nobody answers than may wait at the
+ * same time. The fault of another file, which is not even waited for, ends with it.
+ */
+static void test_close_queued(void)
+{
+	enum { FILES = 4, PAGES = 16, THREADS = 16 };
+	size_t page = svm_page_size();
+	uint8_t *map = svm_mmap_anon((PAGES + 1) * page);
+	struct drm_svm_test_cmd many = svm_cmd_touch(map, PAGES * page, page, false);
+	struct drm_svm_test_cmd one = svm_cmd_touch(map + PAGES * page, 4, 4, false);
+	int uffd = svm_uffd_open(map, (PAGES + 1) * page), fd[FILES], last;
+	struct drm_svm_test_info info;
+	struct drm_svm_counters c;
+	uint64_t waits = 0;
+
+	for (int i = 0; i < FILES; i++) {
+		fd[i] = svm_open_attached();
+		svm_info(fd[i], &info);
+		for (uint32_t e = 0; e < info.out_engines; e++)
+			svm_submit_on(fd[i], e, &many, 1);
+	}
+	for (int tries = 0; tries < 10000 && waits <= THREADS; tries++, usleep(1000)) {
+		waits = 0;
+		for (int i = 0; i < FILES; i++) {
+			svm_counters(fd[i], &c);
+			waits += c.out_waits;
+		}
+	}
+	igt_require_f(waits > THREADS, "the GPU is too small: %d faults\n", (int)waits);
+
+	last = svm_open_attached();
+	svm_submit_on(last, 0, &one, 1);
+	igt_assert(svm_until((svm_counters(last, &c), c.out_waits), 30000));
+	igt_set_timeout(30, "close waits for a fault that nobody answers");
+	close(last);
+	for (int i = 0; i < FILES; i++)
+		close(fd[i]);
+	igt_reset_timeout();
+	close(uffd);
+	munmap(map, (PAGES + 1) * page);
+	assert_unloads();
+}
+
 /* As on the CPU, a fault waits on when its page is unmapped; then it sees that */
 static void test_unmap(void)
 {
@@ -526,6 +570,8 @@ static const struct {
 	  "execve() that keeps the file, with faults that nobody answers." },
 	{ "uffd-close", test_close,
 	  "close() with faults that nobody answers." },
+	{ "uffd-close-queued", test_close_queued,
+	  "close() with a fault behind others that nobody answers." },
 	{ "uffd-unmap", test_unmap,
 	  "A fault that waited for user space sees that its page was unmapped." },
 	{ "uffd-orphan", test_orphan,
