@@ -149,7 +149,7 @@ static void test_close(void)
  */
 static void test_close_queued(void)
 {
-	enum { FILES = 4, PAGES = 16, THREADS = 16 };
+	enum { FILES = 20, PAGES = 16, THREADS = 16 };
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon((PAGES + 1) * page);
 	struct drm_svm_test_cmd many = svm_cmd_touch(map, PAGES * page, page, false);
