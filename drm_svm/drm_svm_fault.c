@@ -136,7 +136,8 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 		i = drm_svm_fault_first_pending(entries, n);
 		if (i == n)
 			return 0;
-		err = drm_svm_mirror_try(range, scratch, entries + i, n - i);
+		err = drm_svm_mirror_try(range, scratch, entries + i, n - i,
+					 try >= DRM_SVM_TRIES_AT_ONCE);
 		if (err != -EAGAIN) {
 			if (err)
 				entries[i].err = err;

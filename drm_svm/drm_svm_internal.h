@@ -241,7 +241,8 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range);
 /* drm_svm_mirror.c */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
-		       struct drm_svm_fault_entry *entries, unsigned int n);
+		       struct drm_svm_fault_entry *entries, unsigned int n,
+		       bool patient);
 int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
 bool drm_svm_mirror_pfn_usable(unsigned long pfn);
 

@@ -40,7 +40,7 @@
  * 1. &drm_svm_range.service_lock, a mutex: one service at a time in a range,
  *    and its creation and removal. Memory is allocated under it, so it is
  *    never taken by a notifier
- * 2. mmap_lock, for reading; workers only try it, for its holder may wait for
+ * 2. mmap_lock, for reading; workers try it first, for its holder may wait for
  *    user space. Under it, the second walk of a try waits for the
  *    invalidations of the mm that are under way
  * 3. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.

@@ -27,8 +27,8 @@
  * would fill the whole hole around a missing page, so that a write to one page
  * would allocate all of the window; and it cannot be told not to wait.
  *
- * A try does not wait for a mmap_lock that is taken, as its holder may wait for
- * user space. Nor does it wait for a page: one whose fault may have to is
+ * The first tries do not wait for a mmap_lock that is taken, as its holder may
+ * wait for user space. No try waits for a page: one whose fault may have to is
  * reported as %DRM_SVM_MUST_WAIT, and left to a thread (drm_svm_wait.c). These
  * are
  *
@@ -441,17 +441,20 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  * @scratch: arrays of the worker
  * @entries: faults, sorted by page, writes first; the first one is pending
  * @n: number of @entries
+ * @patient: wait for mmap_lock instead of trying it
  *
  * Context: process context, service_lock of @range held, a reference on the
  * users of the mm held. Takes mmap_lock for reading, if nobody is in the way.
  * Return: 0 when the first fault was answered (others may have been too): its
  * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
- * changes its mapping at the same time, or when mmap_lock is taken. Another
+ * changes its mapping at the same time, or when mmap_lock was tried and is
+ * taken. Another
  * errno is the answer to the first fault.
  */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
-		       struct drm_svm_fault_entry *entries, unsigned int n)
+		       struct drm_svm_fault_entry *entries, unsigned int n,
+		       bool patient)
 {
 	struct drm_svm_mirror m = {
 		.range = range, .scratch = scratch, .entries = entries, .n = n,
@@ -461,8 +464,13 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 	lockdep_assert_held(&range->service_lock);
 
 	m.seq = mmu_interval_read_begin(&range->notifier);
-	/* who holds it for writing may wait for user space, and for ever */
-	if (!mmap_read_trylock(range->svm->mm))
+	/*
+	 * Who holds it for writing may wait for user space, so it is only tried;
+	 * but one who takes it again and again would win for ever.
+	 */
+	if (patient)
+		mmap_read_lock(range->svm->mm);
+	else if (!mmap_read_trylock(range->svm->mm))
 		return -EAGAIN;
 	err = drm_svm_mirror_collect(&m);
 	mmap_read_unlock(range->svm->mm);
