@@ -132,6 +132,7 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 		return -EAGAIN;
 
 	drm_svm_fault_skip_served(range, entries, n);
+	drm_svm_migrate_to_vram(range, entries, n);
 	for (;;) {
 		i = drm_svm_fault_first_pending(entries, n);
 		if (i == n)

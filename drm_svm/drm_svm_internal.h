@@ -15,6 +15,7 @@
 #include <linux/xarray.h>
 
 #include <drm/drm_svm.h>
+#include <drm/ttm/ttm_bo.h>
 
 /* A range is one PMD of address space; a page of it is named by its index. */
 #define DRM_SVM_RANGE_SIZE	PMD_SIZE
@@ -185,6 +186,41 @@ struct drm_svm_view {
 	int err;
 	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
+};
+
+/*
+ * VRAM behind a slice of a range. @live: device pages in use, and one for who
+ * fills it; at zero it goes, by @free_node from atomic context.
+ */
+struct drm_svm_bo {
+	struct ttm_buffer_object tbo;
+	struct drm_svm_vram *vram;
+	atomic_long_t live;
+	struct llist_node free_node;
+};
+
+static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
+{
+	return container_of(tbo, struct drm_svm_bo, tbo);
+}
+
+/*
+ * One migration, of up to @max pages. @src and @dst are what migrate_vma and
+ * migrate_device work on. The stages fill the rest: where RAM was DMA-mapped
+ * (@dma, zero where it was not), and what to copy and to clear.
+ */
+struct drm_svm_migration {
+	struct drm_svm_vram *vram;
+	unsigned int max;
+	unsigned int npages;
+	unsigned int nsegs;
+	unsigned int nclears;
+	unsigned long *src;
+	unsigned long *dst;
+	dma_addr_t *dma;
+	struct drm_svm_copy *segs;
+	struct drm_svm_run *clears;
 };
 
 static inline unsigned int drm_svm_page_index(unsigned long addr)
@@ -269,6 +305,47 @@ void drm_svm_wait_init(struct drm_svm *svm);
 void drm_svm_wait_fini(struct drm_svm *svm);
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
 void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
+
+/* drm_svm_vram.c */
+struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio);
+bool drm_svm_folio_is_retired(const struct folio *folio);
+void drm_svm_folio_retire(struct folio *folio);
+struct drm_svm_vram *drm_svm_page_vram(const struct page *page);
+u64 drm_svm_page_offset(const struct page *page);
+struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
+
+/* drm_svm_bo.c */
+struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
+				     unsigned int npages);
+void drm_svm_bo_put(struct drm_svm_bo *bo);
+void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
+bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
+void drm_svm_bo_unlock(struct drm_svm_bo *bo);
+u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
+void drm_svm_bo_bump(struct drm_svm_bo *bo);
+
+/* drm_svm_migrate.c */
+struct drm_svm_migration *drm_svm_migration_alloc(struct drm_svm_vram *vram,
+						  unsigned int max);
+void drm_svm_migration_free(struct drm_svm_migration *m);
+unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
+				      unsigned int i);
+int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
+			       struct page *ram, struct page *vram_page,
+			       unsigned int npages, bool to_vram);
+void drm_svm_migration_add_clear(struct drm_svm_migration *m,
+				 struct page *vram_page, unsigned int npages);
+int drm_svm_migration_transfer(struct drm_svm_migration *m);
+void drm_svm_migration_unmap_dma(struct drm_svm_migration *m);
+
+/* drm_svm_migrate_vram.c */
+void drm_svm_migrate_to_vram(struct drm_svm_range *range,
+			     const struct drm_svm_fault_entry *entries,
+			     unsigned int n);
+
+/* drm_svm_migrate_ram.c */
+vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
+int drm_svm_migrate_evict(struct drm_svm_bo *bo);
 
 /* drm_svm_policy.c */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,

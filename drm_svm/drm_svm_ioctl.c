@@ -59,12 +59,15 @@ static void drm_svm_query_view(struct drm_svm_view *view, unsigned long start,
 	struct drm_svm_context *ctx = view->ctx;
 	unsigned int first = drm_svm_page_index(start);
 	unsigned int i, n = (end - start) >> PAGE_SHIFT;
+	u32 location;
 
 	for (i = 0; i < n; i++) {
 		if (!test_bit(first + i, view->mapped))
 			continue;
+		location = test_bit(first + i, view->vram) ?
+			   DRM_SVM_LOCATION_VRAM : DRM_SVM_LOCATION_SYSTEM;
 		state[i] = DRM_SVM_PAGE_READ |
-			   DRM_SVM_LOCATION_SYSTEM << DRM_SVM_PAGE_LOCATION_SHIFT;
+			   location << DRM_SVM_PAGE_LOCATION_SHIFT;
 		if (test_bit(first + i, view->writable))
 			state[i] |= DRM_SVM_PAGE_WRITE;
 	}

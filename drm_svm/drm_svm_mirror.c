@@ -104,10 +104,22 @@ static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 	return drm_svm_page_index(entry->fault.addr);
 }
 
-/* Faults of the VMA that lie within the window, or in one that adjoins it. */
+/* Whose device pages the context can reach; without VRAM nobody's. */
+static void *drm_svm_mirror_owner(struct drm_svm_context *ctx)
+{
+	struct drm_svm_vram *vram = READ_ONCE(ctx->sdev->vram);
+
+	return vram ? vram->pagemap.owner : ctx->svm;
+}
+
+/*
+ * Faults of the VMA that lie within the window, or in one that adjoins it; of
+ * contexts that reach the same device pages, for one walk sees those of one owner.
+ */
 static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
 {
+	void *owner = drm_svm_mirror_owner(m->entries[0].ctx);
 	struct drm_svm_range *range = m->range;
 	unsigned int total = m->n;
 	unsigned int lo = 0, hi = DRM_SVM_RANGE_PAGES;
@@ -122,7 +134,7 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		struct drm_svm_fault_entry *entry = &m->entries[m->n];
 
 		index = drm_svm_entry_index(entry);
-		if (index >= hi)
+		if (index >= hi || drm_svm_mirror_owner(entry->ctx) != owner)
 			break;
 		drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
 				      index, &first, &last);
@@ -151,8 +163,8 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
 		.start = drm_svm_page_addr(m->range, m->first),
 		.end = drm_svm_page_addr(m->range, m->last),
 		.hmm_pfns = pfns,
-		/* nobody's, so that private pages of any device come home */
-		.dev_private_owner = m->range->svm,
+		/* pages of other owners come home */
+		.dev_private_owner = drm_svm_mirror_owner(m->entries[0].ctx),
 	};
 	int err;
 
@@ -267,6 +279,20 @@ static void drm_svm_mirror_refuse(struct drm_svm_mirror *m)
 }
 
 /*
+ * What page 0 of the range has, from page @index of a mapping as large as the
+ * range. For a huge device page the walk counts from its own start and not from
+ * the start of the page, so go by the folio, which is as large and as aligned.
+ */
+static unsigned long drm_svm_mirror_base(unsigned long pfn, unsigned int index)
+{
+	struct page *page = hmm_pfn_to_page(pfn);
+
+	if (!is_device_private_page(page))
+		return pfn - index;
+	return (pfn & HMM_PFN_FLAGS) | folio_pfn(page_folio(page));
+}
+
+/*
  * A CPU mapping as large as the range says all there is to know with any one of
  * its pages: map it whole, without walking it.
  */
@@ -274,7 +300,7 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)
 {
 	unsigned long *pfns = m->scratch->pfns;
-	unsigned long base = pfns[m->first] - m->first;
+	unsigned long base;
 	unsigned int i;
 
 	if (!drm_svm_mirror_pfn_usable(pfns[m->first]) ||
@@ -283,6 +309,7 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	    vma->vm_end - m->range->start < DRM_SVM_RANGE_SIZE)
 		return;
 
+	base = drm_svm_mirror_base(pfns[m->first], m->first);
 	for (i = 0; i < DRM_SVM_RANGE_PAGES; i++)
 		pfns[i] = base + i;
 	m->first = 0;

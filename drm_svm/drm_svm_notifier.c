@@ -99,13 +99,15 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range)
 static void drm_svm_view_release_dma(struct drm_svm_view *view,
 				     unsigned int first, unsigned int last)
 {
+	DECLARE_BITMAP(ram, DRM_SVM_RANGE_PAGES);
 	unsigned int b = first, e;
 
 	if (!view->dma_addr)
 		return;
 	drm_svm_flush_post(view->ctx, view->ticket);
 	drm_svm_flush_wait(view->ctx, view->ticket);
-	for_each_set_bitrange_from(b, e, view->mapped, last)
+	bitmap_andnot(ram, view->mapped, view->vram, DRM_SVM_RANGE_PAGES);
+	for_each_set_bitrange_from(b, e, ram, last)
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
@@ -140,6 +142,7 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	n = bitmap_weight_from(view->mapped, first, last);
 	bitmap_clear(view->mapped, first, last - first);
 	bitmap_clear(view->writable, first, last - first);
+	bitmap_clear(view->vram, first, last - first);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);
@@ -181,6 +184,28 @@ static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
 		drm_svm_range_unmap_locked(range, view, start, end);
 }
 
+/* Our own migration to VRAM: what is in VRAM already stays mapped. */
+static void drm_svm_range_unmap_ram_locked(struct drm_svm_range *range,
+					   unsigned long start,
+					   unsigned long end)
+{
+	unsigned int first = drm_svm_page_index(start);
+	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	DECLARE_BITMAP(ram, DRM_SVM_RANGE_PAGES);
+	struct drm_svm_view *view;
+	unsigned int b, e;
+
+	list_for_each_entry(view, &range->views, link) {
+		bitmap_andnot(ram, view->mapped, view->vram,
+			      DRM_SVM_RANGE_PAGES);
+		b = first;
+		for_each_set_bitrange_from(b, e, ram, last)
+			drm_svm_range_unmap_locked(range, view,
+						   drm_svm_page_addr(range, b),
+						   drm_svm_page_addr(range, e));
+	}
+}
+
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
 	if (!blockable)
@@ -213,7 +238,11 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	}
 
 	mmu_interval_set_seq(notifier, seq);
-	drm_svm_range_unmap_all_locked(range, start, end);
+	if (mmu_range->event == MMU_NOTIFY_MIGRATE &&
+	    mmu_range->owner == range->svm)
+		drm_svm_range_unmap_ram_locked(range, start, end);
+	else
+		drm_svm_range_unmap_all_locked(range, start, end);
 	if (drm_svm_range_owes(range)) {
 		if (range->finishing) {
 			drm_svm_range_flush_locked(range);

@@ -2,6 +2,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/hmm.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 
 #include "drm_svm_internal.h"
@@ -38,6 +39,7 @@ struct drm_svm_run_batch {
 	unsigned int n;
 	unsigned int first;
 	unsigned int next;
+	struct drm_svm_bo *bo;
 };
 
 static void drm_svm_run_emit(struct drm_svm_run_batch *b)
@@ -53,28 +55,30 @@ static void drm_svm_run_emit(struct drm_svm_run_batch *b)
 }
 
 static bool drm_svm_run_continues(const struct drm_svm_run *run,
-				  dma_addr_t addr, u16 prot)
+				  dma_addr_t addr, u16 prot, u16 location)
 {
 	return run->addr + ((dma_addr_t)run->npages << PAGE_SHIFT) == addr &&
-	       run->prot == prot;
+	       run->prot == prot && run->location == location;
 }
 
 /* The pages are all mapped, for less access, or all not mapped. */
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
-			     unsigned int npages, dma_addr_t addr, u16 prot)
+			     unsigned int npages, dma_addr_t addr, u16 prot,
+			     u16 location)
 {
 	if (b->n && b->next != index)
 		drm_svm_run_emit(b);
 	if (!b->n)
 		b->first = index;
 
-	if (b->n && drm_svm_run_continues(&b->runs[b->n - 1], addr, prot)) {
+	if (b->n && drm_svm_run_continues(&b->runs[b->n - 1], addr, prot,
+					  location)) {
 		b->runs[b->n - 1].npages += npages;
 	} else {
 		b->runs[b->n++] = (struct drm_svm_run) {
 			.addr = addr,
 			.npages = npages,
-			.location = DRM_SVM_LOCATION_SYSTEM,
+			.location = location,
 			.prot = prot,
 		};
 	}
@@ -85,6 +89,8 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 	bitmap_set(b->view->mapped, index, npages);
 	if (prot & DRM_SVM_PAGE_WRITE)
 		bitmap_set(b->view->writable, index, npages);
+	if (location != DRM_SVM_LOCATION_SYSTEM)
+		bitmap_set(b->view->vram, index, npages);
 }
 
 static int drm_svm_run_map_whole(struct drm_svm_run_batch *b,
@@ -98,7 +104,7 @@ static int drm_svm_run_map_whole(struct drm_svm_run_batch *b,
 			    DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
 	if (dma_mapping_error(dev, addr))
 		return -ENOMEM;
-	drm_svm_run_push(b, index, npages, addr, prot);
+	drm_svm_run_push(b, index, npages, addr, prot, DRM_SVM_LOCATION_SYSTEM);
 	return 0;
 }
 
@@ -119,7 +125,8 @@ static int drm_svm_run_map_paged(struct drm_svm_run_batch *b,
 				return -ENOMEM;
 			drm_svm_stat_add(ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
 		}
-		drm_svm_run_push(b, i, 1, dma_addr[i], prot);
+		drm_svm_run_push(b, i, 1, dma_addr[i], prot,
+				 DRM_SVM_LOCATION_SYSTEM);
 	}
 	return 0;
 }
@@ -147,22 +154,35 @@ static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
 				 bool write)
 {
 	u16 prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0);
-	phys_addr_t phys = page_to_phys(page);
+	bool vram = is_device_private_page(page);
+	u64 addr = vram ? drm_svm_page_offset(page) : page_to_phys(page);
 	unsigned int n;
-	int err;
+	int err = 0;
 
-	for (; i < last; i += n, phys += (phys_addr_t)n << PAGE_SHIFT) {
+	for (; i < last && !err; i += n, addr += (u64)n << PAGE_SHIFT) {
 		n = drm_svm_run_same_state(b->view, i, last);
 		if (drm_svm_run_is_mapped(b->view, i, n, write))
 			continue;
-		if (b->view->dma_addr)
-			err = drm_svm_run_map_paged(b, i, n, phys, prot);
+		if (vram)
+			drm_svm_run_push(b, i, n, addr, prot,
+					 DRM_SVM_LOCATION_VRAM);
+		else if (b->view->dma_addr)
+			err = drm_svm_run_map_paged(b, i, n, addr, prot);
 		else
-			err = drm_svm_run_map_whole(b, i, n, phys, prot);
-		if (err)
-			return err;
+			err = drm_svm_run_map_whole(b, i, n, addr, prot);
 	}
-	return 0;
+	return err;
+}
+
+/* The BO of a device page was used; once for pages that follow each other. */
+static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
+{
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+
+	if (b->bo == bo)
+		return;
+	drm_svm_bo_bump(bo);
+	b->bo = bo;
 }
 
 /*
@@ -235,7 +255,9 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		 * system whose dirtying allocates has dirtied the folio before
 		 * it let the CPU's entry be writable.
 		 */
-		if (write && !folio_test_dirty(folio))
+		if (folio_is_device_private(folio))
+			drm_svm_run_bump(&b, folio);
+		else if (write && !folio_test_dirty(folio))
 			folio_mark_dirty(folio);
 		err = drm_svm_run_add_chunk(&b, i, i + n, page, write);
 	}

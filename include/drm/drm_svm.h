@@ -3,19 +3,29 @@
 #define _DRM_SVM_H_
 
 #include <linux/bits.h>
+#include <linux/llist.h>
+#include <linux/memremap.h>
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include <uapi/drm/drm_svm.h>
 
 struct dentry;
 struct device;
+struct dma_fence;
 struct drm_device;
 struct drm_printer;
 struct drm_svm;
 struct drm_svm_context;
 struct drm_svm_stats;
+struct drm_svm_vram;
+struct ttm_buffer_object;
+struct ttm_device;
+struct ttm_operation_ctx;
+struct ttm_placement;
+struct ttm_resource;
 
 /**
  * struct drm_svm_device - one GPU that takes part
@@ -42,6 +52,9 @@ struct drm_svm_device {
 	 * a page each; see dma_need_unmap().
 	 */
 	bool track_dma;
+
+	/** @vram: its memory, or NULL; set by drm_svm_vram_init(). */
+	struct drm_svm_vram *vram;
 };
 
 /** DRM_SVM_ACCESS_READ - the GPU wants to read. */
@@ -77,7 +90,10 @@ struct drm_svm_fault {
  * struct drm_svm_run - contiguous pages of one kind
  */
 struct drm_svm_run {
-	/** @addr: address for the device, in bytes; of the first page. */
+	/**
+	 * @addr: address of the first page, in bytes: a DMA address, or with
+	 * %DRM_SVM_LOCATION_VRAM an offset into the memory of the device.
+	 */
 	dma_addr_t addr;
 
 	/** @npages: pages, not zero. */
@@ -88,6 +104,82 @@ struct drm_svm_run {
 
 	/** @prot: DRM_SVM_PAGE_READ, with DRM_SVM_PAGE_WRITE or without. */
 	u16 prot;
+};
+
+/**
+ * struct drm_svm_copy - pages to copy, contiguous on both sides
+ */
+struct drm_svm_copy {
+	/** @src: DMA address or offset, as in struct drm_svm_run. */
+	u64 src;
+
+	/** @dst: DMA address or offset, as in struct drm_svm_run. */
+	u64 dst;
+
+	/** @npages: pages, not zero. */
+	u32 npages;
+
+	/** @src_location: enum drm_svm_location. */
+	u16 src_location;
+
+	/** @dst_location: enum drm_svm_location. */
+	u16 dst_location;
+};
+
+/**
+ * struct drm_svm_vram_ops - the memory of one GPU
+ *
+ * Work is done in order of the calls. A fence must signal without waiting for
+ * memory or for a GPU fault: eviction waits for it.
+ */
+struct drm_svm_vram_ops {
+	/**
+	 * @copy: start to copy @n segments; they may be freed on return.
+	 *
+	 * Process context, may sleep but not wait for memory with reclaim.
+	 * Returns a fence, owned by the caller, whose error is set when some
+	 * of it was not copied; or an ERR_PTR().
+	 */
+	struct dma_fence *(*copy)(struct drm_svm_vram *vram,
+				  const struct drm_svm_copy *segs,
+				  unsigned int n);
+
+	/** @clear: start to fill @n runs of VRAM with zeroes; see @copy. */
+	struct dma_fence *(*clear)(struct drm_svm_vram *vram,
+				   const struct drm_svm_run *runs,
+				   unsigned int n);
+};
+
+/**
+ * struct drm_svm_vram - the VRAM of one GPU behind struct pages
+ *
+ * Embedded in the driver's device. Every page of the TTM memory type has a
+ * device-private page, so that the CPU's page tables can say "on the GPU".
+ */
+struct drm_svm_vram {
+	/** @sdev: the GPU. */
+	struct drm_svm_device *sdev;
+
+	/** @bdev: the TTM device that the memory belongs to. */
+	struct ttm_device *bdev;
+
+	/** @ops: copy and clear. */
+	const struct drm_svm_vram_ops *ops;
+
+	/** @mem_type: the TTM memory type, which hands out page offsets. */
+	u32 mem_type;
+
+	/** @npages: pages of it. */
+	unsigned long npages;
+
+	/** @pagemap: the device pages; page 0 is offset 0 of @mem_type. */
+	struct dev_pagemap pagemap;
+
+	/** @freed: BOs whose last page went, in atomic context. */
+	struct llist_head freed;
+
+	/** @free_work: drops them. */
+	struct work_struct free_work;
 };
 
 /**
@@ -246,6 +338,19 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx);
 
 int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault);
+
+int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
+		      struct ttm_device *bdev, u32 mem_type, u64 size,
+		      const struct drm_svm_vram_ops *ops);
+void drm_svm_vram_fini(struct drm_svm_vram *vram);
+int drm_svm_vram_evict_all(struct drm_svm_vram *vram);
+
+bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
+			    struct ttm_placement *placement);
+bool drm_svm_bo_is_svm(struct ttm_buffer_object *tbo);
+int drm_svm_bo_move(struct ttm_buffer_object *tbo,
+		    struct ttm_operation_ctx *ctx,
+		    struct ttm_resource *new_mem);
 
 int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 			 struct drm_svm_device *sdev,

@@ -127,6 +127,8 @@ enum drm_svm_location {
 	DRM_SVM_LOCATION_NONE = 0,
 	/** @DRM_SVM_LOCATION_SYSTEM: system memory. */
 	DRM_SVM_LOCATION_SYSTEM = 1,
+	/** @DRM_SVM_LOCATION_VRAM: the memory of this GPU. */
+	DRM_SVM_LOCATION_VRAM = 2,
 };
 
 /**

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/export.h>
+#include <linux/slab.h>
+
+#include <drm/drm_gem.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_placement.h>
+
+#include "drm_svm_internal.h"
+
+/**
+ * DOC: Buffer objects
+ *
+ * VRAM comes from TTM, as for every other buffer, so that SVM pages and buffers
+ * of the driver compete in one LRU. A &struct drm_svm_bo stands behind a
+ * naturally aligned power-of-two slice of a range; nobody can map it, look it up
+ * or pin it. Its only reference is dropped when its last device page is freed.
+ *
+ * &drm_svm_bo.live counts device pages, and one for who fills the BO.
+ */
+
+static void drm_svm_bo_gem_free(struct drm_gem_object *obj)
+{
+	ttm_bo_fini(container_of(obj, struct ttm_buffer_object, base));
+}
+
+static const struct drm_gem_object_funcs drm_svm_bo_gem_funcs = {
+	.free = drm_svm_bo_gem_free,
+};
+
+static void drm_svm_bo_destroy(struct ttm_buffer_object *tbo)
+{
+	drm_gem_object_release(&tbo->base);
+	kfree(to_drm_svm_bo(tbo));
+}
+
+/**
+ * drm_svm_bo_create() - allocate VRAM
+ * @vram: where
+ * @npages: pages, a power of two; the offset is a multiple of that
+ *
+ * May evict others, so no lock that eviction needs is held: neither mmap_lock
+ * nor a folio's lock.
+ *
+ * Return: the BO, with one in live for the caller, or an ERR_PTR(): -ENOSPC when
+ * there is no room, -ENOMEM.
+ */
+struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
+				     unsigned int npages)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = false };
+	struct ttm_place place = { .mem_type = vram->mem_type };
+	struct ttm_placement placement = {
+		.num_placement = 1, .placement = &place,
+	};
+	struct drm_svm_bo *bo;
+	int err;
+
+	bo = kzalloc_obj(*bo, GFP_KERNEL_ACCOUNT);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+	bo->vram = vram;
+	atomic_long_set(&bo->live, 1);
+	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
+	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
+				    (size_t)npages << PAGE_SHIFT);
+
+	/* on error it has called destroy */
+	err = ttm_bo_init_reserved(vram->bdev, &bo->tbo, ttm_bo_type_kernel,
+				   &placement, npages, &ctx, NULL, NULL,
+				   drm_svm_bo_destroy);
+	if (err)
+		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
+	ttm_bo_unreserve(&bo->tbo);
+	return bo;
+}
+
+/* Drop the BO's reference; process context. */
+void drm_svm_bo_put(struct drm_svm_bo *bo)
+{
+	drm_gem_object_put(&bo->tbo.base);
+}
+
+/* The filler is done: without pages, the BO goes. */
+void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
+{
+	if (atomic_long_dec_and_test(&bo->live))
+		drm_svm_bo_put(bo);
+}
+
+/* Keep the BO from being evicted, if it was not; unlocked by the caller. */
+bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
+{
+	struct dma_resv *resv = bo->tbo.base.resv;
+
+	if (!dma_resv_trylock(resv))
+		return false;
+	if (bo->tbo.resource &&
+	    bo->tbo.resource->mem_type == bo->vram->mem_type)
+		return true;
+	dma_resv_unlock(resv);
+	return false;
+}
+
+void drm_svm_bo_unlock(struct drm_svm_bo *bo)
+{
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
+/* Offset of its first page, with the BO locked and resident. */
+u64 drm_svm_bo_offset(struct drm_svm_bo *bo)
+{
+	return (u64)bo->tbo.resource->start << PAGE_SHIFT;
+}
+
+/* The GPU used it: evict others first. Only tried, under pt_lock. */
+void drm_svm_bo_bump(struct drm_svm_bo *bo)
+{
+	if (!dma_resv_trylock(bo->tbo.base.resv))
+		return;
+	ttm_bo_move_to_lru_tail_unlocked(&bo->tbo);
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
+/**
+ * drm_svm_bo_is_svm() - is this one of ours
+ * @tbo: a TTM BO of the driver's TTM device
+ *
+ * Return: whether drm_svm_bo_move() is to move it.
+ */
+bool drm_svm_bo_is_svm(struct ttm_buffer_object *tbo)
+{
+	return tbo->destroy == drm_svm_bo_destroy;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_is_svm);
+
+static const struct ttm_place drm_svm_bo_system = {
+	.mem_type = TTM_PL_SYSTEM,
+};
+
+/**
+ * drm_svm_bo_evict_flags() - for &ttm_device_funcs.evict_flags
+ * @tbo: the BO to evict
+ * @placement: returns where to
+ *
+ * Return: whether the BO is ours; else the driver decides.
+ */
+bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
+			    struct ttm_placement *placement)
+{
+	if (!drm_svm_bo_is_svm(tbo))
+		return false;
+	placement->num_placement = 1;
+	placement->placement = &drm_svm_bo_system;
+	return true;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
+
+/**
+ * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO that is ours
+ * @tbo: the BO, its dma_resv held
+ * @ctx: the operation
+ * @new_mem: where to: the VRAM that it was created for, or the system
+ *
+ * To the system means that every page migrates to ordinary memory of its
+ * process and the BO is left without pages, to be freed.
+ *
+ * Return: 0, or -EBUSY when some page could not be moved: TTM goes on with the
+ * next BO, what moved is gone.
+ */
+int drm_svm_bo_move(struct ttm_buffer_object *tbo,
+		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
+{
+	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
+	int err;
+
+	if (tbo->resource && tbo->resource->mem_type == bo->vram->mem_type) {
+		err = drm_svm_migrate_evict(bo);
+		if (err)
+			return err;
+	}
+	ttm_bo_move_null(tbo, new_mem);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_move);
