@@ -73,7 +73,7 @@ int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd)
  */
 int svm_test_cmd_check_range(struct svm_test_cursor *cur, u64 addr, u64 size)
 {
-	u64 va_end = cur->job->vm->gpu->sdev.va_end;
+	u64 va_end = BIT_ULL(cur->job->vm->gpu->config.va_bits);
 
 	if (!size || (addr < va_end && size <= va_end - addr))
 		return 0;

@@ -9,9 +9,12 @@
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
 #include <linux/array_size.h>
+#include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/printk.h>
+#include <linux/sizes.h>
 #include <linux/stddef.h>
 
 #include "svm_test_config.h"
@@ -44,6 +47,9 @@ static const struct svm_test_limit limits[] = {
 	SVM_TEST_LIMIT(va_bits, 40, 57, false),
 	SVM_TEST_LIMIT(timeslice, 1, 1000000, false),
 	SVM_TEST_LIMIT(lanes, 1, SVM_TEST_MAX_LANES, false),
+	SVM_TEST_LIMIT(vram_mb, 0, 65536, false),
+	SVM_TEST_LIMIT(copy_latency_us, 0, 10000000, false),
+	SVM_TEST_LIMIT(copy_mbps, 0, 1000000, false),
 };
 
 static int svm_test_limit_check(const struct svm_test_limit *limit,
@@ -84,4 +90,31 @@ int svm_test_config_validate(const struct svm_test_config *config)
 			return err;
 	}
 	return 0;
+}
+
+/**
+ * svm_test_config_vram_size() - how much VRAM a device has
+ * @config: the configuration
+ *
+ * Return: bytes.
+ */
+u64 svm_test_config_vram_size(const struct svm_test_config *config)
+{
+	return (u64)config->vram_mb * SZ_1M;
+}
+
+/**
+ * svm_test_config_bind_start() - where the GPU addresses of buffer objects are
+ * @config: the configuration
+ *
+ * The upper half is theirs, if the lower half has the addresses that a process
+ * gets without asking for others. Else there are none.
+ *
+ * Return: the first one; the end is that of all GPU addresses.
+ */
+u64 svm_test_config_bind_start(const struct svm_test_config *config)
+{
+	u64 half = BIT_ULL(config->va_bits - 1);
+
+	return half >= DEFAULT_MAP_WINDOW ? half : BIT_ULL(config->va_bits);
 }

@@ -30,8 +30,16 @@ struct svm_test_config {
 	unsigned int timeslice;
 	/** @lanes: accesses of one command that can miss at the same time. */
 	unsigned int lanes;
+	/** @vram_mb: MiB of VRAM; none if zero. */
+	unsigned int vram_mb;
+	/** @copy_latency_us: microseconds that any copy takes. */
+	unsigned int copy_latency_us;
+	/** @copy_mbps: MB that are copied in a second; no limit if zero. */
+	unsigned int copy_mbps;
 };
 
 int svm_test_config_validate(const struct svm_test_config *config);
+u64 svm_test_config_vram_size(const struct svm_test_config *config);
+u64 svm_test_config_bind_start(const struct svm_test_config *config);
 
 #endif

@@ -3,8 +3,8 @@
  * One virtual GPU: its parts, made in order and undone in reverse.
  *
  * The device sits on the faux bus, which gives it a struct device for the DMA
- * layer and nothing else. Its DMA is done by the CPU: an engine finds the page
- * of a DMA address by the page frame number. That is right only where a DMA
+ * layer and nothing else. Its DMA is done by the CPU, which finds the page of a
+ * DMA address by the page frame number; see svm_test_vram.c. That is right only where a DMA
  * address is a physical address, so a device behind an IOMMU, and a machine
  * with encrypted memory, are refused.
  */
@@ -18,9 +18,12 @@
 #include <drm/drm_print.h>
 #include <drm/drm_svm.h>
 
+#include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
+#include "svm_test_ttm.h"
+#include "svm_test_vram.h"
 
 static int device_init_dma(struct device *dev)
 {
@@ -49,26 +52,53 @@ static void device_fini_hardware(struct svm_test_device *gpu)
 	svm_test_fault_buffer_destroy(gpu->faults);
 	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_engine_destroy(gpu->engines[i]);
+	svm_test_copy_destroy(gpu->copy);
+	svm_test_memory_destroy(gpu->memory);
+}
+
+static int device_init_memory(struct svm_test_device *gpu)
+{
+	struct svm_test_copy *copy;
+
+	gpu->memory = svm_test_memory_create(svm_test_config_vram_size(&gpu->config));
+	if (!gpu->memory)
+		return -ENOMEM;
+
+	copy = svm_test_copy_create(gpu);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	gpu->copy = copy;
+	return 0;
 }
 
 static int device_init_hardware(struct svm_test_device *gpu)
 {
 	unsigned int i;
+	int err;
 
+	err = device_init_memory(gpu);
+	if (err)
+		goto err_fini;
+
+	err = -ENOMEM;
 	gpu->faults = svm_test_fault_buffer_create(gpu);
 	if (!gpu->faults)
-		return -ENOMEM;
+		goto err_fini;
 
 	for (i = 0; i < gpu->config.engines; i++) {
 		struct svm_test_engine *engine = svm_test_engine_create(gpu, i);
 
 		if (IS_ERR(engine)) {
-			device_fini_hardware(gpu);
-			return PTR_ERR(engine);
+			err = PTR_ERR(engine);
+			goto err_fini;
 		}
 		gpu->engines[i] = engine;
 	}
 	return 0;
+
+err_fini:
+	device_fini_hardware(gpu);
+	return err;
 }
 
 static struct svm_test_device *
@@ -111,12 +141,20 @@ device_probe(struct faux_device *faux, const struct drm_driver *driver,
 		return ERR_PTR(err);
 
 	err = drm_svm_device_init(&gpu->sdev, &gpu->drm, &faux->dev,
-				  BIT_ULL(config->va_bits));
-	if (err) {
-		device_fini_hardware(gpu);
-		return ERR_PTR(err);
-	}
+				  svm_test_config_bind_start(config));
+	if (err)
+		goto err_hardware;
+
+	err = svm_test_ttm_init(gpu);
+	if (err)
+		goto err_svm;
 	return gpu;
+
+err_svm:
+	drm_svm_device_fini(&gpu->sdev);
+err_hardware:
+	device_fini_hardware(gpu);
+	return ERR_PTR(err);
 }
 
 /**
@@ -173,6 +211,7 @@ void svm_test_device_destroy(struct svm_test_device *gpu)
 
 	if (gpu->registered)
 		drm_dev_unplug(&gpu->drm);
+	svm_test_ttm_fini(gpu);
 	drm_svm_device_fini(&gpu->sdev);
 	device_fini_hardware(gpu);
 	WARN_ON(!list_empty(&gpu->vms));

@@ -4,21 +4,27 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_svm.h>
+#include <drm/ttm/ttm_device.h>
 
 #include "svm_test_config.h"
 
 struct drm_driver;
 struct faux_device;
+struct svm_test_copy;
 struct svm_test_engine;
 struct svm_test_fault_buffer;
+struct svm_test_memory;
 
 /* Limits of the submission interface, as DRM_IOCTL_SVM_TEST_INFO reports. */
 #define SVM_TEST_MAX_CMDS	4096U
 #define SVM_TEST_MAX_JOBS	4096U
 #define SVM_TEST_MAX_SYNCS	64U
+
+#define SVM_TEST_MAX_BO_SIZE	SZ_4G
 
 /**
  * struct svm_test_device - one virtual GPU
@@ -30,6 +36,14 @@ struct svm_test_device {
 	struct drm_device drm;
 	/** @sdev: its part in shared virtual memory. */
 	struct drm_svm_device sdev;
+	/** @vram: the part of its memory in it. */
+	struct drm_svm_vram vram;
+	/** @bdev: who has which part of the memory. */
+	struct ttm_device bdev;
+	/** @memory: the memory itself, VRAM. */
+	struct svm_test_memory *memory;
+	/** @copy: the copy engine. */
+	struct svm_test_copy *copy;
 	/** @faux: the device behind @drm. */
 	struct faux_device *faux;
 	/** @config: what it is made of. */

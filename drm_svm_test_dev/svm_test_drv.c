@@ -32,10 +32,13 @@
 #include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 
+#include "svm_test_bind.h"
 #include "svm_test_config.h"
 #include "svm_test_device.h"
 #include "svm_test_exec.h"
 #include "svm_test_fault.h"
+#include "svm_test_gem.h"
+#include "svm_test_ttm.h"
 #include "svm_test_vm.h"
 
 #ifndef CONFIG_64BIT
@@ -50,6 +53,7 @@ static struct svm_test_config config = {
 	.va_bits = 48,
 	.timeslice = 64,
 	.lanes = 8,
+	.vram_mb = 0,
 };
 
 module_param_named(num_devices, config.num_devices, uint, 0444);
@@ -66,6 +70,13 @@ module_param_named(timeslice, config.timeslice, uint, 0444);
 MODULE_PARM_DESC(timeslice, "Units of work, a page at most, before a job yields (default 64)");
 module_param_named(lanes, config.lanes, uint, 0444);
 MODULE_PARM_DESC(lanes, "Faults that a job posts at the same time (default 8)");
+
+module_param_named(vram_mb, config.vram_mb, uint, 0444);
+MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");
+module_param_named(copy_latency_us, config.copy_latency_us, uint, 0444);
+MODULE_PARM_DESC(copy_latency_us, "Microseconds that any copy takes (default 0)");
+module_param_named(copy_mbps, config.copy_mbps, uint, 0444);
+MODULE_PARM_DESC(copy_mbps, "MB copied per second, or 0 for no limit (default 0)");
 
 static struct svm_test_device *devices[SVM_TEST_MAX_DEVICES];
 
@@ -109,6 +120,9 @@ static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 	args->out_max_jobs = SVM_TEST_MAX_JOBS;
 	args->out_max_syncs = SVM_TEST_MAX_SYNCS;
 	args->out_fault_overflows = svm_test_fault_overflows(gpu->faults);
+	args->out_vram_size = svm_test_config_vram_size(&gpu->config);
+	args->out_bo_start = svm_test_config_bind_start(&gpu->config);
+	args->out_bo_size = SVM_TEST_MAX_BO_SIZE;
 	return 0;
 }
 
@@ -122,6 +136,10 @@ static const struct drm_ioctl_desc svm_test_ioctls[] = {
 	SVM_TEST_IOCTL(INFO, info),
 	SVM_TEST_IOCTL(SUBMIT, submit),
 	SVM_TEST_IOCTL(WAIT, wait),
+	SVM_TEST_IOCTL(BO_CREATE, bo_create),
+	SVM_TEST_IOCTL(BO_MMAP, bo_mmap),
+	SVM_TEST_IOCTL(BO_BIND, bo_bind),
+	SVM_TEST_IOCTL(BO_UNBIND, bo_unbind),
 };
 
 static int svm_test_open(struct drm_device *drm, struct drm_file *file)
@@ -151,18 +169,25 @@ static int svm_test_debugfs_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(svm_test_debugfs);
 
-/* Root only: it shows the addresses of all files. */
+static int svm_test_debugfs_evict(void *data, u64 value)
+{
+	return svm_test_ttm_evict_all(data);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(svm_test_debugfs_evict_fops, NULL,
+			 svm_test_debugfs_evict, "%llu\n");
+
+/* Root only: one shows the addresses of all files, the other moves their memory. */
 static void svm_test_debugfs_init(struct drm_minor *minor)
 {
 	debugfs_create_file("svm", 0400, minor->debugfs_root,
 			    to_svm_test_device(minor->dev),
 			    &svm_test_debugfs_fops);
+	debugfs_create_file_unsafe("evict_vram", 0200, minor->debugfs_root,
+				   to_svm_test_device(minor->dev),
+				   &svm_test_debugfs_evict_fops);
 }
 
-/*
- * The owner keeps the module, and so the devices, while a file is open. Those of
- * GEM, though there are no buffers yet: they come with device memory.
- */
+/* The owner keeps the module, and so the devices, while a file is open. */
 static const struct file_operations svm_test_fops = {
 	.owner = THIS_MODULE,
 	DRM_GEM_FOPS,
@@ -175,6 +200,7 @@ static const struct drm_driver svm_test_driver = {
 	.open = svm_test_open,
 	.postclose = svm_test_postclose,
 	.debugfs_init = svm_test_debugfs_init,
+	.show_fdinfo = svm_test_show_fdinfo,
 	.ioctls = svm_test_ioctls,
 	.num_ioctls = ARRAY_SIZE(svm_test_ioctls),
 	.fops = &svm_test_fops,

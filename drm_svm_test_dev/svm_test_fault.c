@@ -27,6 +27,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "svm_test_bind.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
@@ -146,6 +147,11 @@ static void fault_hand_on(struct svm_test_fault_buffer *buffer,
 	int err;
 
 	lockdep_assert_held(&buffer->handler_lock);
+
+	if (svm_test_bind_covers(slot->job->vm, slot->addr)) {
+		svm_test_bind_push_fault(slot->job->vm, slot);
+		return;
+	}
 
 	err = svm_test_svm_push_fault(slot->job->vm, slot);
 	if (err == -ENOSPC) {

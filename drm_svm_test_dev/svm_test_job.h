@@ -36,7 +36,10 @@ struct svm_test_dep {
 struct svm_test_slot {
 	/** @job: the job; referenced while a fault is posted. */
 	struct svm_test_job *job;
-	/** @link: link in a list of the fault buffer, until it is handed on. */
+	/**
+	 * @link: link in a list of the fault buffer, until it is handed on, or
+	 * in svm_test_bindings.faults.
+	 */
 	struct list_head link;
 	/** @addr: the address. */
 	u64 addr;

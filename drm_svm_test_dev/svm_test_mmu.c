@@ -15,9 +15,8 @@
  * the flush sees the section, or the section sees entries and TLB as they are
  * after the flush.
  *
- * DMA addresses are physical addresses: svm_test_device_create() refuses a
- * device that is translated. So the "hardware" finds the page of an address by
- * its page frame number.
+ * What a translation leads to is an address on the bus of the device, in RAM or
+ * in VRAM; svm_test_vram.c finds the page.
  */
 
 #include <linux/highmem.h>
@@ -28,10 +27,12 @@
 
 #include <drm/drm_svm.h>
 
+#include "svm_test_device.h"
 #include "svm_test_mmu.h"
 #include "svm_test_pt.h"
 #include "svm_test_tlb.h"
 #include "svm_test_vm.h"
+#include "svm_test_vram.h"
 
 struct svm_test_mmu {
 	struct svm_test_tlb *tlb;
@@ -93,6 +94,7 @@ static bool mmu_walk(struct svm_test_mmu *mmu, struct svm_test_vm *vm, u64 addr,
 void *svm_test_mmu_get(struct svm_test_mmu *mmu, struct svm_test_vm *vm,
 		       u64 addr, u32 access)
 {
+	struct page *page;
 	u64 dma;
 
 	/* The page table can be half way through a split or a merge: walk twice */
@@ -102,7 +104,8 @@ void *svm_test_mmu_get(struct svm_test_mmu *mmu, struct svm_test_vm *vm,
 	    !mmu_walk(mmu, vm, addr, access, &dma))
 		return NULL;
 
-	return kmap_local_page(phys_to_page(dma)) + offset_in_page(dma);
+	page = svm_test_memory_page(vm->gpu->memory, dma);
+	return page ? kmap_local_page(page) + offset_in_page(dma) : NULL;
 }
 
 /**

@@ -45,6 +45,7 @@
 #include <drm/drm_svm.h>
 
 #include "svm_test_pt.h"
+#include "svm_test_vram.h"
 
 #define PT_BITS		(PAGE_SHIFT - 3)
 #define PT_ENTRIES	BIT(PT_BITS)
@@ -55,7 +56,7 @@
 static_assert(PAGE_SHIFT < SVM_TEST_LEAF_MEDIUM_SHIFT);
 static_assert(PAGE_SHIFT + PT_BITS == SVM_TEST_LEAF_LARGE_SHIFT);
 
-/* Bits of an entry; the rest is the address. */
+/* Bits of an entry; the rest is the address, see svm_test_bus_addr(). */
 #define PTE_VALID	BIT_ULL(0)
 #define PTE_WRITE	BIT_ULL(1)
 #define PTE_ACCESSED	BIT_ULL(2)
@@ -410,6 +411,7 @@ void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 		     const struct drm_svm_run *run)
 {
 	struct svm_test_window *window = window_find(pt, start);
+	u64 addr = svm_test_bus_addr(run->addr, run->location);
 	u64 size = (u64)run->npages << PAGE_SHIFT, pos;
 	struct svm_test_table *table;
 	u8 shift;
@@ -422,10 +424,9 @@ void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 	if (!WARN_ON_ONCE(!table)) {
 		table->prepared = false;
 		for (pos = 0; pos < size; pos += BIT_ULL(shift)) {
-			shift = leaf_shift(start + pos, run->addr + pos,
-					   size - pos);
-			leaf_set(window, table, start + pos, run->addr + pos,
-				 shift, run->prot);
+			shift = leaf_shift(start + pos, addr + pos, size - pos);
+			leaf_set(window, table, start + pos, addr + pos, shift,
+				 run->prot);
 		}
 	}
 	spin_unlock(pt_lock(pt, start));

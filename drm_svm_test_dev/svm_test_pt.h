@@ -16,7 +16,7 @@ struct svm_test_pt;
  * struct svm_test_translation - what a walk of the page table found
  */
 struct svm_test_translation {
-	/** @addr: address, for DMA, of the first byte of the leaf. */
+	/** @addr: address on the bus of the first byte of the leaf. */
 	u64 addr;
 	/** @shift: log2 of the bytes of the leaf. */
 	u8 shift;

@@ -19,6 +19,7 @@
 
 #include <drm/drm_svm.h>
 
+#include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_job.h"
@@ -95,6 +96,30 @@ const struct drm_svm_context_ops svm_test_context_ops = {
 	.query = svm_test_ctx_query,
 };
 
+static struct svm_test_device *vram_gpu(struct drm_svm_vram *vram)
+{
+	return container_of(vram, struct svm_test_device, vram);
+}
+
+static struct dma_fence *svm_test_vram_copy(struct drm_svm_vram *vram,
+					    const struct drm_svm_copy *segs,
+					    unsigned int n)
+{
+	return svm_test_copy_submit(vram_gpu(vram)->copy, segs, n);
+}
+
+static struct dma_fence *svm_test_vram_clear(struct drm_svm_vram *vram,
+					     const struct drm_svm_run *runs,
+					     unsigned int n)
+{
+	return svm_test_copy_clear(vram_gpu(vram)->copy, runs, n);
+}
+
+const struct drm_svm_vram_ops svm_test_vram_ops = {
+	.copy = svm_test_vram_copy,
+	.clear = svm_test_vram_clear,
+};
+
 /**
  * svm_test_svm_push_fault() - hand a miss to drm_svm
  * @vm: address space, attached
@@ -112,4 +137,18 @@ int svm_test_svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
 	};
 
 	return drm_svm_fault_queue_push(&vm->ctx, &fault);
+}
+
+/**
+ * svm_test_svm_flush() - flush addresses that are not of drm_svm
+ * @vm: address space
+ * @start: first address
+ * @end: first address past the interval, whose entries are cleared
+ *
+ * On return no access goes on that was translated before.
+ */
+void svm_test_svm_flush(struct svm_test_vm *vm, u64 start, u64 end)
+{
+	svm_test_ctx_tlb_flush_start(&vm->ctx, start, end);
+	svm_test_ctx_tlb_flush_wait(&vm->ctx);
 }

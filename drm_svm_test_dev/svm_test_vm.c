@@ -19,17 +19,19 @@
  *    function that drm_svm calls.
  * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it, and handed to
  *    syncobjs, so the lock of a syncobj is inside of it.
+ *    svm_test_bindings.lock: a mutex, then the dma_resv of a buffer object.
  * 3. the locks of drm_svm, of which the last is the page-table lock of a range
  * 4. an access section of an engine, see svm_test_mmu_enter(): no lock, but what
  *    is waited for by a flush, under the page-table lock of a range.
- * 5. the lock of a window of the page table; the lock of a TLB; the lock of
- *    the fault buffer: spinlocks in process context, with nothing inside. In an
- *    access section the lock of the TLB alone is taken.
+ * 5. the lock of a window of the page table; the lock of a TLB; the locks of
+ *    the fault buffer, of svm_test_bindings.faults and of the copy engine:
+ *    spinlocks in process context, with nothing inside. In an access section
+ *    the lock of the TLB alone is taken.
  * 6. the lock of a fence, then svm_test_engine.lock: with interrupts off.
  *
  * So nothing in an access section may wait for a lock of drm_svm or of a
  * window: whoever holds that may be waiting for the section. The locks of line
- * 5 are taken in MMU notifiers, but for the fault buffer's, so no allocation is
+ * 5 are taken in MMU notifiers, but for those of faults, so no allocation is
  * made under any of them.
  */
 
@@ -78,6 +80,7 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
 	mutex_init(&vm->submit_lock);
 	xa_init_flags(&vm->results, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&vm->done);
+	svm_test_bind_init(vm);
 	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_queue_init(&vm->queues[i]);
 	return vm;
@@ -147,6 +150,7 @@ void svm_test_vm_destroy(struct svm_test_vm *vm)
 	vm_cancel_jobs(vm);
 	svm_test_fault_purge(gpu->faults, vm);
 	drm_svm_context_detach(&vm->ctx);
+	svm_test_bind_fini(vm);
 
 	vm_free_results(vm);
 	svm_test_pt_destroy(vm->pt);

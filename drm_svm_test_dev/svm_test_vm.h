@@ -10,6 +10,7 @@
 
 #include <drm/drm_svm.h>
 
+#include "svm_test_bind.h"
 #include "svm_test_engine.h"
 #include "svm_test_tlb.h"
 
@@ -28,6 +29,8 @@ struct svm_test_vm {
 	struct svm_test_pt *pt;
 	/** @asid: its tag in the TLBs. */
 	struct svm_test_asid asid;
+	/** @bindings: where buffer objects are. */
+	struct svm_test_bindings bindings;
 	/** @attach_lock: one attempt to attach at a time. */
 	struct mutex attach_lock;
 	/** @link: link in svm_test_device.vms, under its lock. */

@@ -60,6 +60,14 @@ extern "C" {
 #define DRM_SVM_TEST_SUBMIT		0x04
 /** DRM_SVM_TEST_WAIT - ioctl number of struct drm_svm_test_wait. */
 #define DRM_SVM_TEST_WAIT		0x05
+/** DRM_SVM_TEST_BO_CREATE - ioctl number of struct drm_svm_test_bo_create. */
+#define DRM_SVM_TEST_BO_CREATE		0x06
+/** DRM_SVM_TEST_BO_MMAP - ioctl number of struct drm_svm_test_bo_mmap. */
+#define DRM_SVM_TEST_BO_MMAP		0x07
+/** DRM_SVM_TEST_BO_BIND - ioctl number of struct drm_svm_test_bo_bind. */
+#define DRM_SVM_TEST_BO_BIND		0x08
+/** DRM_SVM_TEST_BO_UNBIND - ioctl number of struct drm_svm_test_bo_unbind. */
+#define DRM_SVM_TEST_BO_UNBIND		0x09
 
 /**
  * struct drm_svm_test_info - what the device is made of
@@ -100,6 +108,18 @@ struct drm_svm_test_info {
 
 	/** @out_fault_overflows: times that the fault buffer was full. */
 	__u64 out_fault_overflows;
+
+	/** @out_vram_size: bytes of VRAM, or zero. */
+	__u64 out_vram_size;
+
+	/**
+	 * @out_bo_start: first GPU address for buffer objects; the last one is
+	 * the last of @out_va_bits. There are none if it is past that.
+	 */
+	__u64 out_bo_start;
+
+	/** @out_bo_size: the most bytes of a buffer object. */
+	__u64 out_bo_size;
 };
 
 /**
@@ -318,6 +338,93 @@ struct drm_svm_test_wait {
 	__u64 out_addr;
 };
 
+/** DRM_SVM_TEST_BO_VRAM - the buffer object belongs in VRAM. */
+#define DRM_SVM_TEST_BO_VRAM		(1u << 0)
+
+/**
+ * struct drm_svm_test_bo_create - make a buffer object
+ *
+ * It reads as zeroes. With %DRM_SVM_TEST_BO_VRAM it is in VRAM while the GPU
+ * uses it, if there is room, for which others may have to go; in system memory
+ * while the CPU uses it; and it keeps its content wherever it goes.
+ *
+ * The handle is one of this file, to be closed with DRM_IOCTL_GEM_CLOSE. Files
+ * need not be attached.
+ */
+struct drm_svm_test_bo_create {
+	/** @size: bytes, a multiple of the page size, at most the device's out_bo_size. */
+	__u64 size;
+
+	/** @flags: %DRM_SVM_TEST_BO_VRAM or zero. */
+	__u32 flags;
+
+	/** @out_handle: the buffer object. */
+	__u32 out_handle;
+};
+
+/**
+ * struct drm_svm_test_bo_mmap - prepare to map a buffer object for the CPU
+ *
+ * Errors besides those of drm_svm.h: ENOENT, the handle is unknown.
+ */
+struct drm_svm_test_bo_mmap {
+	/** @handle: a buffer object. */
+	__u32 handle;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @out_offset: offset for mmap() of this file, with MAP_SHARED. */
+	__u64 out_offset;
+};
+
+/**
+ * struct drm_svm_test_bo_bind - put a buffer object at GPU addresses
+ *
+ * The binding stays until it is undone or the file is closed, and keeps the
+ * buffer object, whose handle may be closed. A buffer object may be bound
+ * several times.
+ *
+ * Errors besides those of drm_svm.h: ENOENT, the handle is unknown; EEXIST,
+ * something is bound at one of the addresses.
+ */
+struct drm_svm_test_bo_bind {
+	/** @addr: first GPU address; from the device's out_bo_start on. */
+	__u64 addr;
+
+	/** @size: bytes, not zero. */
+	__u64 size;
+
+	/** @offset: where in the buffer object. All three are multiples of the page size. */
+	__u64 offset;
+
+	/** @handle: a buffer object. */
+	__u32 handle;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+};
+
+/**
+ * struct drm_svm_test_bo_unbind - undo a binding
+ *
+ * Accesses fail afterwards, with ENOENT. Errors besides those of drm_svm.h:
+ * ENOENT, there is no binding of just these addresses.
+ */
+struct drm_svm_test_bo_unbind {
+	/** @addr: first GPU address of the binding. */
+	__u64 addr;
+
+	/** @size: bytes of the binding. */
+	__u64 size;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+};
+
 /** DRM_IOCTL_SVM_TEST_ATTACH - attach this file to the caller's memory. */
 #define DRM_IOCTL_SVM_TEST_ATTACH \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_ATTACH, struct drm_svm_attach)
@@ -336,6 +443,22 @@ struct drm_svm_test_wait {
 /** DRM_IOCTL_SVM_TEST_WAIT - wait for a job. */
 #define DRM_IOCTL_SVM_TEST_WAIT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_WAIT, struct drm_svm_test_wait)
+/** DRM_IOCTL_SVM_TEST_BO_CREATE - make a buffer object. */
+#define DRM_IOCTL_SVM_TEST_BO_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_CREATE, \
+		 struct drm_svm_test_bo_create)
+/** DRM_IOCTL_SVM_TEST_BO_MMAP - prepare to map a buffer object. */
+#define DRM_IOCTL_SVM_TEST_BO_MMAP \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_MMAP, \
+		 struct drm_svm_test_bo_mmap)
+/** DRM_IOCTL_SVM_TEST_BO_BIND - bind a buffer object. */
+#define DRM_IOCTL_SVM_TEST_BO_BIND \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_BIND, \
+		 struct drm_svm_test_bo_bind)
+/** DRM_IOCTL_SVM_TEST_BO_UNBIND - undo a binding. */
+#define DRM_IOCTL_SVM_TEST_BO_UNBIND \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_UNBIND, \
+		 struct drm_svm_test_bo_unbind)
 
 #if defined(__cplusplus)
 }
