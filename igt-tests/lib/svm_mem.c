@@ -329,6 +329,28 @@ static void run_on_engine(int fd, const struct drm_svm_test_cmd *cmd, uint32_t e
 		     (unsigned long long)result.out_addr);
 }
 
+unsigned int svm_location(int fd, const void *addr)
+{
+	return (svm_query_page(fd, addr) & DRM_SVM_PAGE_LOCATION_MASK) >>
+	       DRM_SVM_PAGE_LOCATION_SHIFT;
+}
+
+size_t svm_vram_pages(int fd, const void *addr, size_t size)
+{
+	size_t pages = 0;
+
+	for (size_t at = 0; at < size; at += svm_range_size()) {
+		uint32_t state[512];
+		size_t chunk = size - at < svm_range_size() ? size - at : svm_range_size();
+
+		svm_query(fd, (const char *)addr + at, chunk, state);
+		for (size_t i = 0; i < chunk / svm_page_size(); i++)
+			pages += (state[i] & DRM_SVM_PAGE_LOCATION_MASK) >>
+				 DRM_SVM_PAGE_LOCATION_SHIFT == DRM_SVM_LOCATION_VRAM;
+	}
+	return pages;
+}
+
 void svm_run_each_engine(int fd, const struct drm_svm_test_cmd *cmd)
 {
 	struct drm_svm_test_info info;

@@ -73,6 +73,9 @@ bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed);
 uint32_t svm_prot(int fd, const void *addr);
 bool svm_prot_all(int fd, const void *addr, size_t size, uint32_t prot);
 unsigned int svm_leaf(int fd, const void *addr);	/* bytes of the leaf, 0: none */
+/* Where it is, enum drm_svm_location; pages of [addr, addr + size) in VRAM. */
+unsigned int svm_location(int fd, const void *addr);
+size_t svm_vram_pages(int fd, const void *addr, size_t size);
 /* Run @cmd on each engine in turn: each TLB sees it. */
 void svm_run_each_engine(int fd, const struct drm_svm_test_cmd *cmd);
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Buffer objects of drm_svm_test_dev.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "svm_bo.h"
+#include "svm_lib.h"
+
+static int bo_ioctl(int fd, unsigned long request, void *args)
+{
+	return drmIoctl(fd, request, args) ? -errno : 0;
+}
+
+int __svm_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle)
+{
+	struct drm_svm_test_bo_create args = { .size = size, .flags = flags };
+	int err = bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_CREATE, &args);
+
+	*handle = args.out_handle;
+	return err;
+}
+
+uint32_t svm_bo_create(int fd, uint64_t size, uint32_t flags)
+{
+	uint32_t handle;
+
+	igt_assert_eq(__svm_bo_create(fd, size, flags, &handle), 0);
+	igt_assert_neq_u32(handle, 0);
+	return handle;
+}
+
+void svm_bo_close(int fd, uint32_t handle)
+{
+	struct drm_gem_close args = { .handle = handle };
+
+	igt_assert_eq(bo_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &args), 0);
+}
+
+int __svm_bo_offset(int fd, uint32_t handle, uint64_t *offset)
+{
+	struct drm_svm_test_bo_mmap args = { .handle = handle };
+	int err = bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_MMAP, &args);
+
+	*offset = args.out_offset;
+	return err;
+}
+
+void *svm_bo_map(int fd, uint32_t handle, size_t size)
+{
+	uint64_t offset;
+	void *map;
+
+	igt_assert_eq(__svm_bo_offset(fd, handle, &offset), 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	igt_assert(map != MAP_FAILED);
+	return map;
+}
+
+int __svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t offset, uint64_t size)
+{
+	struct drm_svm_test_bo_bind args = {
+		.addr = addr,
+		.size = size,
+		.offset = offset,
+		.handle = handle,
+	};
+
+	return bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_BIND, &args);
+}
+
+void *svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t size)
+{
+	igt_assert_eq(__svm_bo_bind(fd, handle, addr, 0, size), 0);
+	return (void *)(uintptr_t)addr;
+}
+
+int __svm_bo_unbind(int fd, uint64_t addr, uint64_t size)
+{
+	struct drm_svm_test_bo_unbind args = { .addr = addr, .size = size };
+
+	return bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_UNBIND, &args);
+}
+
+void svm_bo_unbind(int fd, const void *addr, uint64_t size)
+{
+	igt_assert_eq(__svm_bo_unbind(fd, (uintptr_t)addr, size), 0);
+}
+
+uint64_t svm_bo_start(int fd)
+{
+	struct drm_svm_test_info info;
+
+	svm_info(fd, &info);
+	igt_require_f(info.out_bo_start < 1ull << info.out_va_bits,
+		      "no GPU addresses for buffer objects\n");
+	return info.out_bo_start;
+}
+
+uint64_t svm_vram_size(int fd)
+{
+	struct drm_svm_test_info info;
+
+	svm_info(fd, &info);
+	igt_require_f(info.out_vram_size, "no VRAM\n");
+	return info.out_vram_size;
+}
+
+void svm_evict_vram(int fd)
+{
+	struct stat st;
+	char path[96];
+	int file;
+
+	igt_assert_eq(fstat(fd, &st), 0);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/evict_vram", minor(st.st_rdev));
+	file = open(path, O_WRONLY);
+	igt_require_f(file >= 0, "%s: %s\n", path, strerror(errno));
+	igt_assert_f(write(file, "1", 1) == 1, "evict_vram: %s\n", strerror(errno));
+	close(file);
+}
+
+uint64_t svm_fdinfo_bytes(int fd, const char *key)
+{
+	char path[64], line[128], unit[8];
+	uint64_t value = 0;
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, strlen(key)) || line[strlen(key)] != ':')
+			continue;
+		unit[0] = '\0';
+		found = sscanf(line + strlen(key) + 1, "%" SCNu64 " %7s", &value, unit) >= 1;
+		if (!strcmp(unit, "KiB"))
+			value <<= 10;
+		else if (!strcmp(unit, "MiB"))
+			value <<= 20;
+	}
+	fclose(file);
+	igt_assert_f(found, "no %s in fdinfo\n", key);
+	return value;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages that leave VRAM, by whatever way: TTM wants the room, a CPU or the
+ * kernel touches them, their owner is gone.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_mem.h"
+
+IGT_TEST_DESCRIPTION("Pages leave VRAM with nothing lost.");
+
+#define MAGIC		0x82820000u
+#define EVICT		"/sys/kernel/debug/dri/128/evict_vram"
+#define THREADS		8
+
+static void evict(void)
+{
+	igt_assert(svm_sys_write(EVICT, "1"));
+}
+
+static char *in_vram(int fd, size_t size)
+{
+	char *base = svm_mmap_small(size);
+
+	svm_gpu_fill(fd, base, size, MAGIC);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / svm_page_size());
+	return base;
+}
+
+static void all(int fd)
+{
+	size_t size = 2 * svm_range_size();
+	char *base = in_vram(fd, size);
+
+	evict();
+	igt_assert_eq(svm_vram_pages(fd, base, size), 0);
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+	svm_gpu_fill(fd, base, size, MAGIC + 1);
+	igt_assert(svm_cpu_all32(base, size, MAGIC + 1));
+}
+
+static void huge(int fd)
+{
+	size_t size = 2 * svm_range_size();
+	char *base = svm_mmap_thp(size);
+
+	svm_gpu_fill(fd, base, size, MAGIC);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / svm_page_size());
+	evict();
+	igt_assert_eq(svm_vram_pages(fd, base, size), 0);
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+}
+
+/* The process that brought the pages to VRAM ends; its child has them still. */
+static void owner_gone(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	int go[2], done[2], status;
+	char byte = 0;
+	pid_t owner;
+
+	igt_assert(!pipe(go) && !pipe(done));
+	owner = fork();
+	if (!owner) {
+		int own = svm_open_attached();
+		char *base = in_vram(own, size);
+
+		if (fork())
+			_exit(0);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
+		byte = svm_cpu_all32(base, size, MAGIC);
+		_exit(write(done[1], &byte, 1) != 1);
+	}
+	igt_assert_eq(waitpid(owner, &status, 0), owner);
+	evict();
+	igt_assert_eq(write(go[1], &byte, 1), 1);
+	igt_assert_eq(read(done[0], &byte, 1), 1);
+	igt_assert(byte);
+	close(fd);
+}
+
+static void remapped(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	char *base = in_vram(fd, size), *to = svm_mmap_small(size);
+
+	igt_assert(mremap(base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+	evict();
+	igt_assert(svm_cpu_all32(to, size, MAGIC));
+}
+
+static void unmapped(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = in_vram(fd, 16 * page);
+
+	munmap(base + 3 * page, 5 * page);
+	evict();
+	igt_assert(svm_cpu_all32(base, 3 * page, MAGIC));
+	igt_assert(svm_cpu_all32(base + 8 * page, 8 * page, MAGIC));
+}
+
+static void protected(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	char *base = in_vram(fd, size);
+
+	igt_assert(!mprotect(base, size, PROT_READ));
+	igt_assert_eq(__svm_gpu_write32(fd, base, 0), -EACCES);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
+	evict();
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+}
+
+static void discarded(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	char *base = in_vram(fd, size);
+
+	igt_assert(!madvise(base, size / 2, MADV_DONTNEED));
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), 0);
+	igt_assert(svm_cpu_all32(base, size / 2, 0));
+	igt_assert(svm_cpu_all32(base + size / 2, size / 2, MAGIC));
+}
+
+/* The kernel touches the pages for the program. */
+static void syscalls(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	char *base = in_vram(fd, size), *copy = svm_mmap_small(size);
+	struct iovec local = { copy, size }, remote = { base, size };
+	int file = svm_tmpfile(svm_scratch_dir(), size);
+
+	igt_assert_eq(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), size);
+	igt_assert(svm_cpu_all32(copy, size, MAGIC));
+
+	svm_gpu_fill(fd, base, size, MAGIC + 1);
+	igt_assert_eq(pwrite(file, base, size, 0), size);
+	igt_assert_eq(pread(file, copy, size, 0), size);
+	igt_assert(svm_cpu_all32(copy, size, MAGIC + 1));
+
+	svm_gpu_fill(fd, base, size, MAGIC + 2);
+	igt_assert_eq(pread(file, base, size, 0), size);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base + size - 4), MAGIC + 1);
+
+	svm_gpu_fill(fd, base, size, MAGIC + 3);
+	igt_assert(!fcntl(file, F_SETFL, O_DIRECT));
+	igt_assert_eq(pwrite(file, base, size, 0), size);
+	igt_assert_eq(pread(file, copy, size, 0), size);
+	igt_assert(svm_cpu_all32(copy, size, MAGIC + 3));
+	close(file);
+}
+
+/* Pages pinned for the kernel cannot move; the GPU reaches them where they are. */
+static void pinned(int fd)
+{
+	size_t size = svm_page_size();
+	char *base = svm_mmap_small(size), *copy = svm_mmap_small(size);
+	struct iovec iov = { base, size };
+	int ends[2];
+
+	memset(base, 0, size);
+	*(uint32_t *)base = MAGIC;
+	igt_assert(!pipe(ends));
+	igt_assert_eq(vmsplice(ends[1], &iov, 1, 0), size);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
+	svm_gpu_write32(fd, base, MAGIC + 1);
+	igt_assert_eq_u32(svm_location(fd, base), DRM_SVM_LOCATION_SYSTEM);
+	igt_assert_eq(read(ends[0], copy, size), size);
+	igt_assert_eq_u32(*(uint32_t *)copy, MAGIC + 1);
+	igt_assert_eq_u32(*(uint32_t *)base, MAGIC + 1);
+}
+
+struct storm {
+	char *base;
+	size_t size;
+	unsigned int index;
+	bool ok;
+};
+
+static void *storm_thread(void *data)
+{
+	struct storm *storm = data;
+
+	storm->ok = svm_cpu_all32(storm->base, storm->size, MAGIC);
+	return NULL;
+}
+
+static void storm(int fd)
+{
+	size_t size = svm_range_size();
+	char *base = in_vram(fd, size);
+	struct storm storms[THREADS];
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		storms[i] = (struct storm) { .base = base, .size = size };
+		igt_assert(!pthread_create(&threads[i], NULL, storm_thread, &storms[i]));
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		igt_assert(storms[i].ok);
+	}
+}
+
+/* GPU, CPU and eviction at one page: sums are exact. */
+static void race(int fd)
+{
+	uint64_t *word = svm_mmap_small(svm_page_size());
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
+		.flags = DRM_SVM_TEST_CMD_64,
+		.dst = (uintptr_t)word,
+		.count = 1000,
+		.arg0 = 1,
+	};
+
+	for (int i = 0; i < 20; i++) {
+		struct drm_svm_test_wait result;
+		uint64_t job = svm_submit(fd, &cmd, 1);
+
+		for (int j = 0; j < 50; j++) {
+			__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+			if (j % 10 == 0)
+				evict();
+		}
+		svm_wait(fd, job, &result);
+		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
+	}
+	igt_assert(*word == 20 * 1050);
+}
+
+static void killed(int fd)
+{
+	size_t size = 4 * svm_range_size();
+
+	for (int i = 0; i < 5; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			int own = svm_open_attached();
+			char *base = svm_mmap_small(size);
+
+			for (;;)
+				svm_gpu_fill(own, base, size, MAGIC);
+		}
+		usleep(50000 * (i + 1));
+		kill(pid, SIGKILL);
+		igt_assert_eq(waitpid(pid, NULL, 0), pid);
+		evict();
+	}
+	close(fd);
+}
+
+static const struct svm_case cases[] = {
+	{ "all", "Every page of a process goes home, and comes again.", all },
+	{ "huge", "Huge pages go home.", huge },
+	{ "owner-gone", "Pages of a child whose parent brought them to VRAM and ended.",
+	  owner_gone },
+	{ "mremap", "Pages that moved in the address space.", remapped },
+	{ "munmap", "What is left of a slice after a part was unmapped.", unmapped },
+	{ "mprotect", "Pages that became read-only.", protected },
+	{ "dontneed", "Pages that the program gave back read as zero.", discarded },
+	{ "syscalls", "read, write, direct write and process_vm_readv find the data.", syscalls },
+	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.", pinned },
+	{ "storm", "Eight threads touch the same pages at once.", storm },
+	{ "race", "GPU and CPU atomics and eviction meet at one page.", race },
+	{ "killed", "A process is killed with pages on their way.", killed },
+};
+
+static void test_unload(void)
+{
+	size_t size = 2 * svm_range_size();
+	int fd = svm_open_attached();
+	char *base = in_vram(fd, size);
+
+	close(fd);
+	svm_module_unload();
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+}
+
+/* The tests of other files count on memory that stays where it is. */
+static void without_vram(void)
+{
+	svm_module_load(NULL);
+}
+
+igt_main
+{
+	igt_fixture
+		svm_module_load("vram_mb=16");
+
+	svm_cases(cases);
+
+	igt_describe("The module goes while a process has pages in VRAM.");
+	igt_subtest("unload")
+		test_unload();
+
+	igt_fixture
+		without_vram();
+}
