@@ -337,6 +337,7 @@ void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 				 struct page *vram_page, unsigned int npages);
 int drm_svm_migration_transfer(struct drm_svm_migration *m);
 void drm_svm_migration_unmap_dma(struct drm_svm_migration *m);
+void drm_svm_migration_drop_dst(struct drm_svm_migration *m);
 
 /* drm_svm_migrate_vram.c */
 void drm_svm_migrate_to_vram(struct drm_svm_range *range,

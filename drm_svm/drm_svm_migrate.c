@@ -198,3 +198,22 @@ void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 		m->dma[i] = 0;
 	}
 }
+
+/**
+ * drm_svm_migration_drop_dst() - the transfer failed: no destination may be used
+ * @m: the migration, not committed
+ */
+void drm_svm_migration_drop_dst(struct drm_svm_migration *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npages; i++) {
+		struct page *dst = migrate_pfn_to_page(m->dst[i]);
+
+		if (!dst)
+			continue;
+		unlock_page(dst);
+		put_page(dst);
+		m->dst[i] = 0;
+	}
+}

@@ -84,21 +84,6 @@ static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i,
 				 addr + ((unsigned long)j << PAGE_SHIFT), 0);
 }
 
-static void drm_svm_home_undo(struct drm_svm_migration *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npages; i++) {
-		struct page *dst = migrate_pfn_to_page(m->dst[i]);
-
-		if (!dst)
-			continue;
-		unlock_page(dst);
-		put_page(dst);
-		m->dst[i] = 0;
-	}
-}
-
 /* Allocate, copy; on failure no entry has a destination. */
 static int drm_svm_home_transfer(struct drm_svm_migration *m,
 				 struct vm_area_struct *vma, unsigned long start)
@@ -112,7 +97,7 @@ static int drm_svm_home_transfer(struct drm_svm_migration *m,
 	err = drm_svm_migration_transfer(m);
 	drm_svm_migration_unmap_dma(m);
 	if (err)
-		drm_svm_home_undo(m);
+		drm_svm_migration_drop_dst(m);
 	return err;
 }
 

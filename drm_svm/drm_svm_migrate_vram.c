@@ -149,22 +149,6 @@ static void drm_svm_fill_entry(struct drm_svm_migration *m, unsigned int i,
 		m->dst[i] |= MIGRATE_PFN_COMPOUND;
 }
 
-/* The transfer failed: no destination may be used. */
-static void drm_svm_fill_undo(struct drm_svm_migration *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npages; i++) {
-		struct page *dst = migrate_pfn_to_page(m->dst[i]);
-
-		if (!dst)
-			continue;
-		unlock_page(dst);
-		put_page(dst);
-		m->dst[i] = 0;
-	}
-}
-
 /* With mmap_lock and the BO held. */
 static void drm_svm_fill_slice(struct drm_svm_range *range,
 			       const struct drm_svm_slice *slice,
@@ -191,7 +175,7 @@ static void drm_svm_fill_slice(struct drm_svm_range *range,
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
 		drm_svm_fill_entry(m, i, bo, slice->lo - slice->first + i, write);
 	if (drm_svm_migration_transfer(m))
-		drm_svm_fill_undo(m);
+		drm_svm_migration_drop_dst(m);
 	drm_svm_migration_unmap_dma(m);
 	migrate_vma_pages(&args);
 	migrate_vma_finalize(&args);
