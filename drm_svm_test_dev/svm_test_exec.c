@@ -91,23 +91,23 @@ static int submit_copy_cmds(struct svm_test_submission *sub)
 	return 0;
 }
 
-static int copy_sync(u64 syncs, u32 i, struct drm_svm_test_sync *sync)
+static int copy_sync(u64 syncs, u32 i, struct drm_svm_sync *sync)
 {
-	struct drm_svm_test_sync __user *from = u64_to_user_ptr(syncs);
+	struct drm_svm_sync __user *from = u64_to_user_ptr(syncs);
 
 	if (copy_from_user(sync, from + i, sizeof(*sync)))
 		return -EFAULT;
-	if (sync->flags & ~DRM_SVM_TEST_SYNC_TIMELINE)
+	if (sync->flags & ~DRM_SVM_SYNC_TIMELINE)
 		return -EINVAL;
 	/* A point is what makes a timeline: neither goes without the other. */
-	if (!sync->point != !(sync->flags & DRM_SVM_TEST_SYNC_TIMELINE))
+	if (!sync->point != !(sync->flags & DRM_SVM_SYNC_TIMELINE))
 		return -EINVAL;
 	return 0;
 }
 
 static int submit_find_in_syncs(struct svm_test_submission *sub)
 {
-	struct drm_svm_test_sync sync;
+	struct drm_svm_sync sync;
 	u32 i;
 
 	for (i = 0; i < sub->args->num_in_syncs; i++) {
@@ -128,7 +128,7 @@ static int submit_find_in_syncs(struct svm_test_submission *sub)
 
 static int submit_find_out_syncs(struct svm_test_submission *sub)
 {
-	struct drm_svm_test_sync sync;
+	struct drm_svm_sync sync;
 	u32 i;
 
 	for (i = 0; i < sub->args->num_out_syncs; i++) {

@@ -129,7 +129,7 @@ static void test_unload_fence(void)
 	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
-	struct drm_svm_test_sync sync;
+	struct drm_svm_sync sync;
 	int fd, file;
 
 	svm_module_load(NULL);

@@ -18,8 +18,8 @@
 IGT_TEST_DESCRIPTION("Jobs wait for syncobjs and signal them, with success and with errors.");
 
 static struct drm_svm_test_submit with_syncs(const struct drm_svm_test_cmd *cmd,
-					     const struct drm_svm_test_sync *in,
-					     const struct drm_svm_test_sync *out)
+					     const struct drm_svm_sync *in,
+					     const struct drm_svm_sync *out)
 {
 	struct drm_svm_test_submit args = svm_submit_args(cmd, 1);
 
@@ -41,7 +41,7 @@ static int other_engine(int fd)
 /* @point 0: binary. The sync is pending while the job runs, and then done. */
 static void test_out(int fd, uint64_t point)
 {
-	struct drm_svm_test_sync sync = svm_sync_create(fd, point);
+	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd cmd = svm_cmd_add32(word, 1, 1);
 	struct drm_svm_test_submit args = with_syncs(&cmd, NULL, &sync);
@@ -64,7 +64,7 @@ static void test_out(int fd, uint64_t point)
 /* A job on one engine waits for a job on another */
 static void test_in(int fd, uint64_t point)
 {
-	struct drm_svm_test_sync sync = svm_sync_create(fd, point);
+	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd first = svm_cmd_fill(word, 4, 1);
 	struct drm_svm_test_cmd second = svm_cmd_add32(word, 10, 1);
@@ -90,13 +90,13 @@ static void test_in(int fd, uint64_t point)
 /* Jobs on alternating engines, tied by one timeline, in the order of its points */
 static void test_chain(int fd)
 {
-	struct drm_svm_test_sync sync = svm_sync_create(fd, 1);
+	struct drm_svm_sync sync = svm_sync_create(fd, 1);
 	uint64_t *word = svm_mmap_anon(svm_page_size());
 	int engines = other_engine(fd) + 1;
 	uint64_t jobs[20];
 
 	for (int i = 0; i < 20; i++) {
-		struct drm_svm_test_sync in = sync, out = sync;
+		struct drm_svm_sync in = sync, out = sync;
 		struct drm_svm_test_cmd cmd = {
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
 			.flags = DRM_SVM_TEST_CMD_64,
@@ -121,7 +121,7 @@ static void test_chain(int fd)
 static void test_many(int fd)
 {
 	struct drm_svm_test_info info;
-	struct drm_svm_test_sync *syncs;
+	struct drm_svm_sync *syncs;
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
 	uint64_t job;
@@ -149,8 +149,8 @@ static void test_many(int fd)
 /* A failed job signals its error; what depends on it does not run */
 static void test_error(int fd, uint64_t point)
 {
-	struct drm_svm_test_sync first = svm_sync_create(fd, point);
-	struct drm_svm_test_sync second = svm_sync_create(fd, point);
+	struct drm_svm_sync first = svm_sync_create(fd, point);
+	struct drm_svm_sync second = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	uint8_t *hole = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd bad = svm_cmd_fill(hole, 4, 1);
@@ -185,12 +185,12 @@ static void test_error(int fd, uint64_t point)
 /* Each sync wrong in one way: the submission fails, and nothing runs */
 static void test_invalid(int fd)
 {
-	struct drm_svm_test_sync binary = svm_sync_create(fd, 0);
-	struct drm_svm_test_sync timeline = svm_sync_create(fd, 5);
+	struct drm_svm_sync binary = svm_sync_create(fd, 0);
+	struct drm_svm_sync timeline = svm_sync_create(fd, 5);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd cmd = svm_cmd_add32(word, 1, 1);
 	const struct {
-		struct drm_svm_test_sync sync;
+		struct drm_svm_sync sync;
 		bool out;
 		int err;
 	} bad[] = {
@@ -228,7 +228,7 @@ static void test_invalid(int fd)
 /* A good out-sync before a bad one must not be signalled or replaced */
 static void test_all_or_none(int fd)
 {
-	struct drm_svm_test_sync syncs[2] = { svm_sync_create(fd, 0), { .handle = 0xdead } };
+	struct drm_svm_sync syncs[2] = { svm_sync_create(fd, 0), { .handle = 0xdead } };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
 	int file;
@@ -248,7 +248,7 @@ static void test_all_or_none(int fd)
 static void test_across_files(int fd)
 {
 	int other = svm_open_attached(), handle_fd;
-	struct drm_svm_test_sync out = svm_sync_create(fd, 0), in = out;
+	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd cmd = svm_cmd_add32(word, 1, 1);
 	struct drm_svm_test_submit a = with_syncs(&cmd, NULL, &out);
@@ -280,7 +280,7 @@ static void test_across_files(int fd)
 static void test_close_waiting(int fd)
 {
 	int other = svm_open_attached(), handle_fd;
-	struct drm_svm_test_sync out = svm_sync_create(fd, 0), in = out;
+	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit a = with_syncs(&nop, NULL, &out), b;
 	struct svm_spin spin;

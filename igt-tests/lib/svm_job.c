@@ -155,10 +155,10 @@ void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, ui
 
 /* Syncobjs */
 
-struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point)
+struct drm_svm_sync svm_sync_create(int fd, uint64_t point)
 {
-	struct drm_svm_test_sync sync = {
-		.flags = point ? DRM_SVM_TEST_SYNC_TIMELINE : 0,
+	struct drm_svm_sync sync = {
+		.flags = point ? DRM_SVM_SYNC_TIMELINE : 0,
 		.point = point,
 	};
 
@@ -166,12 +166,12 @@ struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point)
 	return sync;
 }
 
-void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync)
+void svm_sync_destroy(int fd, const struct drm_svm_sync *sync)
 {
 	igt_assert_eq(drmSyncobjDestroy(fd, sync->handle), 0);
 }
 
-bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms)
+bool svm_sync_wait(int fd, const struct drm_svm_sync *sync, unsigned int ms)
 {
 	uint32_t handle = sync->handle;
 	uint64_t point = sync->point;
@@ -180,12 +180,12 @@ bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	end = (now.tv_sec * 1000ll + ms) * NSEC_PER_MSEC + now.tv_nsec;
-	if (sync->flags & DRM_SVM_TEST_SYNC_TIMELINE)
+	if (sync->flags & DRM_SVM_SYNC_TIMELINE)
 		return !drmSyncobjTimelineWait(fd, &handle, &point, 1, end, 0, NULL);
 	return !drmSyncobjWait(fd, &handle, 1, end, 0, NULL);
 }
 
-int svm_sync_status(int fd, const struct drm_svm_test_sync *sync)
+int svm_sync_status(int fd, const struct drm_svm_sync *sync)
 {
 	/* The node of a timeline has no error of its own; the fences in it have */
 	struct sync_fence_info fences[32] = {};

@@ -45,11 +45,11 @@ void svm_wait_failed(int fd, uint64_t job, uint32_t status, uint32_t err);
 void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, uint64_t addr);
 
 /* Syncobjs. @point is zero for a binary one. */
-struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point);
-void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync);
-bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms);
+struct drm_svm_sync svm_sync_create(int fd, uint64_t point);
+void svm_sync_destroy(int fd, const struct drm_svm_sync *sync);
+bool svm_sync_wait(int fd, const struct drm_svm_sync *sync, unsigned int ms);
 /* 0: pending, 1: done, or -errno */
-int svm_sync_status(int fd, const struct drm_svm_test_sync *sync);
+int svm_sync_status(int fd, const struct drm_svm_sync *sync);
 
 /* A node of a list for the CHASE command */
 struct svm_node {

@@ -163,6 +163,23 @@ struct drm_svm_query {
 /** DRM_SVM_QUERY_MAX_PAGES - the most pages of one query. */
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
+/** DRM_SVM_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
+#define DRM_SVM_SYNC_TIMELINE	(1u << 0)
+
+/**
+ * struct drm_svm_sync - a syncobj to wait for or to signal
+ */
+struct drm_svm_sync {
+	/** @handle: syncobj handle of this file. */
+	__u32 handle;
+
+	/** @flags: %DRM_SVM_SYNC_TIMELINE or zero. */
+	__u32 flags;
+
+	/** @point: point of a timeline; zero for a binary syncobj. */
+	__u64 point;
+};
+
 /**
  * struct drm_svm_counters - what happened in one shared address space so far
  *

@@ -232,23 +232,6 @@ struct drm_svm_test_cmd {
 	__u64 result;
 };
 
-/** DRM_SVM_TEST_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
-#define DRM_SVM_TEST_SYNC_TIMELINE	(1u << 0)
-
-/**
- * struct drm_svm_test_sync - a syncobj to wait for or to signal
- */
-struct drm_svm_test_sync {
-	/** @handle: syncobj handle of this file. */
-	__u32 handle;
-
-	/** @flags: %DRM_SVM_TEST_SYNC_TIMELINE or zero. */
-	__u32 flags;
-
-	/** @point: point of a timeline; zero for a binary syncobj. */
-	__u64 point;
-};
-
 /** DRM_SVM_TEST_ENGINE_ANY - the kernel picks the engine. */
 #define DRM_SVM_TEST_ENGINE_ANY		0xffffffffu
 
@@ -272,10 +255,10 @@ struct drm_svm_test_submit {
 	/** @engine: an engine, or %DRM_SVM_TEST_ENGINE_ANY. */
 	__u32 engine;
 
-	/** @in_syncs: pointer to an array of struct drm_svm_test_sync. */
+	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
 	__u64 in_syncs;
 
-	/** @out_syncs: pointer to an array of struct drm_svm_test_sync. */
+	/** @out_syncs: pointer to an array of struct drm_svm_sync. */
 	__u64 out_syncs;
 
 	/** @num_in_syncs: length of @in_syncs. */
