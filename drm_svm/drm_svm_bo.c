@@ -31,49 +31,105 @@ static const struct drm_gem_object_funcs drm_svm_bo_gem_funcs = {
 
 static void drm_svm_bo_destroy(struct ttm_buffer_object *tbo)
 {
+	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
+
+	if (bo->stats)
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_RESERVED,
+				  -(u64)(tbo->base.size >> PAGE_SHIFT));
+	drm_svm_stats_put(bo->stats);
 	drm_gem_object_release(&tbo->base);
-	kfree(to_drm_svm_bo(tbo));
+	kfree(bo);
+}
+
+/* With its dma_resv held. On error it was freed. */
+static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
+			   const struct ttm_place *place, unsigned int npages)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = false };
+	struct ttm_placement placement = {
+		.num_placement = 1, .placement = place,
+	};
+
+	bo->vram = vram;
+	atomic_long_set(&bo->live, 1);
+	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
+	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
+				    (size_t)npages << PAGE_SHIFT);
+	/* on error it has called destroy */
+	return ttm_bo_init_reserved(vram->bdev, &bo->tbo, ttm_bo_type_kernel,
+				    &placement, npages, &ctx, NULL, NULL,
+				    drm_svm_bo_destroy);
 }
 
 /**
  * drm_svm_bo_create() - allocate VRAM
  * @vram: where
+ * @stats: counters of the context it is for
  * @npages: pages, a power of two; the offset is a multiple of that
  *
  * May evict others, so no lock that eviction needs is held: neither mmap_lock
  * nor a folio's lock.
  *
  * Return: the BO, with one in live for the caller, or an ERR_PTR(): -ENOSPC when
- * there is no room, -ENOMEM.
+ * there is no room, -EBUSY when the VRAM is suspended or goes, -ENOMEM.
  */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
+				     struct drm_svm_stats *stats,
 				     unsigned int npages)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = false };
-	struct ttm_place place = { .mem_type = vram->mem_type };
-	struct ttm_placement placement = {
-		.num_placement = 1, .placement = &place,
-	};
+	const struct ttm_place place = { .mem_type = vram->mem_type };
 	struct drm_svm_bo *bo;
 	int err;
 
+	if (READ_ONCE(vram->closed))
+		return ERR_PTR(-EBUSY);
 	bo = kzalloc_obj(*bo, GFP_KERNEL_ACCOUNT);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
-	bo->vram = vram;
-	atomic_long_set(&bo->live, 1);
-	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
-	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
-				    (size_t)npages << PAGE_SHIFT);
-
-	/* on error it has called destroy */
-	err = ttm_bo_init_reserved(vram->bdev, &bo->tbo, ttm_bo_type_kernel,
-				   &placement, npages, &ctx, NULL, NULL,
-				   drm_svm_bo_destroy);
+	bo->stats = drm_svm_stats_get(stats);
+	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_RESERVED, npages);
+	err = drm_svm_bo_init(bo, vram, &place, npages);
 	if (err)
 		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
 	ttm_bo_unreserve(&bo->tbo);
 	return bo;
+}
+
+/**
+ * drm_svm_bo_create_at() - take one page of VRAM out of use
+ * @vram: where
+ * @index: which page; whoever has it is evicted
+ *
+ * Return: the BO, pinned, for drm_svm_bo_destroy_at(), or an ERR_PTR().
+ */
+struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
+					unsigned long index)
+{
+	const struct ttm_place place = {
+		.fpfn = index,
+		.lpfn = index + 1,
+		.mem_type = vram->mem_type,
+	};
+	struct drm_svm_bo *bo;
+	int err;
+
+	bo = kzalloc_obj(*bo);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+	err = drm_svm_bo_init(bo, vram, &place, 1);
+	if (err)
+		return ERR_PTR(err);
+	ttm_bo_pin(&bo->tbo);
+	ttm_bo_unreserve(&bo->tbo);
+	return bo;
+}
+
+void drm_svm_bo_destroy_at(struct drm_svm_bo *bo)
+{
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	ttm_bo_unpin(&bo->tbo);
+	dma_resv_unlock(bo->tbo.base.resv);
+	drm_svm_bo_put(bo);
 }
 
 /* Drop the BO's reference; process context. */
@@ -89,7 +145,22 @@ void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 		drm_svm_bo_put(bo);
 }
 
-/* Keep the BO from being evicted, if it was not; unlocked by the caller. */
+/* Pages of it are no longer in use. Atomic context: the last one only queues it. */
+void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
+{
+	struct drm_svm_vram *vram = bo->vram;
+
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, -npages);
+	if (atomic_long_sub_and_test(npages, &bo->live) &&
+	    llist_add(&bo->free_node, &vram->freed))
+		queue_work(drm_svm_idle_wq, &vram->free_work);
+}
+
+/*
+ * Keep the BO from being evicted, if it was not; unlocked by the caller. VRAM that
+ * is closed in this moment is not filled: who closed it evicts all BOs next, and
+ * waits for the lock of this one.
+ */
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 {
 	struct dma_resv *resv = bo->tbo.base.resv;
@@ -97,7 +168,8 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 	if (!dma_resv_trylock(resv))
 		return false;
 	if (bo->tbo.resource &&
-	    bo->tbo.resource->mem_type == bo->vram->mem_type)
+	    bo->tbo.resource->mem_type == bo->vram->mem_type &&
+	    !READ_ONCE(bo->vram->closed))
 		return true;
 	dma_resv_unlock(resv);
 	return false;
@@ -166,8 +238,8 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
  * To the system means that every page migrates to ordinary memory of its
  * process and the BO is left without pages, to be freed.
  *
- * Return: 0, or -EBUSY when some page could not be moved: TTM goes on with the
- * next BO, what moved is gone.
+ * Return: 0; -EBUSY when some page could not be moved: TTM goes on with the next
+ * BO, what moved is gone; -ERESTARTSYS when the caller is being killed.
  */
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)

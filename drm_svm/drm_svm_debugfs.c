@@ -21,6 +21,17 @@ static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
 	[DRM_SVM_STAT_FLUSHES] = "flushes",
 	[DRM_SVM_STAT_DMA_MAPPED] = "dma-mapped",
 	[DRM_SVM_STAT_DMA_UNMAPPED] = "dma-unmapped",
+	[DRM_SVM_STAT_VRAM_IN] = "vram-pages-in",
+	[DRM_SVM_STAT_VRAM_COPIED_IN] = "vram-copied-in",
+	[DRM_SVM_STAT_VRAM_OUT] = "vram-pages-out",
+	[DRM_SVM_STAT_VRAM_CPU_FAULTS] = "vram-cpu-faults",
+	[DRM_SVM_STAT_VRAM_EVICTIONS] = "vram-evictions",
+	[DRM_SVM_STAT_VRAM_EVICTED] = "vram-evicted",
+	[DRM_SVM_STAT_VRAM_BUSY] = "vram-busy",
+	[DRM_SVM_STAT_VRAM_NO_SPACE] = "vram-no-space",
+	[DRM_SVM_STAT_VRAM_FAILED] = "vram-failed",
+	[DRM_SVM_STAT_VRAM_PAGES] = "vram-pages",
+	[DRM_SVM_STAT_VRAM_RESERVED] = "vram-reserved",
 };
 
 /* One line a stretch of pages with the same access. */

@@ -132,7 +132,7 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 		return -EAGAIN;
 
 	drm_svm_fault_skip_served(range, entries, n);
-	drm_svm_migrate_to_vram(range, entries, n);
+	drm_svm_migrate_to_vram(range, scratch, entries, n);
 	for (;;) {
 		i = drm_svm_fault_first_pending(entries, n);
 		if (i == n)
@@ -213,8 +213,7 @@ static int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
 
 	if (READ_ONCE(ctx->dead))
 		return -EFAULT;
-	if (entry->fault.addr >= ctx->svm->mm->task_size ||
-	    entry->fault.addr >= ctx->sdev->va_end)
+	if (entry->fault.addr >= drm_svm_context_va_end(ctx))
 		return -EFAULT;
 	return DRM_SVM_PENDING;
 }

@@ -188,6 +188,8 @@ void drm_svm_fault_queue_fini(struct drm_svm *svm)
 		if (!q->worker[i].svm)
 			break;
 		cancel_work_sync(&q->worker[i].work);
+		if (q->worker[i].scratch)
+			drm_svm_filler_destroy(q->worker[i].scratch->filler);
 		kvfree(q->worker[i].scratch);
 	}
 	kvfree(q->ring);

@@ -6,11 +6,13 @@
 #include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
+#include <linux/migrate.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -44,21 +46,43 @@ enum drm_svm_stat {
 	DRM_SVM_STAT_FLUSHES,
 	DRM_SVM_STAT_DMA_MAPPED,
 	DRM_SVM_STAT_DMA_UNMAPPED,
+	DRM_SVM_STAT_VRAM_IN,
+	DRM_SVM_STAT_VRAM_COPIED_IN,
+	DRM_SVM_STAT_VRAM_OUT,
+	DRM_SVM_STAT_VRAM_CPU_FAULTS,
+	DRM_SVM_STAT_VRAM_EVICTIONS,
+	DRM_SVM_STAT_VRAM_EVICTED,
+	DRM_SVM_STAT_VRAM_BUSY,
+	DRM_SVM_STAT_VRAM_NO_SPACE,
+	DRM_SVM_STAT_VRAM_FAILED,
+	/* gauges */
+	DRM_SVM_STAT_VRAM_PAGES,
+	DRM_SVM_STAT_VRAM_RESERVED,
 	DRM_SVM_STAT_NUM,
 };
 
-/* Counters only grow, one copy a CPU: an atomic would bounce between workers. */
-struct drm_svm_stats {
+struct drm_svm_stat_values {
 	u64 v[DRM_SVM_STAT_NUM];
 };
+
+/* The counters of a context; held by the context and by each BO made for it. */
+struct drm_svm_stats {
+	struct kref ref;
+	struct drm_svm_stat_values __percpu *values;
+};
+
+/* Any context. */
+static inline void drm_svm_stats_add(struct drm_svm_stats *stats,
+				     enum drm_svm_stat stat, u64 n)
+{
+	this_cpu_add(stats->values->v[stat], n);
+}
 
 static inline void drm_svm_stat_add(struct drm_svm_context *ctx,
 				    enum drm_svm_stat stat, u64 n)
 {
-	this_cpu_add(ctx->stats->v[stat], n);
+	drm_svm_stats_add(ctx->stats, stat, n);
 }
-
-u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat);
 
 /* One fault on its way: from the queue to fault_done(). */
 struct drm_svm_fault_entry {
@@ -80,10 +104,15 @@ struct drm_svm_worker {
 	struct drm_svm_scratch *scratch;
 };
 
+/*
+ * @filler: what moves pages to VRAM; made by the first fault of a GPU that has
+ * any.
+ */
 struct drm_svm_scratch {
 	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
 	unsigned long pfns[DRM_SVM_RANGE_PAGES];
 	struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
+	struct drm_svm_filler *filler;
 };
 
 /*
@@ -170,8 +199,9 @@ struct drm_svm_range {
 
 /*
  * What one context has of a range. @ticket is the flush that the last cleared
- * entry needs. @dma_addr, a page each, only for devices that track DMA.
- * @prepared and @err belong to the try that is under way.
+ * entry needs. @vram: pages mapped in VRAM; @peer: those in that of another GPU.
+ * @dma_addr, a page each, only for devices that track DMA. @prepared and @err
+ * belong to the try that is under way.
  *
  * The bitmaps change under pt_lock. Service looks at them under service_lock
  * alone, where they can lose bits meanwhile: then a fault is answered that
@@ -187,15 +217,18 @@ struct drm_svm_view {
 	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
 };
 
 /*
  * VRAM behind a slice of a range. @live: device pages in use, and one for who
- * fills it; at zero it goes, by @free_node from atomic context.
+ * fills it; at zero it goes, by @free_node from atomic context. @stats: of the
+ * context it was made for.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
 	struct drm_svm_vram *vram;
+	struct drm_svm_stats *stats;
 	atomic_long_t live;
 	struct llist_node free_node;
 };
@@ -206,21 +239,73 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
 }
 
 /*
- * One migration, of up to @max pages. @src and @dst are what migrate_vma and
- * migrate_device work on. The stages fill the rest: where RAM was DMA-mapped
- * (@dma, zero where it was not), and what to copy and to clear.
+ * One migration, of up to @max pages, between RAM and @vram. @args, with @src and
+ * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
+ * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
+ * clear, the fences of that. @split: a huge page stayed that has to be split
+ * before it can move.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
+	struct migrate_vma args;
+	struct dma_fence *copy;
+	struct dma_fence *clear;
 	unsigned int max;
 	unsigned int npages;
 	unsigned int nsegs;
 	unsigned int nclears;
+	bool split;
 	unsigned long *src;
 	unsigned long *dst;
 	dma_addr_t *dma;
 	struct drm_svm_copy *segs;
 	struct drm_svm_run *clears;
+};
+
+/* What became of pages that were to move. */
+struct drm_svm_moved {
+	u64 moved;
+	u64 copied;
+	u64 resident;
+	u64 busy;
+	u64 unsupported;
+	u64 no_space;
+	u64 failed;
+};
+
+/*
+ * Pages [@start, @end) to bring to VRAM. @base and @npages: the aligned block of
+ * addresses around them that the BO stands behind. @whole: a huge page stays one.
+ * @holes: pages that nobody has touched are made there. @want: pages of which it is
+ * known that they should move.
+ */
+struct drm_svm_slice {
+	struct drm_svm_vram *vram;
+	struct drm_svm_stats *stats;
+	struct drm_svm_bo *bo;
+	struct drm_svm_migration *m;
+	unsigned long base;
+	unsigned long start;
+	unsigned long end;
+	unsigned int npages;
+	unsigned int want;
+	bool whole;
+	bool holes;
+};
+
+/* The smallest BO, in bytes. */
+#define DRM_SVM_SLICE_MIN	max(SZ_64K, PAGE_SIZE)
+
+/* Slices whose BOs are made before the first of them is filled. */
+#define DRM_SVM_FILL_SLICES	8U
+
+/* Brings slices to VRAM: two migrations, so that one is copied meanwhile. */
+struct drm_svm_filler {
+	struct drm_svm *svm;
+	unsigned int n;
+	struct drm_svm_slice slices[DRM_SVM_FILL_SLICES];
+	struct drm_svm_migration *m[2];
+	struct drm_svm_moved moved;
 };
 
 static inline unsigned int drm_svm_page_index(unsigned long addr)
@@ -248,6 +333,12 @@ extern struct workqueue_struct *drm_svm_wq;
 extern struct workqueue_struct *drm_svm_idle_wq;
 void drm_svm_get(struct drm_svm *svm);
 void drm_svm_put(struct drm_svm *svm);
+
+u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
+
+/* drm_svm_ioctl.c */
+int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
+				 u64 size);
 
 /* drm_svm_range.c */
 struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
@@ -280,7 +371,10 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_fault_entry *entries, unsigned int n,
 		       bool patient);
 int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
-bool drm_svm_mirror_pfn_usable(unsigned long pfn);
+int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
+			unsigned long end, unsigned long *pfns);
+bool drm_svm_mirror_pfn_usable(unsigned long pfn,
+			       const struct drm_svm_device *sdev);
 
 /* drm_svm_run.c */
 int drm_svm_run_map_locked(struct drm_svm_range *range,
@@ -306,27 +400,54 @@ void drm_svm_wait_fini(struct drm_svm *svm);
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
 void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
 
+/* drm_svm_stats.c */
+struct drm_svm_stats *drm_svm_stats_create(void);
+struct drm_svm_stats *drm_svm_stats_get(struct drm_svm_stats *stats);
+void drm_svm_stats_put(struct drm_svm_stats *stats);
+u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat);
+
 /* drm_svm_vram.c */
+extern const char drm_svm_pagemap_owner;
 struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio);
 bool drm_svm_folio_is_retired(const struct folio *folio);
+bool drm_svm_folio_is_lost(const struct folio *folio);
 void drm_svm_folio_retire(struct folio *folio);
+void drm_svm_folio_lose(struct folio *folio);
 struct drm_svm_vram *drm_svm_page_vram(const struct page *page);
 u64 drm_svm_page_offset(const struct page *page);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
+struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
+				       unsigned long index);
+struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
+				     unsigned long index);
+bool drm_svm_page_is_reachable(const struct page *page,
+			       const struct drm_svm_device *sdev);
+
+/* drm_svm_bad.c */
+bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
+			  unsigned int npages);
+void drm_svm_vram_keep_bad(struct drm_svm_vram *vram);
+void drm_svm_vram_drop_bad(struct drm_svm_vram *vram);
 
 /* drm_svm_bo.c */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
+				     struct drm_svm_stats *stats,
 				     unsigned int npages);
+struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
+					unsigned long index);
+void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
 void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
+void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
 void drm_svm_bo_unlock(struct drm_svm_bo *bo);
 u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
 void drm_svm_bo_bump(struct drm_svm_bo *bo);
 
 /* drm_svm_migrate.c */
-struct drm_svm_migration *drm_svm_migration_alloc(struct drm_svm_vram *vram,
-						  unsigned int max);
+struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);
+void drm_svm_migration_reset(struct drm_svm_migration *m,
+			     struct drm_svm_vram *vram);
 void drm_svm_migration_free(struct drm_svm_migration *m);
 unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
 				      unsigned int i);
@@ -335,22 +456,49 @@ int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 			       unsigned int npages, bool to_vram);
 void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 				 struct page *vram_page, unsigned int npages);
-int drm_svm_migration_transfer(struct drm_svm_migration *m);
-void drm_svm_migration_unmap_dma(struct drm_svm_migration *m);
-void drm_svm_migration_drop_dst(struct drm_svm_migration *m);
+void drm_svm_migration_start(struct drm_svm_migration *m);
+int drm_svm_migration_wait(struct drm_svm_migration *m);
+
+/* drm_svm_fill.c */
+struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm);
+void drm_svm_filler_destroy(struct drm_svm_filler *filler);
+void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
+void drm_svm_filler_run(struct drm_svm_filler *filler);
+void drm_svm_filler_done(struct drm_svm_filler *filler);
 
 /* drm_svm_migrate_vram.c */
 void drm_svm_migrate_to_vram(struct drm_svm_range *range,
+			     struct drm_svm_scratch *scratch,
 			     const struct drm_svm_fault_entry *entries,
 			     unsigned int n);
 
 /* drm_svm_migrate_ram.c */
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
+bool drm_svm_migrate_home(struct drm_svm_migration *m,
+			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end,
+			  struct drm_svm_moved *moved);
 int drm_svm_migrate_evict(struct drm_svm_bo *bo);
+
+/* drm_svm_split.c */
+void drm_svm_split(struct drm_svm_vram *vram, unsigned long index,
+		   struct drm_svm_migration *m);
+
+/* drm_svm_sync.c */
+struct drm_svm_syncs;
+int drm_svm_syncs_wait(struct drm_file *file, u64 syncs, unsigned int n);
+struct drm_svm_syncs *drm_svm_syncs_find(struct drm_file *file, u64 syncs,
+					 unsigned int n);
+void drm_svm_syncs_signal(struct drm_svm_syncs *s);
+void drm_svm_syncs_free(struct drm_svm_syncs *s);
 
 /* drm_svm_policy.c */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
+void drm_svm_policy_slice(const struct drm_svm_view *view, unsigned int index,
+			  unsigned int *first, unsigned int *last);
+void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
+			 unsigned long *end);
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested);
 
 #endif

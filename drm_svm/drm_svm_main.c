@@ -222,12 +222,12 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	if (err)
 		return err;
 
-	ctx->stats = alloc_percpu_gfp(struct drm_svm_stats, GFP_KERNEL_ACCOUNT);
+	ctx->stats = drm_svm_stats_create();
 	if (!ctx->stats)
 		return -ENOMEM;
 	svm = drm_svm_obtain(current->mm);
 	if (!svm) {
-		free_percpu(ctx->stats);
+		drm_svm_stats_put(ctx->stats);
 		ctx->stats = NULL;
 		return -ENOMEM;
 	}
@@ -244,6 +244,17 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_attach);
+
+/**
+ * drm_svm_context_va_end() - where the shared window ends
+ * @ctx: the context, attached
+ *
+ * Return: the first address, in bytes, that the process or the GPU cannot have.
+ */
+u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
+{
+	return min_t(u64, ctx->svm->mm->task_size, ctx->sdev->va_end);
+}
 
 static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
 {
@@ -290,7 +301,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 
 	drm_svm_context_drop_ranges(ctx);
 	WRITE_ONCE(ctx->svm, NULL);
-	free_percpu(ctx->stats);
+	drm_svm_stats_put(ctx->stats);
 	ctx->stats = NULL;
 	drm_svm_put(svm);
 }

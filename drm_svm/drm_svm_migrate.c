@@ -11,26 +11,24 @@
 /**
  * DOC: Migration
  *
- * Three ways share the stages of this file: to VRAM for a GPU fault, to RAM for
- * a CPU fault, to RAM for an eviction. Each collects source pages, which takes
- * them out of all page tables and locks them; allocates destinations; adds what
- * to copy and to clear; transfers; commits with migrate_vma_pages() or
- * migrate_device_pages(); and finishes, which puts either the new pages or the
- * old ones back into the page tables.
+ * Three ways share the stages of this file: to VRAM for a GPU fault or a prefetch,
+ * to RAM for a CPU fault or a prefetch, to RAM for an eviction. Each collects source
+ * pages, which takes them out of all page tables and locks them; allocates
+ * destinations; adds what to copy and to clear; starts that and waits for it;
+ * commits with migrate_vma_pages() or migrate_device_pages(); and finishes, which
+ * puts either the new pages or the old ones back into the page tables.
  *
  * A destination is handed over only when it was written completely. When the
  * transfer fails, none is: the old pages stay.
  */
 
 /**
- * drm_svm_migration_alloc() - memory for one migration
- * @vram: the VRAM on one side
- * @max: most pages
+ * drm_svm_migration_alloc() - memory for migrations, one after the other
+ * @max: most pages of one
  *
- * Return: the migration, empty, or NULL.
+ * Return: the migration, to be reset before its use, or NULL.
  */
-struct drm_svm_migration *drm_svm_migration_alloc(struct drm_svm_vram *vram,
-						  unsigned int max)
+struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 {
 	struct drm_svm_migration *m;
 	void *p;
@@ -40,7 +38,6 @@ struct drm_svm_migration *drm_svm_migration_alloc(struct drm_svm_vram *vram,
 		     GFP_KERNEL);
 	if (!m)
 		return NULL;
-	m->vram = vram;
 	m->max = max;
 	p = m + 1;
 	m->segs = p;
@@ -54,16 +51,35 @@ struct drm_svm_migration *drm_svm_migration_alloc(struct drm_svm_vram *vram,
 	return m;
 }
 
+/**
+ * drm_svm_migration_reset() - begin a new migration
+ * @m: the migration; its last one is over
+ * @vram: the VRAM on one side
+ */
+void drm_svm_migration_reset(struct drm_svm_migration *m,
+			     struct drm_svm_vram *vram)
+{
+	m->vram = vram;
+	m->npages = 0;
+	m->nsegs = 0;
+	m->nclears = 0;
+	m->split = false;
+	m->args = (struct migrate_vma) { .src = m->src, .dst = m->dst };
+}
+
 void drm_svm_migration_free(struct drm_svm_migration *m)
 {
 	kvfree(m);
 }
 
-/* Pages that entry @i of the source stands for: a huge one has one entry. */
+/*
+ * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
+ * the source does not say so any more.
+ */
 unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
 				      unsigned int i)
 {
-	if (m->src[i] & MIGRATE_PFN_COMPOUND)
+	if ((m->src[i] | m->dst[i]) & MIGRATE_PFN_COMPOUND)
 		return min(HPAGE_PMD_NR, m->npages - i);
 	return 1;
 }
@@ -142,47 +158,36 @@ void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 	};
 }
 
-static int drm_svm_migration_wait(struct dma_fence *fence)
-{
-	int err;
-
-	if (IS_ERR(fence))
-		return PTR_ERR(fence);
-	dma_fence_wait(fence, false);
-	err = dma_fence_get_status(fence);
-	dma_fence_put(fence);
-	return err < 0 ? err : 0;
-}
-
 /**
- * drm_svm_migration_transfer() - copy and clear, and wait for it
- * @m: the migration
- *
- * Return: 0, or an error: then nothing that was to be written may be shown to
- * anybody.
+ * drm_svm_migration_start() - start to copy and to clear
+ * @m: the migration; drm_svm_migration_wait() comes next
  */
-int drm_svm_migration_transfer(struct drm_svm_migration *m)
+void drm_svm_migration_start(struct drm_svm_migration *m)
 {
 	const struct drm_svm_vram_ops *ops = m->vram->ops;
-	struct dma_fence *copy = NULL, *clear = NULL;
-	int err = 0, err_clear = 0;
 
 	if (m->nsegs)
-		copy = ops->copy(m->vram, m->segs, m->nsegs);
+		m->copy = ops->copy(m->vram, m->segs, m->nsegs);
 	if (m->nclears)
-		clear = ops->clear(m->vram, m->clears, m->nclears);
-	if (copy)
-		err = drm_svm_migration_wait(copy);
-	if (clear)
-		err_clear = drm_svm_migration_wait(clear);
-	return err ?: err_clear;
+		m->clear = ops->clear(m->vram, m->clears, m->nclears);
 }
 
-/**
- * drm_svm_migration_unmap_dma() - give DMA addresses back
- * @m: the migration, its transfer over
- */
-void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
+static int drm_svm_migration_wait_fence(struct dma_fence **fence)
+{
+	struct dma_fence *f = *fence;
+	int err;
+
+	*fence = NULL;
+	if (IS_ERR_OR_NULL(f))
+		return PTR_ERR_OR_ZERO(f);
+	/* signals without memory and without us: see struct drm_svm_vram_ops */
+	dma_fence_wait(f, false);
+	err = dma_fence_get_status(f);
+	dma_fence_put(f);
+	return min(err, 0);
+}
+
+static void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 {
 	struct device *dev = m->vram->sdev->dma_dev;
 	unsigned int i;
@@ -199,11 +204,7 @@ void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 	}
 }
 
-/**
- * drm_svm_migration_drop_dst() - the transfer failed: no destination may be used
- * @m: the migration, not committed
- */
-void drm_svm_migration_drop_dst(struct drm_svm_migration *m)
+static void drm_svm_migration_drop_dst(struct drm_svm_migration *m)
 {
 	unsigned int i;
 
@@ -216,4 +217,23 @@ void drm_svm_migration_drop_dst(struct drm_svm_migration *m)
 		put_page(dst);
 		m->dst[i] = 0;
 	}
+}
+
+/**
+ * drm_svm_migration_wait() - wait until all is copied and cleared
+ * @m: the migration, started
+ *
+ * Return: 0, or an error: then what was to be written was dropped, so that nobody
+ * can be shown it.
+ */
+int drm_svm_migration_wait(struct drm_svm_migration *m)
+{
+	int err_copy = drm_svm_migration_wait_fence(&m->copy);
+	int err_clear = drm_svm_migration_wait_fence(&m->clear);
+	int err = err_copy ?: err_clear;
+
+	drm_svm_migration_unmap_dma(m);
+	if (err)
+		drm_svm_migration_drop_dst(m);
+	return err;
 }

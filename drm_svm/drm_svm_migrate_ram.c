@@ -3,7 +3,7 @@
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
+#include <linux/sched/signal.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -17,14 +17,25 @@
  *
  * Eviction comes from TTM with the dma_resv of a BO, and without mm, VMA or
  * address: the pages may belong to a child of the process that filled the BO,
- * or be elsewhere in its address space by now.
+ * or be elsewhere in its address space by now. A huge page for which RAM has no
+ * huge page is split first, drm_svm_split.c.
+ *
+ * Both leave the lock of the page and the references to it to whoever has them for
+ * the moment: a page that moved is marked as retired, so that nobody copies it
+ * again.
+ *
+ * Forward progress. A GPU fault waits for room in VRAM, so for evictions; these wait
+ * for RAM, for copies, and for invalidations, that is for TLB flushes. None of them
+ * waits for a GPU fault: RAM by its rules for reclaim, which may call our notifiers,
+ * which wait for flushes only; copies by the contract of struct drm_svm_vram_ops. A
+ * page that cannot go is not waited for. So GPU faults that evict each other's pages
+ * can be slow, but each is served once it has its room, or mapped in RAM: the access
+ * is tried again before that page is a candidate for eviction, because its BO was
+ * moved to the end of the LRU.
  */
 
-/* Pages that come home with the one that was touched. */
-#define DRM_SVM_FAULT_AROUND	(SZ_64K >> PAGE_SHIFT)
-
 /* Tries of an eviction against folios that are locked for a moment. */
-#define DRM_SVM_EVICT_TRIES	3
+#define DRM_SVM_EVICT_BO_TRIES	4
 
 static struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma,
 				       unsigned long addr, unsigned int order)
@@ -40,10 +51,10 @@ static struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma,
 
 /* One destination page or folio for entry @i, and its copy. */
 static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
-			     struct page *src, struct vm_area_struct *vma,
-			     unsigned long addr, unsigned int order)
+			     struct page *src, unsigned long addr,
+			     unsigned int order)
 {
-	struct folio *dst = drm_svm_ram_alloc(vma, addr, order);
+	struct folio *dst = drm_svm_ram_alloc(m->args.vma, addr, order);
 
 	if (!dst)
 		return false;
@@ -61,80 +72,192 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 }
 
 /*
- * Destination of entry @i. A huge page for which there is no huge page in RAM
- * is split on the way, which needs a VMA.
+ * Destinations for the pages of a huge page one by one, but for bad ones. With a VMA
+ * the commit splits it; without one it has to be split before.
  */
-static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i,
-			       struct vm_area_struct *vma, unsigned long addr)
+static void drm_svm_home_split(struct drm_svm_migration *m, unsigned int i,
+			       struct page *src, unsigned long addr,
+			       unsigned int npages)
 {
-	unsigned int j, npages = drm_svm_migration_stride(m, i);
+	unsigned int j;
+
+	if (!m->args.vma) {
+		m->split = true;
+		return;
+	}
+	for (j = 0; j < npages; j++, src++, addr += PAGE_SIZE) {
+		if (!drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(src), 1))
+			drm_svm_home_one(m, i + j, src, addr, 0);
+	}
+}
+
+/* Whether entry @i may go: ours, with its data still in it. */
+static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
+{
+	struct folio *folio = page_folio(src);
+
+	return drm_svm_page_vram(src) == m->vram &&
+	       !drm_svm_folio_is_lost(folio) && !drm_svm_folio_is_retired(folio);
+}
+
+/* Destination of entry @i. */
+static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
+{
+	unsigned long addr = m->args.start + ((unsigned long)i << PAGE_SHIFT);
+	unsigned int npages = drm_svm_migration_stride(m, i);
 	struct page *src = migrate_pfn_to_page(m->src[i]);
+	bool bad;
 
 	if (!src || !(m->src[i] & MIGRATE_PFN_MIGRATE))
 		return;
-	/* its data left in an earlier try; somebody still holds it */
-	if (drm_svm_folio_is_retired(page_folio(src))) {
+	if (!drm_svm_home_may_go(m, src)) {
 		m->src[i] &= ~MIGRATE_PFN_MIGRATE;
 		return;
 	}
-	if (drm_svm_home_one(m, i, src, vma, addr, ilog2(npages)))
+	bad = drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(src), npages);
+	if (!bad && drm_svm_home_one(m, i, src, addr, ilog2(npages)))
 		return;
-	for (j = 0; npages > 1 && vma && j < npages; j++)
-		drm_svm_home_one(m, i + j, src + j, vma,
-				 addr + ((unsigned long)j << PAGE_SHIFT), 0);
+	if (npages > 1)
+		drm_svm_home_split(m, i, src, addr, npages);
 }
 
-/* Allocate, copy; on failure no entry has a destination. */
-static int drm_svm_home_transfer(struct drm_svm_migration *m,
-				 struct vm_area_struct *vma, unsigned long start)
+/*
+ * The source of entry @i was committed, or not. It is still locked, and has its BO:
+ * what moved is not to be copied again, whoever still holds the old page; what is
+ * bad will never move.
+ */
+static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
+			       struct drm_svm_moved *moved)
 {
-	unsigned int i;
-	int err;
+	struct page *src = migrate_pfn_to_page(m->src[i]);
+	struct folio *folio;
+	long nr;
 
-	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
-		drm_svm_home_entry(m, i, vma,
-				   start + ((unsigned long)i << PAGE_SHIFT));
-	err = drm_svm_migration_transfer(m);
-	drm_svm_migration_unmap_dma(m);
-	if (err)
-		drm_svm_migration_drop_dst(m);
-	return err;
-}
-
-/* What moved is not to be copied again, whoever still holds the old page. */
-static void drm_svm_home_retire(struct drm_svm_migration *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npages; i++) {
-		struct page *src = migrate_pfn_to_page(m->src[i]);
-
-		if (src && m->src[i] & MIGRATE_PFN_MIGRATE &&
-		    is_device_private_page(src))
-			drm_svm_folio_retire(page_folio(src));
+	if (!src || !drm_svm_home_may_go(m, src))
+		return;
+	folio = page_folio(src);
+	nr = folio_nr_pages(folio);
+	if (m->src[i] & MIGRATE_PFN_MIGRATE) {
+		drm_svm_stats_add(drm_svm_folio_bo(folio)->stats,
+				  DRM_SVM_STAT_VRAM_OUT, nr);
+		drm_svm_folio_retire(folio);
+		moved->moved += nr;
+	} else if (nr == 1 && drm_svm_vram_has_bad(m->vram,
+						   drm_svm_page_offset(src), 1)) {
+		drm_svm_folio_lose(folio);
+		moved->failed++;
+	} else {
+		moved->busy += nr;
 	}
 }
 
-static void drm_svm_home_window(struct vm_fault *vmf, unsigned long *start,
-				unsigned long *end)
+/* Allocate and copy; on failure no entry has a destination. */
+static int drm_svm_home_transfer(struct drm_svm_migration *m)
 {
-	unsigned long size = DRM_SVM_FAULT_AROUND << PAGE_SHIFT;
+	unsigned int i;
 
-	if (folio_test_large(page_folio(vmf->page)))
-		size = DRM_SVM_RANGE_SIZE;
-	*start = max(round_down(vmf->address, size), vmf->vma->vm_start);
-	*end = min(round_down(vmf->address, size) + size, vmf->vma->vm_end);
+	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
+		drm_svm_home_entry(m, i);
+	drm_svm_migration_start(m);
+	return drm_svm_migration_wait(m);
+}
+
+/* After the commit: a huge page that was split has its entries one by one now. */
+static void drm_svm_home_leave_all(struct drm_svm_migration *m,
+				   struct drm_svm_moved *moved)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
+		drm_svm_home_leave(m, i, moved);
 }
 
 /* The page that was touched could move, but found no memory. */
 static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
-				  struct vm_fault *vmf, unsigned long start)
+				  struct vm_fault *vmf)
 {
-	unsigned int i = (vmf->address - start) >> PAGE_SHIFT;
+	unsigned int i = (vmf->address - m->args.start) >> PAGE_SHIFT;
+	unsigned int head = m->src[0] & MIGRATE_PFN_COMPOUND ? 0 : i;
+	struct page *page = migrate_pfn_to_page(m->src[head]);
 
-	if (m->src[0] & MIGRATE_PFN_COMPOUND)
-		i = 0;
-	return m->src[i] & MIGRATE_PFN_MIGRATE && !m->dst[i];
+	if (!page || !(m->src[head] & MIGRATE_PFN_MIGRATE) ||
+	    m->dst[head] & MIGRATE_PFN_COMPOUND || m->dst[i])
+		return false;
+	return !drm_svm_vram_has_bad(m->vram,
+				     drm_svm_page_offset(page + i - head), 1);
+}
+
+/* From a collected @m->args to the end; @vmf: the CPU fault it is for, or NULL. */
+static vm_fault_t drm_svm_home_run(struct drm_svm_migration *m,
+				   struct vm_fault *vmf,
+				   struct drm_svm_moved *moved)
+{
+	vm_fault_t ret = 0;
+
+	if (drm_svm_home_transfer(m))
+		ret = VM_FAULT_SIGBUS;
+	else if (vmf && drm_svm_home_is_stuck(m, vmf))
+		ret = VM_FAULT_OOM;
+	migrate_vma_pages(&m->args);
+	drm_svm_home_leave_all(m, moved);
+	migrate_vma_finalize(&m->args);
+	trace_drm_svm_home(m->args.start, m->args.end, moved->moved, ret);
+	return ret;
+}
+
+static void drm_svm_home_set_args(struct drm_svm_migration *m,
+				  struct vm_area_struct *vma,
+				  unsigned long start, unsigned long end)
+{
+	m->args.vma = vma;
+	m->args.start = start;
+	m->args.end = end;
+	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
+	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
+			MIGRATE_VMA_SELECT_COMPOUND;
+}
+
+/**
+ * drm_svm_migrate_home() - bring pages of a mapping home
+ * @m: memory for the migration
+ * @vram: whose pages
+ * @vma: the mapping, with mmap_lock held
+ * @start: first address, within @vma and one range
+ * @end: address past the last one
+ * @moved: what became of them is added here; a failure as well
+ *
+ * Return: whether some pages moved.
+ */
+bool drm_svm_migrate_home(struct drm_svm_migration *m,
+			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end,
+			  struct drm_svm_moved *moved)
+{
+	struct drm_svm_moved now = { 0 };
+	vm_fault_t ret;
+
+	drm_svm_migration_reset(m, vram);
+	drm_svm_home_set_args(m, vma, start, end);
+	if (migrate_vma_setup(&m->args) || !m->args.cpages)
+		return false;
+	m->npages = m->args.npages;
+	ret = drm_svm_home_run(m, NULL, &now);
+	moved->moved += now.moved;
+	moved->failed += now.failed + (ret ? now.busy : 0);
+	return now.moved;
+}
+
+static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
+				     struct vm_fault *vmf)
+{
+	struct drm_svm_moved moved = { 0 };
+
+	if (migrate_vma_setup(&m->args))
+		return VM_FAULT_SIGBUS;
+	if (!m->args.cpages)
+		return 0;
+	m->npages = m->args.npages;
+	return drm_svm_home_run(m, vmf, &moved);
 }
 
 /**
@@ -143,71 +266,62 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
  *
  * Return: 0 when the page is in RAM, or was not to be moved for the moment, so
  * that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when the data
- * could not be copied.
+ * could not be copied; VM_FAULT_HWPOISON when there is no data any more.
  */
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 {
-	struct drm_svm_vram *vram = drm_svm_page_vram(vmf->page);
-	struct migrate_vma args = {
-		.vma = vmf->vma,
-		.pgmap_owner = vram->pagemap.owner,
-		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
-			 MIGRATE_VMA_SELECT_COMPOUND,
-		.fault_page = vmf->page,
-	};
+	struct drm_svm_bo *bo = drm_svm_folio_bo(page_folio(vmf->page));
+	bool huge = folio_test_large(page_folio(vmf->page));
 	struct drm_svm_migration *m;
-	vm_fault_t ret = 0;
+	unsigned long start, end;
+	vm_fault_t ret;
 
-	drm_svm_home_window(vmf, &args.start, &args.end);
-	m = drm_svm_migration_alloc(vram, (args.end - args.start) >> PAGE_SHIFT);
+	if (!bo)
+		return VM_FAULT_HWPOISON;
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
+	drm_svm_policy_home(vmf->address, huge, &start, &end);
+	start = max(start, vmf->vma->vm_start);
+	end = min(end, vmf->vma->vm_end);
+	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT);
 	if (!m)
 		return VM_FAULT_OOM;
-	args.src = m->src;
-	args.dst = m->dst;
-	if (migrate_vma_setup(&args)) {
-		ret = VM_FAULT_SIGBUS;
-	} else if (args.cpages) {
-		m->npages = args.npages;
-		if (drm_svm_home_transfer(m, vmf->vma, args.start))
-			ret = VM_FAULT_SIGBUS;
-		else if (drm_svm_home_is_stuck(m, vmf, args.start))
-			ret = VM_FAULT_OOM;
-		migrate_vma_pages(&args);
-		drm_svm_home_retire(m);
-		migrate_vma_finalize(&args);
-	}
+	drm_svm_migration_reset(m, drm_svm_page_vram(vmf->page));
+	drm_svm_home_set_args(m, vmf->vma, start, end);
+	m->args.fault_page = vmf->page;
+	ret = drm_svm_home_fault(m, vmf);
 	drm_svm_migration_free(m);
 	return ret;
 }
 
-/*
- * The device pages of a BO that are in use. The others are left out, for they may
- * still look like the huge page that they were part of when they were freed.
- */
+/* The device pages of a BO that are in use; free ones must be left out. */
 static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
 					  struct drm_svm_migration *m)
 {
-	struct page *page = drm_svm_vram_page(bo->vram, drm_svm_bo_offset(bo));
+	unsigned long index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
 	unsigned int i, nr, n = 0;
 
-	for (i = 0; i < m->max; i += nr, page += nr) {
+	for (i = 0; i < m->max; i += nr) {
+		struct folio *folio = drm_svm_vram_get_folio(bo->vram, index + i);
+		unsigned int j;
+
 		nr = 1;
-		if (!page_ref_count(page))
+		if (!folio)
 			continue;
-		nr = min_t(unsigned int, folio_nr_pages(page_folio(page)),
-			   m->max - i);
-		for (unsigned int tail = 0; tail < nr; tail++)
-			m->src[n++] = page_to_pfn(page) + tail;
+		nr = min_t(unsigned int, folio_nr_pages(folio), m->max - i);
+		for (j = 0; j < nr; j++)
+			m->src[n++] = folio_pfn(folio) + j;
+		folio_put(folio);
 	}
 	return n;
 }
 
 /* One try to bring the pages of a BO home. */
-static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m)
+static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
+			     struct drm_svm_moved *moved)
 {
 	int err;
 
-	m->nsegs = 0;
+	drm_svm_migration_reset(m, bo->vram);
 	m->npages = drm_svm_evict_collect(bo, m);
 	if (!m->npages)
 		return 0;
@@ -215,11 +329,21 @@ static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m)
 	err = migrate_device_pfns(m->src, m->npages);
 	if (err)
 		return err;
-	err = drm_svm_home_transfer(m, NULL, 0);
+	err = drm_svm_home_transfer(m);
 	migrate_device_pages(m->src, m->dst, m->npages);
-	drm_svm_home_retire(m);
+	drm_svm_home_leave_all(m, moved);
 	migrate_device_finalize(m->src, m->dst, m->npages);
 	return err;
+}
+
+/* Split the huge page of a BO, so that it fits into RAM in pieces. */
+static void drm_svm_evict_split(struct drm_svm_bo *bo,
+				struct drm_svm_migration *m)
+{
+	unsigned long index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
+
+	/* a huge page has a BO for itself */
+	drm_svm_split(bo->vram, index, m);
 }
 
 /**
@@ -228,24 +352,38 @@ static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m)
  *
  * Needs no mm: works when the process that filled the BO is gone.
  *
- * Return: 0 when no page is left; -EBUSY when one is, -ENOMEM. What moved has
- * moved.
+ * Return: 0 when no page is left; -EBUSY when one is; -ERESTARTSYS when the caller
+ * is being killed. What moved has moved.
  */
 int drm_svm_migrate_evict(struct drm_svm_bo *bo)
 {
+	struct drm_svm_moved moved = { 0 };
 	struct drm_svm_migration *m;
 	unsigned int try;
 	int err = 0;
 
-	m = drm_svm_migration_alloc(bo->vram, bo->tbo.base.size >> PAGE_SHIFT);
+	if (!atomic_long_read(&bo->live))
+		return 0;
+	m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
 	if (!m)
 		return -EBUSY;
-	for (try = 0; try < DRM_SVM_EVICT_TRIES && !err; try++) {
+	for (try = 0; try < DRM_SVM_EVICT_BO_TRIES && !err; try++) {
 		if (!atomic_long_read(&bo->live))
 			break;
-		err = drm_svm_evict_try(bo, m);
+		if (fatal_signal_pending(current)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		err = drm_svm_evict_try(bo, m, &moved);
+		if (m->split)
+			drm_svm_evict_split(bo, m);
 		cond_resched();
 	}
 	drm_svm_migration_free(m);
-	return atomic_long_read(&bo->live) ? -EBUSY : 0;
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED, moved.moved);
+	trace_drm_svm_evict(bo, moved.moved, atomic_long_read(&bo->live));
+	if (!atomic_long_read(&bo->live))
+		return 0;
+	return err == -ERESTARTSYS ? err : -EBUSY;
 }

@@ -91,12 +91,24 @@ int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access)
 	return 0;
 }
 
-/* A page of RAM that is there; not a peer's memory, which DMA reaches elsewhere. */
-bool drm_svm_mirror_pfn_usable(unsigned long pfn)
+static bool drm_svm_pfn_is_valid(unsigned long pfn)
 {
-	if ((pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) != HMM_PFN_VALID)
+	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
+}
+
+/*
+ * A page that is there and that the GPU can use where it is: RAM, or VRAM that it
+ * reaches; not memory of other devices, which DMA reaches elsewhere.
+ */
+bool drm_svm_mirror_pfn_usable(unsigned long pfn,
+			       const struct drm_svm_device *sdev)
+{
+	struct page *page = hmm_pfn_to_page(pfn);
+
+	if (!drm_svm_pfn_is_valid(pfn) || is_pci_p2pdma_page(page))
 		return false;
-	return !is_pci_p2pdma_page(hmm_pfn_to_page(pfn));
+	return !is_device_private_page(page) ||
+	       drm_svm_page_is_reachable(page, sdev);
 }
 
 static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
@@ -104,22 +116,10 @@ static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 	return drm_svm_page_index(entry->fault.addr);
 }
 
-/* Whose device pages the context can reach; without VRAM nobody's. */
-static void *drm_svm_mirror_owner(struct drm_svm_context *ctx)
-{
-	struct drm_svm_vram *vram = READ_ONCE(ctx->sdev->vram);
-
-	return vram ? vram->pagemap.owner : ctx->svm;
-}
-
-/*
- * Faults of the VMA that lie within the window, or in one that adjoins it; of
- * contexts that reach the same device pages, for one walk sees those of one owner.
- */
+/* Faults of the VMA that lie within the window, or in one that adjoins it. */
 static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
 {
-	void *owner = drm_svm_mirror_owner(m->entries[0].ctx);
 	struct drm_svm_range *range = m->range;
 	unsigned int total = m->n;
 	unsigned int lo = 0, hi = DRM_SVM_RANGE_PAGES;
@@ -134,7 +134,7 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		struct drm_svm_fault_entry *entry = &m->entries[m->n];
 
 		index = drm_svm_entry_index(entry);
-		if (index >= hi || drm_svm_mirror_owner(entry->ctx) != owner)
+		if (index >= hi)
 			break;
 		drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
 				      index, &first, &last);
@@ -163,8 +163,8 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
 		.start = drm_svm_page_addr(m->range, m->first),
 		.end = drm_svm_page_addr(m->range, m->last),
 		.hmm_pfns = pfns,
-		/* pages of other owners come home */
-		.dev_private_owner = drm_svm_mirror_owner(m->entries[0].ctx),
+		/* all VRAM of ours; that of other libraries comes home */
+		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
 	};
 	int err;
 
@@ -174,6 +174,35 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
 	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
 	trace_drm_svm_walk(m->range->svm, hmm.start, m->last - m->first, err);
 	return err == -EBUSY ? -EAGAIN : err;
+}
+
+/**
+ * drm_svm_mirror_peek() - what the CPU has at some addresses
+ * @mm: the address space
+ * @start: first address
+ * @end: address past the last one
+ * @pfns: returns what hmm_range_fault() says of each page
+ *
+ * As it was at some moment: good for a look, but not to map from.
+ *
+ * Context: mmap_lock of @mm held.
+ * Return: 0 or an error of hmm_range_fault().
+ */
+int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
+			unsigned long end, unsigned long *pfns)
+{
+	/* is in no tree, so the walk sees it never change */
+	struct mmu_interval_notifier nobody = { .mm = mm };
+	struct hmm_range hmm = {
+		.notifier = &nobody,
+		.start = start,
+		.end = end,
+		.hmm_pfns = pfns,
+		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
+	};
+
+	memset(pfns, 0, ((end - start) >> PAGE_SHIFT) * sizeof(*pfns));
+	return hmm_range_fault(&hmm);
 }
 
 /*
@@ -225,11 +254,19 @@ static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
 	return DRM_SVM_PENDING;
 }
 
-static bool drm_svm_pfn_allows(unsigned long pfn, u32 access)
+/* Whether the page is there for this fault; VRAM out of reach has to come home. */
+static bool drm_svm_entry_is_present(const struct drm_svm_fault_entry *entry,
+				     unsigned long pfn)
 {
+	struct page *page = hmm_pfn_to_page(pfn);
+
 	if (!(pfn & HMM_PFN_VALID))
 		return false;
-	return !(access & DRM_SVM_ACCESS_WRITE) || pfn & HMM_PFN_WRITE;
+	if (is_device_private_page(page) &&
+	    !drm_svm_page_is_reachable(page, entry->ctx->sdev))
+		return false;
+	return !(entry->fault.access & DRM_SVM_ACCESS_WRITE) ||
+	       pfn & HMM_PFN_WRITE;
 }
 
 /*
@@ -250,8 +287,7 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 
 		index = drm_svm_entry_index(entry);
 		if (entry->err != DRM_SVM_PENDING || index == done ||
-		    drm_svm_pfn_allows(m->scratch->pfns[index],
-				       entry->fault.access))
+		    drm_svm_entry_is_present(entry, m->scratch->pfns[index]))
 			continue;
 		entry->err = drm_svm_mirror_fault_page(vma, &entry->fault);
 		if (entry->err != DRM_SVM_PENDING)
@@ -262,8 +298,13 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 	return n;
 }
 
-/* After the last walk: what is there, or cannot be, but is not RAM. */
-static void drm_svm_mirror_refuse(struct drm_svm_mirror *m)
+/*
+ * After the last walk: what is there, or cannot be, but is not memory that can be
+ * shared. The walk calls a huge page that is on its way an error as well; only
+ * mappings of special pages have those that stay one.
+ */
+static void drm_svm_mirror_refuse(struct drm_svm_mirror *m,
+				  struct vm_area_struct *vma)
 {
 	unsigned int i;
 
@@ -271,9 +312,11 @@ static void drm_svm_mirror_refuse(struct drm_svm_mirror *m)
 		struct drm_svm_fault_entry *entry = &m->entries[i];
 		unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
 
-		if (entry->err == DRM_SVM_PENDING &&
-		    pfn & (HMM_PFN_VALID | HMM_PFN_ERROR) &&
-		    !drm_svm_mirror_pfn_usable(pfn))
+		if (entry->err != DRM_SVM_PENDING)
+			continue;
+		if (pfn & HMM_PFN_ERROR ? vma->vm_flags & VM_MIXEDMAP :
+		    drm_svm_pfn_is_valid(pfn) &&
+		    is_pci_p2pdma_page(hmm_pfn_to_page(pfn)))
 			entry->err = -EOPNOTSUPP;
 	}
 }
@@ -303,7 +346,7 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	unsigned long base;
 	unsigned int i;
 
-	if (!drm_svm_mirror_pfn_usable(pfns[m->first]) ||
+	if (!drm_svm_pfn_is_valid(pfns[m->first]) ||
 	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT ||
 	    vma->vm_start > m->range->start ||
 	    vma->vm_end - m->range->start < DRM_SVM_RANGE_SIZE)
@@ -343,7 +386,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	}
 	if (err)
 		return err;
-	drm_svm_mirror_refuse(m);
+	drm_svm_mirror_refuse(m, vma);
 	drm_svm_mirror_widen(m, vma);
 	return 0;
 }

@@ -143,6 +143,7 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	bitmap_clear(view->mapped, first, last - first);
 	bitmap_clear(view->writable, first, last - first);
 	bitmap_clear(view->vram, first, last - first);
+	bitmap_clear(view->peer, first, last - first);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);

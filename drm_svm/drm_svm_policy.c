@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/mm.h>
-#include <linux/sizes.h>
 
 #include "drm_svm_internal.h"
 
@@ -12,7 +11,7 @@
  */
 
 /* Pages around a fault that are worth a look: a table walk pays for them. */
-#define DRM_SVM_WINDOW_MIN	(SZ_64K >> PAGE_SHIFT)
+#define DRM_SVM_WINDOW_MIN	((unsigned int)(DRM_SVM_SLICE_MIN >> PAGE_SHIFT))
 
 /**
  * drm_svm_policy_window() - which pages to look at for a fault
@@ -29,7 +28,7 @@
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last)
 {
-	unsigned int leaf = min(DRM_SVM_WINDOW_MIN, DRM_SVM_RANGE_PAGES);
+	unsigned int leaf = DRM_SVM_WINDOW_MIN;
 	unsigned int size, block, mapped;
 
 	*first = round_down(index, leaf);
@@ -46,6 +45,49 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 		*first = block;
 		*last = block + size;
 	}
+}
+
+/**
+ * drm_svm_policy_slice() - which pages to move to VRAM for a fault
+ * @view: what the GPU has of the range already, or NULL
+ * @index: page of the fault, within the range
+ * @first: returns the first page of the slice
+ * @last: returns the page past the slice
+ *
+ * The largest aligned block of the window of which nothing is in VRAM yet: VRAM is
+ * allocated for the whole block, so what is there already would be there twice.
+ */
+void drm_svm_policy_slice(const struct drm_svm_view *view, unsigned int index,
+			  unsigned int *first, unsigned int *last)
+{
+	unsigned int leaf = DRM_SVM_WINDOW_MIN;
+
+	drm_svm_policy_window(view, index, first, last);
+	while (view && *last - *first > leaf &&
+	       find_next_bit(view->vram, *last, *first) < *last) {
+		unsigned int half = (*last - *first) / 2;
+
+		*first = round_down(index, half);
+		*last = *first + half;
+	}
+}
+
+/**
+ * drm_svm_policy_home() - which addresses come home with one that the CPU touched
+ * @addr: the address
+ * @huge: it is of a huge page
+ * @start: returns the first address
+ * @end: returns the address past the last one
+ *
+ * As many as one GPU fault takes to VRAM at least.
+ */
+void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
+			 unsigned long *end)
+{
+	unsigned long size = huge ? DRM_SVM_RANGE_SIZE : DRM_SVM_SLICE_MIN;
+
+	*start = round_down(addr, size);
+	*end = *start + size;
 }
 
 /**

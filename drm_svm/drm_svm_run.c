@@ -91,6 +91,8 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 		bitmap_set(b->view->writable, index, npages);
 	if (location != DRM_SVM_LOCATION_SYSTEM)
 		bitmap_set(b->view->vram, index, npages);
+	if (location == DRM_SVM_LOCATION_PEER)
+		bitmap_set(b->view->peer, index, npages);
 }
 
 static int drm_svm_run_map_whole(struct drm_svm_run_batch *b,
@@ -148,24 +150,41 @@ static bool drm_svm_run_is_mapped(const struct drm_svm_view *view,
 	return !write || find_next_zero_bit(view->writable, i + n, i) == i + n;
 }
 
+/* Where the GPU finds device pages: in its own memory, or in that of a peer. */
+static u64 drm_svm_run_vram_addr(struct drm_svm_device *sdev, struct page *page,
+				 u16 *location)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(page);
+	u64 offset = drm_svm_page_offset(page);
+
+	if (vram->sdev == sdev) {
+		*location = DRM_SVM_LOCATION_VRAM;
+		return offset;
+	}
+	*location = DRM_SVM_LOCATION_PEER;
+	return vram->ops->peer_addr(vram, sdev, offset);
+}
+
 /* Map one chunk, less what is mapped well enough. */
 static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
 				 unsigned int last, struct page *page,
 				 bool write)
 {
 	u16 prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0);
-	bool vram = is_device_private_page(page);
-	u64 addr = vram ? drm_svm_page_offset(page) : page_to_phys(page);
+	u16 location = DRM_SVM_LOCATION_SYSTEM;
+	u64 addr = page_to_phys(page);
 	unsigned int n;
 	int err = 0;
+
+	if (is_device_private_page(page))
+		addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
 
 	for (; i < last && !err; i += n, addr += (u64)n << PAGE_SHIFT) {
 		n = drm_svm_run_same_state(b->view, i, last);
 		if (drm_svm_run_is_mapped(b->view, i, n, write))
 			continue;
-		if (vram)
-			drm_svm_run_push(b, i, n, addr, prot,
-					 DRM_SVM_LOCATION_VRAM);
+		if (location != DRM_SVM_LOCATION_SYSTEM)
+			drm_svm_run_push(b, i, n, addr, prot, location);
 		else if (b->view->dma_addr)
 			err = drm_svm_run_map_paged(b, i, n, addr, prot);
 		else
@@ -179,7 +198,7 @@ static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
 {
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 
-	if (b->bo == bo)
+	if (!bo || b->bo == bo)
 		return;
 	drm_svm_bo_bump(bo);
 	b->bo = bo;
@@ -241,7 +260,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		struct page *page;
 
 		n = 1;
-		if (!drm_svm_mirror_pfn_usable(pfns[i]))
+		if (!drm_svm_mirror_pfn_usable(pfns[i], view->ctx->sdev))
 			continue;
 		page = hmm_pfn_to_page(pfns[i]);
 		folio = page_folio(page);

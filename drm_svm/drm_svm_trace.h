@@ -194,6 +194,67 @@ TRACE_EVENT(drm_svm_unmap,
 		  __entry->start, __entry->end, __entry->npages)
 );
 
+/* pages came to VRAM, others could not */
+TRACE_EVENT(drm_svm_fill,
+	TP_PROTO(const struct drm_svm *svm, unsigned long start,
+		 unsigned long end, unsigned int moved, unsigned int left),
+	TP_ARGS(svm, start, end, moved, left),
+	TP_STRUCT__entry(
+		__field(const void *, svm)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(unsigned int, moved)
+		__field(unsigned int, left)
+	),
+	TP_fast_assign(
+		__entry->svm = svm;
+		__entry->start = start;
+		__entry->end = end;
+		__entry->moved = moved;
+		__entry->left = left;
+	),
+	TP_printk("svm=%p start=0x%lx end=0x%lx moved=%u left=%u", __entry->svm,
+		  __entry->start, __entry->end, __entry->moved, __entry->left)
+);
+
+/* pages went home, to where the CPU touched them */
+TRACE_EVENT(drm_svm_home,
+	TP_PROTO(unsigned long start, unsigned long end, u64 moved, int ret),
+	TP_ARGS(start, end, moved, ret),
+	TP_STRUCT__entry(
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(u64, moved)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->start = start;
+		__entry->end = end;
+		__entry->moved = moved;
+		__entry->ret = ret;
+	),
+	TP_printk("start=0x%lx end=0x%lx moved=%llu ret=0x%x", __entry->start,
+		  __entry->end, __entry->moved, __entry->ret)
+);
+
+/* pages went home, to make room */
+TRACE_EVENT(drm_svm_evict,
+	TP_PROTO(const struct drm_svm_bo *bo, u64 moved, long left),
+	TP_ARGS(bo, moved, left),
+	TP_STRUCT__entry(
+		__field(const void *, bo)
+		__field(u64, moved)
+		__field(long, left)
+	),
+	TP_fast_assign(
+		__entry->bo = bo;
+		__entry->moved = moved;
+		__entry->left = left;
+	),
+	TP_printk("bo=%p moved=%llu left=%ld", __entry->bo, __entry->moved,
+		  __entry->left)
+);
+
 TRACE_EVENT(drm_svm_flush,
 	TP_PROTO(const struct drm_svm_context *ctx, u64 start, u64 end),
 	TP_ARGS(ctx, start, end),

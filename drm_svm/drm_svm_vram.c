@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/delay.h>
+#include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
 
+#include <drm/drm_drv.h>
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
@@ -20,12 +25,24 @@
  * A page belongs to the &struct drm_svm_bo in its zone_device_data, from its
  * initialization by a migration until folio_free(). Bit 0 of that pointer says
  * that the data has left already: the page only waits for its last reference.
+ *
+ * No BO at all says that the page is lost: its memory is bad, or went with the
+ * device. Processes that have it keep it until they unmap it or end, for nothing
+ * else can stand in their page tables for data that is gone; who touches it gets
+ * SIGBUS. The device pages outlive drm_svm_vram_fini() for that.
  */
 
 #define DRM_SVM_FOLIO_RETIRED	1UL
 
-/* Between tries to bring home a page that somebody holds at the moment. */
+/* Tries to bring home pages that somebody holds for a moment, and their pause. */
+#define DRM_SVM_EVICT_TRIES	200
 #define DRM_SVM_EVICT_PAUSE_US	1000
+
+/*
+ * All VRAM has the same owner for the core of mm, so that one walk sees the pages
+ * of every GPU; which of them a GPU reaches is drm_svm_page_is_reachable().
+ */
+const char drm_svm_pagemap_owner;
 
 struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio)
 {
@@ -38,6 +55,11 @@ bool drm_svm_folio_is_retired(const struct folio *folio)
 {
 	return (unsigned long)folio_zone_device_data(folio) &
 	       DRM_SVM_FOLIO_RETIRED;
+}
+
+bool drm_svm_folio_is_lost(const struct folio *folio)
+{
+	return !drm_svm_folio_bo(folio);
 }
 
 /* Under the folio's lock: its data is in RAM now. */
@@ -68,7 +90,34 @@ struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
 	return pfn_to_page(PHYS_PFN(vram->pagemap.range.start + offset));
 }
 
-/* Atomic context: the last page of a BO only queues it. */
+/* Whether the GPU can use a device page where it is. */
+bool drm_svm_page_is_reachable(const struct page *page,
+			       const struct drm_svm_device *sdev)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(page);
+	struct drm_svm_vram *own = READ_ONCE(sdev->vram);
+
+	if (drm_svm_folio_is_lost(page_folio(page)) || READ_ONCE(vram->closed))
+		return false;
+	return vram == own || (own && own->owner && own->owner == vram->owner);
+}
+
+/* Under the folio's lock: its data is gone, and so it is no page of a BO. */
+void drm_svm_folio_lose(struct folio *folio)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+	long nr = folio_nr_pages(folio);
+
+	if (!bo)
+		return;
+	folio_set_zone_device_data(folio, NULL);
+	atomic_long_add(nr, &vram->lost);
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
+	drm_svm_bo_drop_pages(bo, nr);
+}
+
+/* Atomic context. */
 static void drm_svm_vram_folio_free(struct folio *folio)
 {
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
@@ -76,9 +125,10 @@ static void drm_svm_vram_folio_free(struct folio *folio)
 	long nr = folio_nr_pages(folio);
 
 	folio_set_zone_device_data(folio, NULL);
-	if (atomic_long_sub_and_test(nr, &bo->live) &&
-	    llist_add(&bo->free_node, &vram->freed))
-		queue_work(drm_svm_idle_wq, &vram->free_work);
+	if (bo)
+		drm_svm_bo_drop_pages(bo, nr);
+	else
+		atomic_long_sub(nr, &vram->lost);
 }
 
 static void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
@@ -95,6 +145,45 @@ static const struct dev_pagemap_ops drm_svm_pagemap_ops = {
 	.migrate_to_ram = drm_svm_migrate_to_ram,
 };
 
+/*
+ * The folio of a page that is in use, with a reference; else NULL. A page that is
+ * free still looks like part of the huge page that it was, and what is its head by
+ * that may be another folio by now.
+ */
+struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
+				     unsigned long index)
+{
+	struct page *page = drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT);
+	struct folio *folio = page_folio(page);
+
+	if (!folio_try_get(folio))
+		return NULL;
+	if (page_folio(page) == folio &&
+	    folio_page_idx(folio, page) < folio_nr_pages(folio))
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+/* The BO that has a page in use, with a reference; else NULL. */
+struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
+				       unsigned long index)
+{
+	struct folio *folio = drm_svm_vram_get_folio(vram, index);
+	struct drm_svm_bo *bo;
+
+	if (!folio)
+		return NULL;
+	/* under the lock nobody loses it; with a page in use the BO stays */
+	folio_lock(folio);
+	bo = drm_svm_folio_bo(folio);
+	if (bo)
+		drm_gem_object_get(&bo->tbo.base);
+	folio_unlock(folio);
+	folio_put(folio);
+	return bo;
+}
+
 static void drm_svm_vram_free_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
@@ -106,6 +195,7 @@ static void drm_svm_vram_free_work(struct work_struct *work)
 		drm_svm_bo_put(bo);
 		cond_resched();
 	}
+	drm_svm_vram_keep_bad(vram);
 }
 
 /**
@@ -116,6 +206,7 @@ static void drm_svm_vram_free_work(struct work_struct *work)
  * @mem_type: the TTM memory type; its resources start at page offsets
  * @size: bytes of it, a multiple of PAGE_SIZE
  * @ops: copy and clear
+ * @owner: GPUs with the same one reach each other's VRAM; NULL: nobody reaches it
  *
  * Faults of the GPU's contexts migrate pages there from now on.
  *
@@ -124,19 +215,23 @@ static void drm_svm_vram_free_work(struct work_struct *work)
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,
-		      const struct drm_svm_vram_ops *ops)
+		      const struct drm_svm_vram_ops *ops, const void *owner)
 {
 	struct resource *res;
 	void *addr;
 
 	memset(vram, 0, sizeof(*vram));
 	vram->sdev = sdev;
+	vram->drm = sdev->drm;
 	vram->bdev = bdev;
 	vram->ops = ops;
+	vram->owner = owner;
 	vram->mem_type = mem_type;
 	vram->npages = size >> PAGE_SHIFT;
 	init_llist_head(&vram->freed);
 	INIT_WORK(&vram->free_work, drm_svm_vram_free_work);
+	xa_init(&vram->bad);
+	atomic_long_set(&vram->lost, 0);
 
 	res = request_free_mem_region(&iomem_resource, size, "drm_svm");
 	if (IS_ERR(res))
@@ -146,7 +241,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	vram->pagemap.range.end = res->end;
 	vram->pagemap.nr_range = 1;
 	vram->pagemap.ops = &drm_svm_pagemap_ops;
-	vram->pagemap.owner = vram;
+	vram->pagemap.owner = (void *)&drm_svm_pagemap_owner;
 	addr = memremap_pages(&vram->pagemap, NUMA_NO_NODE);
 	if (IS_ERR(addr)) {
 		release_mem_region(res->start, resource_size(res));
@@ -158,40 +253,182 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 
+/* Bring the pages of one BO home; returns the page past the BO, or past @index. */
+static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
+					   unsigned long index, int *err)
+{
+	struct drm_svm_bo *bo = drm_svm_vram_get_bo(vram, index);
+	unsigned long next = index + 1;
+	int ret;
+
+	if (!bo)
+		return next;
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	if (bo->tbo.resource && bo->tbo.resource->mem_type == vram->mem_type) {
+		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
+		ret = drm_svm_migrate_evict(bo);
+		*err = *err ?: ret;
+	}
+	drm_svm_bo_unlock(bo);
+	drm_svm_bo_put(bo);
+	return next;
+}
+
 /**
  * drm_svm_vram_evict_all() - bring every page home
  * @vram: the VRAM
  *
- * Also evicts the driver's own BOs of that memory type.
+ * Also evicts the driver's own BOs of that memory type. Ours go one by one, by their
+ * pages: TTM would stop at the first one that cannot.
  *
+ * Context: process context, no lock held that eviction takes.
  * Return: 0, or the error of what could not be evicted.
  */
 int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 {
 	struct ttm_resource_manager *man =
 		ttm_manager_type(vram->bdev, vram->mem_type);
-	int err;
+	unsigned long index = 0;
+	int err = 0, ret;
 
-	err = ttm_resource_manager_evict_all(vram->bdev, man);
+	while (index < vram->npages) {
+		index = drm_svm_vram_evict_bo(vram, index, &err);
+		cond_resched();
+	}
 	flush_work(&vram->free_work);
-	return err;
+	ret = ttm_resource_manager_evict_all(vram->bdev, man);
+	flush_work(&vram->free_work);
+	return err ?: ret;
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_evict_all);
+
+/* Bring everything home, in spite of pages that somebody holds for a moment. */
+static int drm_svm_vram_empty(struct drm_svm_vram *vram)
+{
+	unsigned int try;
+	int err;
+
+	for (try = 0; try < DRM_SVM_EVICT_TRIES; try++) {
+		err = drm_svm_vram_evict_all(vram);
+		if (!err)
+			return 0;
+		fsleep(DRM_SVM_EVICT_PAUSE_US);
+	}
+	return err;
+}
+
+/**
+ * drm_svm_vram_suspend() - bring every page home, and let none in
+ * @vram: the VRAM
+ *
+ * For a device whose memory is about to lose its power. The driver stops the GPU
+ * first, but not the copies. Also evicts the driver's own BOs of that memory type.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, or an error: then not everything could go, and VRAM stays open.
+ */
+int drm_svm_vram_suspend(struct drm_svm_vram *vram)
+{
+	int err;
+
+	WRITE_ONCE(vram->closed, true);
+	err = drm_svm_vram_empty(vram);
+	if (err)
+		WRITE_ONCE(vram->closed, false);
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_vram_suspend);
+
+/**
+ * drm_svm_vram_resume() - let pages in again
+ * @vram: the VRAM, suspended
+ */
+void drm_svm_vram_resume(struct drm_svm_vram *vram)
+{
+	WRITE_ONCE(vram->closed, false);
+}
+EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
+
+/*
+ * A page that does not come home is lost. Its lock is only ever held for a short
+ * time; a reference is all that is needed, so it cannot be missed.
+ */
+static void drm_svm_vram_lose_all(struct drm_svm_vram *vram)
+{
+	unsigned long i, nr;
+
+	for (i = 0; i < vram->npages; i += nr) {
+		struct folio *folio = drm_svm_vram_get_folio(vram, i);
+
+		nr = 1;
+		cond_resched();
+		if (!folio)
+			continue;
+		folio_lock(folio);
+		if (!drm_svm_folio_is_retired(folio))
+			drm_svm_folio_lose(folio);
+		nr = folio_nr_pages(folio);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+}
+
+static void drm_svm_vram_release(struct drm_svm_vram *vram)
+{
+	/* waits for the last reference to the last page */
+	memunmap_pages(&vram->pagemap);
+	release_mem_region(vram->pagemap.range.start,
+			   range_len(&vram->pagemap.range));
+	xa_destroy(&vram->bad);
+}
+
+/* @vram is part of the DRM device. */
+static void drm_svm_vram_release_work(struct work_struct *work)
+{
+	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
+						 free_work);
+	struct drm_device *drm = vram->drm;
+	struct module *owner = drm->driver->fops->owner;
+
+	drm_svm_vram_release(vram);
+	drm_dev_put(drm);
+	module_put(owner);
+}
+
+/* Processes have lost pages: until they let go, keep what these need. */
+static void drm_svm_vram_release_later(struct drm_svm_vram *vram)
+{
+	drm_dev_get(vram->drm);
+	__module_get(vram->drm->driver->fops->owner);
+	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
+	queue_work(drm_svm_idle_wq, &vram->free_work);
+}
 
 /**
  * drm_svm_vram_fini() - take the struct pages away
  * @vram: VRAM of a GPU that has no context any more
  *
- * Brings every page home first; pages that somebody holds are waited for.
+ * Brings every page home first. What cannot come, because copies fail or the memory
+ * is bad, is lost: who touches it gets SIGBUS. As long as processes have such
+ * pages, @vram and the DRM device that it is part of, and the driver's module, are
+ * kept; @ops and the TTM device are not used any more.
+ *
+ * Context: process context, no lock held that eviction takes.
  */
 void drm_svm_vram_fini(struct drm_svm_vram *vram)
 {
+	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);
-	while (drm_svm_vram_evict_all(vram))
-		fsleep(DRM_SVM_EVICT_PAUSE_US);
-	memunmap_pages(&vram->pagemap);
+	/* what it keeps after this is dropped, and then it keeps no more */
 	flush_work(&vram->free_work);
-	release_mem_region(vram->pagemap.range.start,
-			   range_len(&vram->pagemap.range));
+	drm_svm_vram_drop_bad(vram);
+	if (drm_svm_vram_empty(vram)) {
+		drm_svm_vram_lose_all(vram);
+		WARN_ON(drm_svm_vram_empty(vram));
+	}
+	if (atomic_long_read(&vram->lost))
+		drm_svm_vram_release_later(vram);
+	else
+		drm_svm_vram_release(vram);
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_fini);

@@ -298,7 +298,7 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 		goto err_device;
 
 	err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
-				size, &svm_test_vram_ops);
+				size, &svm_test_vram_ops, NULL);
 	if (err)
 		goto err_range_man;
 	return 0;

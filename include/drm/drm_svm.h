@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <uapi/drm/drm_svm.h>
 
@@ -16,6 +17,8 @@ struct dentry;
 struct device;
 struct dma_fence;
 struct drm_device;
+struct drm_file;
+struct drm_memory_stats;
 struct drm_printer;
 struct drm_svm;
 struct drm_svm_context;
@@ -91,8 +94,9 @@ struct drm_svm_fault {
  */
 struct drm_svm_run {
 	/**
-	 * @addr: address of the first page, in bytes: a DMA address, or with
-	 * %DRM_SVM_LOCATION_VRAM an offset into the memory of the device.
+	 * @addr: address of the first page, in bytes: a DMA address; with
+	 * %DRM_SVM_LOCATION_VRAM an offset into the memory of the device; with
+	 * %DRM_SVM_LOCATION_PEER what &drm_svm_vram_ops.peer_addr returned.
 	 */
 	dma_addr_t addr;
 
@@ -148,6 +152,16 @@ struct drm_svm_vram_ops {
 	struct dma_fence *(*clear)(struct drm_svm_vram *vram,
 				   const struct drm_svm_run *runs,
 				   unsigned int n);
+
+	/**
+	 * @peer_addr: where @peer, a GPU with the same owner, finds @offset of
+	 * this VRAM.
+	 *
+	 * Contiguous offsets have contiguous addresses. Must not sleep. May be
+	 * NULL where no owner is shared.
+	 */
+	u64 (*peer_addr)(struct drm_svm_vram *vram, struct drm_svm_device *peer,
+			 u64 offset);
 };
 
 /**
@@ -160,11 +174,17 @@ struct drm_svm_vram {
 	/** @sdev: the GPU. */
 	struct drm_svm_device *sdev;
 
+	/** @drm: its DRM device, of which this is a part. */
+	struct drm_device *drm;
+
 	/** @bdev: the TTM device that the memory belongs to. */
 	struct ttm_device *bdev;
 
 	/** @ops: copy and clear. */
 	const struct drm_svm_vram_ops *ops;
+
+	/** @owner: GPUs whose VRAM has the same owner reach each other's. */
+	const void *owner;
 
 	/** @mem_type: the TTM memory type, which hands out page offsets. */
 	u32 mem_type;
@@ -180,6 +200,15 @@ struct drm_svm_vram {
 
 	/** @free_work: drops them. */
 	struct work_struct free_work;
+
+	/** @closed: nothing comes in any more, or for as long as it is suspended. */
+	bool closed;
+
+	/** @bad: pages not to be used, by index; NULL or the BO that keeps one. */
+	struct xarray bad;
+
+	/** @lost: pages whose data is gone, but which processes still have. */
+	atomic_long_t lost;
 };
 
 /**
@@ -297,8 +326,8 @@ struct drm_svm_context {
 	/** @ops: the MMU functions. Constant while attached. */
 	const struct drm_svm_context_ops *ops;
 
-	/** @stats: counters, a copy for each CPU. */
-	struct drm_svm_stats __percpu *stats;
+	/** @stats: counters; VRAM that was filled for the context has them too. */
+	struct drm_svm_stats *stats;
 
 	/**
 	 * @flush: TLB flushes owed, under @flush.lock. Cleared entries take a
@@ -341,9 +370,12 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,
-		      const struct drm_svm_vram_ops *ops);
+		      const struct drm_svm_vram_ops *ops, const void *owner);
 void drm_svm_vram_fini(struct drm_svm_vram *vram);
 int drm_svm_vram_evict_all(struct drm_svm_vram *vram);
+int drm_svm_vram_suspend(struct drm_svm_vram *vram);
+void drm_svm_vram_resume(struct drm_svm_vram *vram);
+int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset);
 
 bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
 			    struct ttm_placement *placement);
@@ -358,9 +390,13 @@ int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 			 struct drm_svm_attach *args);
 int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 			struct drm_svm_query *args);
+int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
+			   struct drm_svm_prefetch *args);
 int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 			   struct drm_svm_counters *args);
 
 void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p);
+void drm_svm_memory_stats(struct drm_svm_context *ctx,
+			  struct drm_memory_stats *vram);
 
 #endif

@@ -56,14 +56,13 @@ extern "C" {
  * EAGAIN       raced with a change of the mapping; try again
  * EBUSY        best-effort work gave up
  * EINTR        a signal came, fatal or not: call again
- * ENOSPC       no device memory
+ * ENOSPC       no device memory; the device has none at all
  * ENOMEM       no system memory, a page that the device's DMA cannot reach, or
  *              the limit of ranges is reached
  * ENODEV       the device is unplugged
  * ============ ==============================================================
  *
- * EAGAIN, EBUSY and ENOSPC have their meaning, but nothing of this file returns
- * them yet.
+ * EAGAIN and EBUSY have their meaning, but nothing of this file returns them yet.
  */
 
 /**
@@ -118,24 +117,39 @@ struct drm_svm_attach {
 #define DRM_SVM_PAGE_LEAF_SHIFT		16
 /** DRM_SVM_PAGE_LEAF_MASK - bits of the leaf size. */
 #define DRM_SVM_PAGE_LEAF_MASK		(0xffu << DRM_SVM_PAGE_LEAF_SHIFT)
+/** DRM_SVM_PAGE_FOLIO_SHIFT - log2 of the bytes that the CPU maps as one. */
+#define DRM_SVM_PAGE_FOLIO_SHIFT	24
+/** DRM_SVM_PAGE_FOLIO_MASK - bits of the folio size. */
+#define DRM_SVM_PAGE_FOLIO_MASK		(0xffu << DRM_SVM_PAGE_FOLIO_SHIFT)
 
 /**
- * enum drm_svm_location - where a page that the GPU can reach lives
+ * enum drm_svm_location - where a page lives
  */
 enum drm_svm_location {
-	/** @DRM_SVM_LOCATION_NONE: the GPU has no translation. */
+	/** @DRM_SVM_LOCATION_NONE: nowhere, or not known; see the use. */
 	DRM_SVM_LOCATION_NONE = 0,
 	/** @DRM_SVM_LOCATION_SYSTEM: system memory. */
 	DRM_SVM_LOCATION_SYSTEM = 1,
 	/** @DRM_SVM_LOCATION_VRAM: the memory of this GPU. */
 	DRM_SVM_LOCATION_VRAM = 2,
+	/** @DRM_SVM_LOCATION_PEER: the memory of another GPU. */
+	DRM_SVM_LOCATION_PEER = 3,
 };
+
+/**
+ * DRM_SVM_QUERY_RESIDENCE - where the pages are, whatever the GPU has of them
+ *
+ * Location and folio size are those of the CPU's page table then: a page that
+ * is not present there, as it was never touched or is in swap, has none.
+ */
+#define DRM_SVM_QUERY_RESIDENCE		(1u << 0)
 
 /**
  * struct drm_svm_query - what the GPU sees of some pages
  *
  * A snapshot: it faults nothing in and changes nothing. A page with no
- * translation reads as zero, mapped by the CPU or not.
+ * translation reads as zero, mapped by the CPU or not, but for what
+ * %DRM_SVM_QUERY_RESIDENCE adds.
  */
 struct drm_svm_query {
 	/** @start: first address, a multiple of the page size. */
@@ -153,7 +167,7 @@ struct drm_svm_query {
 	 */
 	__u64 pages;
 
-	/** @flags: must be zero. */
+	/** @flags: %DRM_SVM_QUERY_RESIDENCE or zero. */
 	__u32 flags;
 
 	/** @pad: must be zero. */
@@ -164,7 +178,7 @@ struct drm_svm_query {
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
 /** DRM_SVM_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
-#define DRM_SVM_SYNC_TIMELINE	(1u << 0)
+#define DRM_SVM_SYNC_TIMELINE		(1u << 0)
 
 /**
  * struct drm_svm_sync - a syncobj to wait for or to signal
@@ -180,13 +194,89 @@ struct drm_svm_sync {
 	__u64 point;
 };
 
+/** DRM_SVM_PREFETCH_MAX_SYNCS - the most in-syncs, and out-syncs, of a prefetch. */
+#define DRM_SVM_PREFETCH_MAX_SYNCS	64
+
+/**
+ * struct drm_svm_prefetch - move pages before they are used
+ *
+ * Moves what can be moved, and says of each page what became of it: the out_
+ * counts add up to the pages of the interval. To be moved is no promise to stay.
+ * Pages to which nobody has written yet are made in VRAM right away.
+ *
+ * The call first waits for the in-syncs, then works, then signals the out-syncs,
+ * and returns when all that is done. It says ENOENT, and does nothing, when
+ * a part of the interval is not mapped. When a signal interrupts it some pages
+ * may have moved; called again it counts them as resident.
+ *
+ * Errors besides those of above: ENOENT also when a syncobj handle is unknown, or
+ * an in-sync has no fence; ENOSPC when the device has no VRAM at all. The error
+ * of an in-sync that failed is returned, and nothing is moved.
+ */
+struct drm_svm_prefetch {
+	/** @start: first address, a multiple of the page size. */
+	__u64 start;
+
+	/** @size: bytes, a multiple of the page size, not zero. */
+	__u64 size;
+
+	/**
+	 * @location: where to: %DRM_SVM_LOCATION_VRAM, of this file's device, or
+	 * %DRM_SVM_LOCATION_SYSTEM.
+	 */
+	__u32 location;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
+	__u64 in_syncs;
+
+	/** @out_syncs: pointer to an array of struct drm_svm_sync. */
+	__u64 out_syncs;
+
+	/** @num_in_syncs: length of @in_syncs. */
+	__u32 num_in_syncs;
+
+	/** @num_out_syncs: length of @out_syncs. */
+	__u32 num_out_syncs;
+
+	/** @out_moved: pages that were moved, or made there. */
+	__u64 out_moved;
+
+	/**
+	 * @out_resident: pages that were there already. To the system that
+	 * includes all that are not in VRAM, present or not.
+	 */
+	__u64 out_resident;
+
+	/**
+	 * @out_busy: pages that could not be had: pinned, locked, in swap,
+	 * being moved by others.
+	 */
+	__u64 out_busy;
+
+	/**
+	 * @out_unsupported: pages of a kind that stays in system memory: of
+	 * files, shared, of hugetlbfs, of devices; and mappings that the GPU
+	 * may not access.
+	 */
+	__u64 out_unsupported;
+
+	/** @out_no_space: pages for which there was no VRAM. */
+	__u64 out_no_space;
+
+	/** @out_failed: pages whose copy failed, or that found no system memory. */
+	__u64 out_failed;
+};
+
 /**
  * struct drm_svm_counters - what happened in one shared address space so far
  *
  * Counts are of this file alone and never decrease; what was done once for
  * several files of the process, a batch or a walk, is counted for one of them.
- * The gauges at the end are the state of the moment. Only the owner of the
- * address space may read them.
+ * Fields called out_cur_ are gauges, the state of the moment. Only the owner of
+ * the address space may read them.
  */
 struct drm_svm_counters {
 	/** @flags: must be zero. */
@@ -236,6 +326,42 @@ struct drm_svm_counters {
 
 	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for undo. */
 	__u64 out_cur_dma_pages;
+
+	/** @out_vram_pages_in: pages that came to VRAM, for this file. */
+	__u64 out_vram_pages_in;
+
+	/** @out_vram_bytes_in: bytes copied for that; untouched pages are cleared. */
+	__u64 out_vram_bytes_in;
+
+	/** @out_vram_pages_out: pages that went home from VRAM, whoever wanted it. */
+	__u64 out_vram_pages_out;
+
+	/** @out_vram_bytes_out: bytes copied for that. */
+	__u64 out_vram_bytes_out;
+
+	/** @out_vram_cpu_faults: CPU faults on pages in VRAM. */
+	__u64 out_vram_cpu_faults;
+
+	/** @out_vram_evictions: times that buffers of VRAM had to make room. */
+	__u64 out_vram_evictions;
+
+	/** @out_vram_evicted_pages: pages that went home for that. */
+	__u64 out_vram_evicted_pages;
+
+	/** @out_vram_busy: pages not moved to VRAM: pinned, locked, raced. */
+	__u64 out_vram_busy;
+
+	/** @out_vram_no_space: pages not moved to VRAM: no room was left. */
+	__u64 out_vram_no_space;
+
+	/** @out_vram_failed: pages not moved either way: no RAM, or a copy failed. */
+	__u64 out_vram_failed;
+
+	/** @out_cur_vram_pages: gauge: pages in VRAM that came for this file. */
+	__u64 out_cur_vram_pages;
+
+	/** @out_cur_vram_reserved: gauge: pages of VRAM allocated for them. */
+	__u64 out_cur_vram_reserved;
 };
 
 #if defined(__cplusplus)

@@ -68,6 +68,8 @@ extern "C" {
 #define DRM_SVM_TEST_BO_BIND		0x08
 /** DRM_SVM_TEST_BO_UNBIND - ioctl number of struct drm_svm_test_bo_unbind. */
 #define DRM_SVM_TEST_BO_UNBIND		0x09
+/** DRM_SVM_TEST_PREFETCH - ioctl number of struct drm_svm_prefetch. */
+#define DRM_SVM_TEST_PREFETCH		0x0a
 
 /**
  * struct drm_svm_test_info - what the device is made of
@@ -442,6 +444,9 @@ struct drm_svm_test_bo_unbind {
 #define DRM_IOCTL_SVM_TEST_BO_UNBIND \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_UNBIND, \
 		 struct drm_svm_test_bo_unbind)
+/** DRM_IOCTL_SVM_TEST_PREFETCH - move pages. */
+#define DRM_IOCTL_SVM_TEST_PREFETCH \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_PREFETCH, struct drm_svm_prefetch)
 
 #if defined(__cplusplus)
 }

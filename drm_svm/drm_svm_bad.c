@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-resv.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+
+#include "drm_svm_internal.h"
+
+/**
+ * DOC: Bad VRAM
+ *
+ * A driver learns from its hardware that a page of VRAM has lost its data. No
+ * migration writes to it any more. If a process has it, all that shares a BO with
+ * it comes home, and the page itself is lost, see drm_svm_vram.c: GPUs lose their
+ * mappings, and who touches it, CPU or GPU, is told. As soon as nobody has it, a
+ * BO of one page keeps everybody else from getting it.
+ */
+
+/* Whether one of the pages at @offset must not be used. */
+bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
+			  unsigned int npages)
+{
+	unsigned long index = offset >> PAGE_SHIFT;
+
+	if (xa_empty(&vram->bad))
+		return false;
+	return xa_find(&vram->bad, &index, index + npages - 1, XA_PRESENT);
+}
+
+/**
+ * drm_svm_vram_keep_bad() - take bad pages that nobody has out of use
+ * @vram: the VRAM
+ *
+ * What is still in use is left for the next time: when a BO goes.
+ *
+ * Context: process context, no lock held that eviction takes.
+ */
+void drm_svm_vram_keep_bad(struct drm_svm_vram *vram)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&vram->bad, index, entry) {
+		struct drm_svm_bo *bo;
+
+		if (!xa_is_value(entry) || READ_ONCE(vram->closed))
+			continue;
+		bo = drm_svm_bo_create_at(vram, index);
+		if (IS_ERR(bo))
+			continue;
+		/* replaces an entry: needs no memory; another one may have been faster */
+		if (xa_cmpxchg(&vram->bad, index, entry, bo, GFP_KERNEL) != entry)
+			drm_svm_bo_destroy_at(bo);
+	}
+}
+
+/* VRAM goes: the BOs of bad pages are not needed any more. */
+void drm_svm_vram_drop_bad(struct drm_svm_vram *vram)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&vram->bad, index, entry) {
+		if (xa_is_value(entry))
+			continue;
+		xa_store(&vram->bad, index, xa_mk_value(0), GFP_KERNEL);
+		drm_svm_bo_destroy_at(entry);
+	}
+}
+
+/**
+ * drm_svm_vram_mark_bad() - a page of VRAM has lost its data
+ * @vram: the VRAM
+ * @offset: of the page, in bytes
+ *
+ * Buffers of the driver that have the page are evicted, with what is left of their
+ * content.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, -EINVAL for an offset past the end, -ENOMEM, or -EBUSY when the page
+ * is in use and could not be taken from its process: it will not be used again
+ * later, but who has it is not told.
+ */
+int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
+{
+	unsigned long index = offset >> PAGE_SHIFT;
+	struct drm_svm_bo *bo;
+	int err;
+
+	if (index >= vram->npages)
+		return -EINVAL;
+	err = xa_insert(&vram->bad, index, xa_mk_value(0), GFP_KERNEL);
+	if (err && err != -EBUSY)
+		return err;
+
+	err = 0;
+	bo = drm_svm_vram_get_bo(vram, index);
+	if (bo) {
+		dma_resv_lock(bo->tbo.base.resv, NULL);
+		err = drm_svm_migrate_evict(bo);
+		dma_resv_unlock(bo->tbo.base.resv);
+		drm_svm_bo_put(bo);
+		flush_work(&vram->free_work);
+	}
+	drm_svm_vram_keep_bad(vram);
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_vram_mark_bad);

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Filling VRAM
+ *
+ * A filler brings slices to VRAM, for a GPU fault or a prefetch, which choose them.
+ * It is all best effort: what does not move, because it is pinned, or no room is
+ * left, or somebody raced, stays where it is.
+ *
+ * The order of locks is mmap_lock, then the BO, then folios. BOs are made before,
+ * since making room evicts other BOs, and may be evicted before they are filled:
+ * filling begins with a look whether the BO is still there.
+ *
+ * Two slices are under way at a time: while the pages of one are copied, those of
+ * the next are collected. Both hold locks of folios then, and of BOs; these are
+ * never waited for, only tried, so their order does not matter. Who else waits for
+ * them, a CPU fault on a page that moves, waits for the end of a copy.
+ */
+
+/**
+ * drm_svm_filler_create() - memory to fill VRAM, again and again
+ * @svm: the address space
+ *
+ * Return: the filler, empty, or NULL.
+ */
+struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm)
+{
+	struct drm_svm_filler *filler;
+	unsigned int i;
+
+	filler = kzalloc_obj(*filler, GFP_KERNEL_ACCOUNT);
+	if (!filler)
+		return NULL;
+	filler->svm = svm;
+	for (i = 0; i < ARRAY_SIZE(filler->m); i++) {
+		filler->m[i] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
+		if (!filler->m[i]) {
+			drm_svm_filler_destroy(filler);
+			return NULL;
+		}
+	}
+	return filler;
+}
+
+void drm_svm_filler_destroy(struct drm_svm_filler *filler)
+{
+	unsigned int i;
+
+	if (!filler)
+		return;
+	for (i = 0; i < ARRAY_SIZE(filler->m); i++)
+		drm_svm_migration_free(filler->m[i]);
+	kfree(filler);
+}
+
+static void drm_svm_filler_count(struct drm_svm_filler *filler,
+				 struct drm_svm_slice *slice,
+				 enum drm_svm_stat stat, u64 n)
+{
+	drm_svm_stats_add(slice->stats, stat, n);
+	if (stat == DRM_SVM_STAT_VRAM_NO_SPACE)
+		filler->moved.no_space += n;
+	else if (stat == DRM_SVM_STAT_VRAM_FAILED)
+		filler->moved.failed += n;
+	else if (stat == DRM_SVM_STAT_VRAM_BUSY)
+		filler->moved.busy += n;
+	else if (stat == DRM_SVM_STAT_VRAM_IN)
+		filler->moved.moved += n;
+}
+
+/**
+ * drm_svm_filler_make_bos() - allocate VRAM for the slices
+ * @filler: its slices chosen
+ *
+ * Context: process context, no lock held that eviction takes: not mmap_lock.
+ */
+void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
+{
+	unsigned int i;
+
+	for (i = 0; i < filler->n; i++) {
+		struct drm_svm_slice *slice = &filler->slices[i];
+		struct drm_svm_bo *bo;
+
+		bo = drm_svm_bo_create(slice->vram, slice->stats, slice->npages);
+		slice->bo = IS_ERR(bo) ? NULL : bo;
+		if (bo == ERR_PTR(-ENOMEM))
+			drm_svm_filler_count(filler, slice,
+					     DRM_SVM_STAT_VRAM_FAILED,
+					     slice->want);
+		else if (IS_ERR(bo))
+			drm_svm_filler_count(filler, slice,
+					     DRM_SVM_STAT_VRAM_NO_SPACE,
+					     slice->want);
+	}
+}
+
+/* A device page of the BO, ready to be a destination: locked. */
+static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
+				      unsigned int order)
+{
+	u64 offset = drm_svm_bo_offset(bo) + ((u64)index << PAGE_SHIFT);
+	struct drm_svm_vram *vram = bo->vram;
+	struct page *page;
+
+	if (drm_svm_vram_has_bad(vram, offset, 1U << order))
+		return NULL;
+	page = drm_svm_vram_page(vram, offset);
+	/*
+	 * Freed, but somebody who speculated may hold it for a moment. Of the
+	 * page alone: it may still say that it is the tail of a huge page.
+	 */
+	if (page_ref_count(page))
+		return NULL;
+	/* the same: page_folio() is right only from here on */
+	zone_device_page_init(page, &vram->pagemap, order);
+	if (order)
+		folio_set_large_rmappable(page_folio(page));
+	folio_set_zone_device_data(page_folio(page), bo);
+	atomic_long_add(1L << order, &bo->live);
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, 1UL << order);
+	return page;
+}
+
+/* Destination of entry @i, and what to do to it. */
+static void drm_svm_fill_entry(struct drm_svm_slice *slice, unsigned int i)
+{
+	struct drm_svm_migration *m = slice->m;
+	unsigned int npages = drm_svm_migration_stride(m, i);
+	struct page *src = migrate_pfn_to_page(m->src[i]);
+	struct page *dst;
+
+	if (!(m->src[i] & MIGRATE_PFN_MIGRATE) || (!src && !slice->holes))
+		return;
+	dst = drm_svm_fill_page(slice->bo,
+				((slice->start - slice->base) >> PAGE_SHIFT) + i,
+				ilog2(npages));
+	if (!dst)
+		return;
+	if (!src) {
+		drm_svm_migration_add_clear(m, dst, npages);
+	} else if (drm_svm_migration_add_copy(m, i, src, dst, npages, true)) {
+		unlock_page(dst);
+		put_page(dst);
+		return;
+	}
+	m->dst[i] = migrate_pfn(page_to_pfn(dst));
+	if (npages > 1)
+		m->dst[i] |= MIGRATE_PFN_COMPOUND;
+}
+
+static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
+						const struct drm_svm_slice *slice)
+{
+	struct vm_area_struct *vma;
+
+	vma = find_vma_intersection(mm, slice->start, slice->start + 1);
+	if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL ||
+	    vma->vm_end < slice->end)
+		return NULL;
+	return vma;
+}
+
+/* Collect, and start to copy. False: nothing is under way. */
+static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
+				struct drm_svm_slice *slice,
+				struct drm_svm_migration *m)
+{
+	struct vm_area_struct *vma = drm_svm_slice_vma(filler->svm->mm, slice);
+	unsigned int i;
+
+	if (!vma)
+		return false;
+	drm_svm_migration_reset(m, slice->vram);
+	m->args.vma = vma;
+	m->args.start = slice->start;
+	m->args.end = slice->end;
+	/* for the notifier; device pages are not selected */
+	m->args.pgmap_owner = filler->svm;
+	m->args.flags = MIGRATE_VMA_SELECT_SYSTEM |
+			(slice->whole ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+	if (migrate_vma_setup(&m->args) || !m->args.cpages)
+		return false;
+	m->npages = m->args.npages;
+	slice->m = m;
+	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
+		drm_svm_fill_entry(slice, i);
+	drm_svm_migration_start(m);
+	return true;
+}
+
+/* What moved, before the entries are put back. */
+static void drm_svm_slice_count(struct drm_svm_filler *filler,
+				struct drm_svm_slice *slice, bool failed)
+{
+	struct drm_svm_migration *m = slice->m;
+	unsigned int i, n, moved = 0, copied = 0, taken = 0;
+
+	for (i = 0; i < m->npages; i += n) {
+		n = drm_svm_migration_stride(m, i);
+		if (m->src[i] & MIGRATE_PFN_MIGRATE && m->dst[i]) {
+			moved += n;
+			if (migrate_pfn_to_page(m->src[i]))
+				copied += n;
+		} else if (migrate_pfn_to_page(m->src[i])) {
+			taken += n;
+		}
+	}
+	drm_svm_filler_count(filler, slice, DRM_SVM_STAT_VRAM_IN, moved);
+	drm_svm_stats_add(slice->stats, DRM_SVM_STAT_VRAM_COPIED_IN, copied);
+	/* what could not even be collected is not seen here, but known */
+	taken = max(taken, max(slice->want, moved) - moved);
+	drm_svm_filler_count(filler, slice, failed ? DRM_SVM_STAT_VRAM_FAILED :
+						     DRM_SVM_STAT_VRAM_BUSY, taken);
+	trace_drm_svm_fill(filler->svm, slice->start, slice->end, moved, taken);
+}
+
+static void drm_svm_slice_finish(struct drm_svm_filler *filler,
+				 struct drm_svm_slice *slice)
+{
+	struct drm_svm_migration *m = slice->m;
+	bool failed = drm_svm_migration_wait(m);
+
+	migrate_vma_pages(&m->args);
+	drm_svm_slice_count(filler, slice, failed);
+	migrate_vma_finalize(&m->args);
+	drm_svm_bo_unlock(slice->bo);
+}
+
+/**
+ * drm_svm_filler_run() - fill the slices that have a BO
+ * @filler: the filler
+ *
+ * Context: process context, mmap_lock held for reading.
+ */
+void drm_svm_filler_run(struct drm_svm_filler *filler)
+{
+	struct drm_svm_slice *slice, *prev = NULL;
+	unsigned int i, which = 0;
+
+	for (i = 0; i < filler->n; i++) {
+		slice = &filler->slices[i];
+		if (!slice->bo)
+			continue;
+		if (!drm_svm_bo_trylock_resident(slice->bo)) {
+			drm_svm_filler_count(filler, slice, DRM_SVM_STAT_VRAM_BUSY,
+					     slice->want);
+			continue;
+		}
+		if (!drm_svm_slice_begin(filler, slice, filler->m[which])) {
+			drm_svm_bo_unlock(slice->bo);
+			drm_svm_filler_count(filler, slice, DRM_SVM_STAT_VRAM_BUSY,
+					     slice->want);
+			continue;
+		}
+		which ^= 1;
+		if (prev)
+			drm_svm_slice_finish(filler, prev);
+		prev = slice;
+	}
+	if (prev)
+		drm_svm_slice_finish(filler, prev);
+}
+
+/**
+ * drm_svm_filler_done() - let go of the slices
+ * @filler: the filler; empty afterwards, its counts stay
+ *
+ * A BO without pages goes here.
+ */
+void drm_svm_filler_done(struct drm_svm_filler *filler)
+{
+	unsigned int i;
+
+	for (i = 0; i < filler->n; i++) {
+		if (filler->slices[i].bo)
+			drm_svm_bo_fill_done(filler->slices[i].bo);
+		filler->slices[i].bo = NULL;
+	}
+	filler->n = 0;
+}

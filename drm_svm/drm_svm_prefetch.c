@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/export.h>
+#include <linux/hmm.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "drm_svm_internal.h"
+
+/**
+ * DOC: Prefetch
+ *
+ * A program says where its pages are to be, before they are used. The work is done
+ * by the caller, who owns the memory: it is charged to him, he can be killed, and he
+ * is told what became of each page.
+ *
+ * Pieces of the interval that lie in one range and one mapping are looked at, a page
+ * table walk each. To VRAM, several of them go into a filler, and are moved in one go.
+ * No range is made for them and no service_lock is taken: where a GPU fault moves the
+ * same pages at the same time, each page goes with the one that locks it first.
+ */
+
+/* Pages of one piece are in the memory of that many other GPUs at most. */
+#define DRM_SVM_HOME_TRIES	8
+
+struct drm_svm_prefetcher {
+	struct drm_svm_context *ctx;
+	struct drm_svm_filler *filler;
+	struct drm_svm_moved moved;
+	/* of the piece */
+	struct vm_area_struct *vma;
+	unsigned long start;
+	unsigned long end;
+	unsigned long pfns[DRM_SVM_RANGE_PAGES];
+};
+
+static unsigned int drm_svm_piece_pages(const struct drm_svm_prefetcher *p)
+{
+	return (p->end - p->start) >> PAGE_SHIFT;
+}
+
+/* The VRAM of a page, if it is in any. */
+static struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
+{
+	struct page *page = hmm_pfn_to_page(pfn);
+
+	if (!(pfn & HMM_PFN_VALID) || !is_device_private_page(page))
+		return NULL;
+	return drm_svm_page_vram(page);
+}
+
+/*
+ * The next piece from @start on, with mmap_lock held. Returns false at the end, or
+ * where the memory was unmapped meanwhile.
+ */
+static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start,
+			       unsigned long end)
+{
+	if (start == end)
+		return false;
+	p->vma = find_vma_intersection(p->ctx->svm->mm, start, start + 1);
+	if (!p->vma)
+		return false;
+	p->start = start;
+	p->end = min3((start | ~DRM_SVM_RANGE_MASK) + 1, p->vma->vm_end, end);
+	return true;
+}
+
+/* Whether the mapping is of a kind whose pages can be in VRAM, and looked up there. */
+static bool drm_svm_piece_is_supported(struct drm_svm_prefetcher *p)
+{
+	return vma_is_anonymous(p->vma) && !(p->vma->vm_flags & VM_SPECIAL) &&
+	       !drm_svm_mirror_check_vma(p->vma, DRM_SVM_ACCESS_READ) &&
+	       !drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns);
+}
+
+/*
+ * Bring home what is in VRAM, but for that of @keep. Returns the number of pages that
+ * were in VRAM; the pages found are those of before.
+ */
+static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
+				       struct drm_svm_vram *keep,
+				       struct drm_svm_moved *moved)
+{
+	unsigned int i, try, n = 0, npages = drm_svm_piece_pages(p);
+	struct drm_svm_vram *vram, *first;
+
+	for (try = 0; try < DRM_SVM_HOME_TRIES; try++) {
+		first = NULL;
+		for (i = 0; i < npages; i++) {
+			vram = drm_svm_pfn_vram(p->pfns[i]);
+			if (!vram || vram == keep)
+				continue;
+			first = first ?: vram;
+			n += !try;
+		}
+		if (!first ||
+		    !drm_svm_migrate_home(p->filler->m[0], first, p->vma,
+					  p->start, p->end, moved) ||
+		    drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns))
+			break;
+	}
+	return n;
+}
+
+/* The aligned block around the pages of a slice, and whether it is one huge page. */
+static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
+				    struct vm_area_struct *vma, unsigned long pfn)
+{
+	unsigned long size = roundup_pow_of_two(slice->end - slice->start);
+
+	size = max(size, DRM_SVM_SLICE_MIN);
+	while (round_down(slice->start, size) != round_down(slice->end - 1, size))
+		size *= 2;
+	slice->base = round_down(slice->start, size);
+	slice->npages = size >> PAGE_SHIFT;
+	slice->whole = slice->end - slice->start == DRM_SVM_RANGE_SIZE &&
+		       (pfn & HMM_PFN_VALID ?
+			hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT :
+			vma->vm_flags & VM_HUGEPAGE);
+}
+
+/* What of the piece is not in our VRAM yet becomes a slice. */
+static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
+{
+	struct drm_svm_vram *vram = p->ctx->sdev->vram;
+	struct drm_svm_slice *slice = &p->filler->slices[p->filler->n];
+	unsigned int i, want = 0, first = 0, last = 0;
+
+	for (i = 0; i < drm_svm_piece_pages(p); i++) {
+		if (drm_svm_pfn_vram(p->pfns[i]) == vram)
+			continue;
+		if (!want++)
+			first = i;
+		last = i + 1;
+	}
+	if (!want)
+		return;
+	*slice = (struct drm_svm_slice) {
+		.vram = vram,
+		.stats = p->ctx->stats,
+		.start = p->start + ((unsigned long)first << PAGE_SHIFT),
+		.end = p->start + ((unsigned long)last << PAGE_SHIFT),
+		.holes = true,
+		.want = want,
+	};
+	drm_svm_slice_set_block(slice, p->vma, p->pfns[first]);
+	p->filler->n++;
+}
+
+/* With mmap_lock held. Returns where to go on; the same: nothing is there. */
+static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
+					     unsigned long start,
+					     unsigned long end)
+{
+	struct drm_svm_moved home = { 0 };
+
+	while (p->filler->n < DRM_SVM_FILL_SLICES &&
+	       drm_svm_piece_find(p, start, end)) {
+		if (drm_svm_piece_is_supported(p)) {
+			drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
+			drm_svm_piece_to_slice(p);
+		} else {
+			p->moved.unsupported += drm_svm_piece_pages(p);
+		}
+		start = p->end;
+	}
+	return start;
+}
+
+/* Returns 0 and where to go on, or an error. */
+static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
+				    unsigned long *start, unsigned long end)
+{
+	struct mm_struct *mm = p->ctx->svm->mm;
+	unsigned long from = *start;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	*start = drm_svm_prefetch_choose(p, from, end);
+	mmap_read_unlock(mm);
+	if (*start == from)
+		return -ENOENT;
+	drm_svm_filler_make_bos(p->filler);
+	if (mmap_read_lock_killable(mm)) {
+		drm_svm_filler_done(p->filler);
+		return -EINTR;
+	}
+	drm_svm_filler_run(p->filler);
+	mmap_read_unlock(mm);
+	drm_svm_filler_done(p->filler);
+	return 0;
+}
+
+/* One piece; as above. */
+static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
+				      unsigned long *start, unsigned long end)
+{
+	struct mm_struct *mm = p->ctx->svm->mm;
+	struct drm_svm_moved home = { 0 };
+	u64 n, gone;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	if (!drm_svm_piece_find(p, *start, end)) {
+		mmap_read_unlock(mm);
+		return -ENOENT;
+	}
+	if (drm_svm_piece_is_supported(p)) {
+		n = drm_svm_piece_home(p, NULL, &home);
+		gone = min(home.moved, n);
+		p->moved.moved += gone;
+		p->moved.failed += min(home.failed, n - gone);
+		p->moved.busy += n - gone - min(home.failed, n - gone);
+	}
+	*start = p->end;
+	mmap_read_unlock(mm);
+	return 0;
+}
+
+static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
+				const struct drm_svm_prefetch *args)
+{
+	unsigned long start = args->start, end = start + args->size;
+	int err = 0;
+
+	while (start < end && !err) {
+		if (args->location == DRM_SVM_LOCATION_VRAM)
+			err = drm_svm_prefetch_to_vram(p, &start, end);
+		else
+			err = drm_svm_prefetch_to_system(p, &start, end);
+		if (!err && start < end && signal_pending(current))
+			err = -ERESTARTSYS;
+		cond_resched();
+	}
+	return err;
+}
+
+/* Whether all of it is mapped. */
+static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
+					 const struct drm_svm_prefetch *args)
+{
+	unsigned long start = args->start, end = start + args->size;
+	struct mm_struct *mm = ctx->svm->mm;
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	while (start < end && !err) {
+		vma = find_vma_intersection(mm, start, start + 1);
+		if (vma)
+			start = vma->vm_end;
+		else
+			err = -ENOENT;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/* What all counts leave was where it should be; they may count a page twice. */
+static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
+				    struct drm_svm_prefetch *args)
+{
+	struct drm_svm_moved *m = &p->moved, *filled = &p->filler->moved;
+	u64 left = args->size >> PAGE_SHIFT;
+
+	args->out_moved = min(left, m->moved + filled->moved);
+	left -= args->out_moved;
+	args->out_unsupported = min(left, m->unsupported);
+	left -= args->out_unsupported;
+	args->out_busy = min(left, m->busy + filled->busy);
+	left -= args->out_busy;
+	args->out_no_space = min(left, filled->no_space);
+	left -= args->out_no_space;
+	args->out_failed = min(left, m->failed + filled->failed);
+	args->out_resident = left - args->out_failed;
+}
+
+static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
+				  const struct drm_svm_prefetch *args)
+{
+	if (args->flags ||
+	    args->num_in_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
+	    args->num_out_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
+	    (args->location != DRM_SVM_LOCATION_VRAM &&
+	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
+	    drm_svm_ioctl_check_interval(ctx, args->start, args->size))
+		return -EINVAL;
+	if (args->location == DRM_SVM_LOCATION_VRAM && !ctx->sdev->vram)
+		return -ENOSPC;
+	return drm_svm_prefetch_check_mapped(ctx, args);
+}
+
+/* Between the syncobjs. */
+static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
+				 struct drm_svm_prefetch *args)
+{
+	struct drm_svm_prefetcher *p;
+	int err = -ENOMEM;
+
+	p = kzalloc_obj(*p);
+	if (!p)
+		return -ENOMEM;
+	p->ctx = ctx;
+	p->filler = drm_svm_filler_create(ctx->svm);
+	if (p->filler) {
+		err = drm_svm_prefetch_run(p, args);
+		if (!err)
+			drm_svm_prefetch_report(p, args);
+	}
+	drm_svm_filler_destroy(p->filler);
+	kfree(p);
+	return err;
+}
+
+/**
+ * drm_svm_ioctl_prefetch() - body of a prefetch ioctl
+ * @ctx: the context
+ * @file: whose syncobjs the payload names
+ * @args: the payload
+ *
+ * The driver keeps the device from being unplugged meanwhile.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, or an error of struct drm_svm_prefetch.
+ */
+int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
+			   struct drm_svm_prefetch *args)
+{
+	struct drm_svm_syncs *outs;
+	int err;
+
+	err = drm_svm_context_check_mm(ctx);
+	if (!err)
+		err = drm_svm_prefetch_check(ctx, args);
+	if (err)
+		return err;
+	outs = drm_svm_syncs_find(file, args->out_syncs, args->num_out_syncs);
+	if (IS_ERR(outs))
+		return PTR_ERR(outs);
+	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
+	if (!err)
+		err = drm_svm_prefetch_work(ctx, args);
+	if (!err)
+		drm_svm_syncs_signal(outs);
+	drm_svm_syncs_free(outs);
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_prefetch);
