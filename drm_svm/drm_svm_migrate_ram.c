@@ -201,7 +201,8 @@ static vm_fault_t drm_svm_home_run(struct drm_svm_migration *m,
 	migrate_vma_pages(&m->args);
 	drm_svm_home_leave_all(m, moved);
 	migrate_vma_finalize(&m->args);
-	trace_drm_svm_home(m->args.start, m->args.end, moved->moved, ret);
+	trace_drm_svm_home(m->args.start, m->args.end, moved->moved,
+			   (__force int)ret);
 	return ret;
 }
 
