@@ -94,6 +94,14 @@ static int svm_test_ioctl_query(struct drm_device *drm, void *data,
 	return drm_svm_ioctl_query(&vm->ctx, data);
 }
 
+static int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
+				   struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+
+	return drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+}
+
 static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 				   struct drm_file *file)
 {
@@ -140,6 +148,7 @@ static const struct drm_ioctl_desc svm_test_ioctls[] = {
 	SVM_TEST_IOCTL(BO_MMAP, bo_mmap),
 	SVM_TEST_IOCTL(BO_BIND, bo_bind),
 	SVM_TEST_IOCTL(BO_UNBIND, bo_unbind),
+	SVM_TEST_IOCTL(PREFETCH, prefetch),
 };
 
 static int svm_test_open(struct drm_device *drm, struct drm_file *file)

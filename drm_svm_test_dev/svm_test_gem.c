@@ -38,6 +38,7 @@
 #include "svm_test_gem.h"
 #include "svm_test_pt.h"
 #include "svm_test_ttm.h"
+#include "svm_test_vm.h"
 
 /* How long a buffer object that was evicted evicts no others, in jiffies */
 #define REST_MIN	((unsigned long)HZ)
@@ -337,13 +338,17 @@ static void bo_add_stats(struct svm_test_bo *bo, struct drm_memory_stats *vram,
 }
 
 /**
- * svm_test_show_fdinfo() - print what buffer objects a file has
+ * svm_test_show_fdinfo() - print what memory a file has
  * @p: where to
  * @file: the file
+ *
+ * Of shared memory only what is in VRAM is the file's; the rest is that of the
+ * process.
  */
 void svm_test_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct drm_memory_stats vram = {}, system = {};
+	struct svm_test_vm *vm = file->driver_priv;
 	struct drm_gem_object *obj;
 	int id;
 
@@ -352,6 +357,7 @@ void svm_test_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 		bo_add_stats(container_of(obj, struct svm_test_bo, tbo.base),
 			     &vram, &system);
 	spin_unlock(&file->table_lock);
+	drm_svm_memory_stats(&vm->ctx, &vram);
 
 	drm_print_memory_stats(p, &vram, DRM_GEM_OBJECT_RESIDENT, "vram");
 	drm_print_memory_stats(p, &system, DRM_GEM_OBJECT_RESIDENT, "system");
