@@ -79,7 +79,7 @@ static const struct dma_fence_ops copy_fence_ops = {
 	.get_timeline_name = copy_fence_timeline_name,
 };
 
-static int copy_page_run(const struct svm_test_memory *memory,
+static int copy_page_run(struct svm_test_memory *memory,
 			 const struct drm_svm_copy *seg, u64 offset)
 {
 	struct page *src = NULL, *dst;

@@ -60,7 +60,7 @@ static int device_init_memory(struct svm_test_device *gpu)
 {
 	struct svm_test_copy *copy;
 
-	gpu->memory = svm_test_memory_create(svm_test_config_vram_size(&gpu->config));
+	gpu->memory = svm_test_memory_create();
 	if (!gpu->memory)
 		return -ENOMEM;
 

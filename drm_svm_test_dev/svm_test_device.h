@@ -9,6 +9,7 @@
 #include <drm/drm_device.h>
 #include <drm/drm_svm.h>
 #include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_resource.h>
 
 #include "svm_test_config.h"
 
@@ -40,6 +41,10 @@ struct svm_test_device {
 	struct drm_svm_vram vram;
 	/** @bdev: who has which part of the memory. */
 	struct ttm_device bdev;
+	/** @range_man: how TTM gives out places in the memory. */
+	const struct ttm_resource_manager_func *range_man;
+	/** @vram_man: the same, with what this device adds. */
+	struct ttm_resource_manager_func vram_man;
 	/** @memory: the memory itself, VRAM. */
 	struct svm_test_memory *memory;
 	/** @copy: the copy engine. */

@@ -38,6 +38,7 @@
 #include "svm_test_gem.h"
 #include "svm_test_svm.h"
 #include "svm_test_ttm.h"
+#include "svm_test_vram.h"
 
 static const struct ttm_place system_place = {
 	.mem_type = TTM_PL_SYSTEM,
@@ -274,6 +275,47 @@ int svm_test_ttm_evict_all(struct svm_test_device *gpu)
 	return drm_svm_vram_evict_all(&gpu->vram);
 }
 
+/* Find a place, and have memory behind it before anybody knows of it. */
+static int svm_test_man_alloc(struct ttm_resource_manager *man,
+			      struct ttm_buffer_object *tbo,
+			      const struct ttm_place *place,
+			      struct ttm_resource **res)
+{
+	struct svm_test_device *gpu = ttm_gpu(tbo->bdev);
+	int err;
+
+	err = gpu->range_man->alloc(man, tbo, place, res);
+	if (err)
+		return err;
+
+	err = svm_test_memory_back(gpu->memory, (*res)->start,
+				   PFN_UP((*res)->size));
+	if (err) {
+		man->func->free(man, *res);
+		*res = NULL;
+	}
+	return err;
+}
+
+/* The range manager of TTM, but for what comes with a new place */
+static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
+{
+	struct ttm_resource_manager *man;
+	int err;
+
+	err = ttm_range_man_init(&gpu->bdev, TTM_PL_VRAM, false,
+				 size >> PAGE_SHIFT);
+	if (err)
+		return err;
+
+	man = ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
+	gpu->range_man = man->func;
+	gpu->vram_man = *man->func;
+	gpu->vram_man.alloc = svm_test_man_alloc;
+	man->func = &gpu->vram_man;
+	return 0;
+}
+
 /**
  * svm_test_ttm_init() - have buffer objects, in RAM and in VRAM if there is any
  * @gpu: the device, whose memory and copy engine are there
@@ -292,8 +334,7 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 	if (err || !size)
 		return err;
 
-	err = ttm_range_man_init(&gpu->bdev, TTM_PL_VRAM, false,
-				 size >> PAGE_SHIFT);
+	err = ttm_init_manager(gpu, size);
 	if (err)
 		goto err_device;
 

@@ -2,17 +2,21 @@
 /*
  * The memory chips of the device, and its bus.
  *
- * VRAM is pages that nobody else knows. All of them are there from the start,
- * as chips are: a write by an engine, which cannot wait, never has to allocate
- * one. The struct pages that drm_svm makes for VRAM are others, with no memory
- * behind them; so a CPU that follows one of those cannot get here by mistake.
+ * VRAM is pages that nobody else knows. A page gets its backing when the place
+ * that it lies in is handed out for the first time, see svm_test_ttm.c, and keeps
+ * it: what is never used costs nothing, and a write by an engine, which cannot
+ * wait, never has to allocate. The struct pages that drm_svm makes for VRAM are
+ * others, with no memory behind them; so a CPU that follows one of those cannot
+ * get here by mistake.
  *
  * Content is true to life as well. At power-on it is a poison, and it stays
  * when an allocation is freed, until somebody overwrites it: memory that is
  * handed out without being cleared shows the poison or another program's data.
  *
- * Nothing here is locked: what is read and written, and when, is the business
- * of who has the memory.
+ * Locking. What is read and written, and when, is the business of who has the
+ * memory, as is who backs it: a place belongs to one at a time. Places that are
+ * backed at the same time meet in the lock of the xarray alone. An engine looks
+ * up under RCU.
  */
 
 #include <linux/gfp.h>
@@ -20,56 +24,100 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "svm_test_vram.h"
 
 #define VRAM_POISON	0xa5
 
+#define VRAM_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 struct svm_test_memory {
-	/* @npages: pages of VRAM */
-	unsigned long npages;
-	struct page *pages[] __counted_by(npages);
+	/* @backed: pages that have memory */
+	atomic_long_t backed;
+	/* @pages: the memory, by page number */
+	struct xarray pages;
 };
 
-static struct page *memory_page_alloc(void)
+static void memory_page_poison(struct page *page)
 {
-	struct page *page = alloc_page(GFP_KERNEL | __GFP_NOWARN |
-				       __GFP_RETRY_MAYFAIL);
-	void *ptr;
+	void *ptr = kmap_local_page(page);
 
-	if (!page)
-		return NULL;
-
-	ptr = kmap_local_page(page);
 	memset(ptr, VRAM_POISON, PAGE_SIZE);
 	kunmap_local(ptr);
-	return page;
+}
+
+static int memory_back_one(struct svm_test_memory *memory, unsigned long pfn)
+{
+	struct page *page;
+	int err;
+
+	if (xa_load(&memory->pages, pfn))
+		return 0;
+
+	page = alloc_page(VRAM_GFP);
+	if (!page)
+		return -ENOSPC;
+
+	/* Published by the store, with the poison in it */
+	memory_page_poison(page);
+	err = xa_err(xa_store(&memory->pages, pfn, page, VRAM_GFP));
+	if (err) {
+		__free_page(page);
+		return -ENOSPC;
+	}
+	atomic_long_inc(&memory->backed);
+	return 0;
+}
+
+/**
+ * svm_test_memory_back() - have memory behind a place in VRAM
+ * @memory: the memory of the device
+ * @pfn: first page
+ * @npages: number of pages
+ *
+ * The caller has just got the place, so nobody else backs it at this moment. What
+ * has memory already keeps it, with its content.
+ *
+ * Return: 0, or -ENOSPC when the machine has not that much.
+ */
+int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
+			 unsigned long npages)
+{
+	int err = 0;
+
+	for (; npages && !err; npages--) {
+		err = memory_back_one(memory, pfn++);
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * svm_test_memory_backed() - how much VRAM has memory behind it
+ * @memory: the memory of the device
+ *
+ * Return: bytes.
+ */
+u64 svm_test_memory_backed(const struct svm_test_memory *memory)
+{
+	return (u64)atomic_long_read(&memory->backed) << PAGE_SHIFT;
 }
 
 /**
  * svm_test_memory_create() - make the memory of a device
- * @size: bytes, a multiple of the page size
  *
- * Return: the memory, or NULL when the machine has not that much.
+ * Return: the memory, or NULL when there is no memory for its administration.
  */
-struct svm_test_memory *svm_test_memory_create(u64 size)
+struct svm_test_memory *svm_test_memory_create(void)
 {
-	unsigned long npages = size >> PAGE_SHIFT, i;
 	struct svm_test_memory *memory;
 
-	memory = kvzalloc_flex(*memory, pages, npages);
+	memory = kzalloc_obj(*memory);
 	if (!memory)
 		return NULL;
 
-	memory->npages = npages;
-	for (i = 0; i < npages; i++) {
-		memory->pages[i] = memory_page_alloc();
-		if (!memory->pages[i]) {
-			svm_test_memory_destroy(memory);
-			return NULL;
-		}
-		cond_resched();
-	}
+	xa_init(&memory->pages);
 	return memory;
 }
 
@@ -79,13 +127,17 @@ struct svm_test_memory *svm_test_memory_create(u64 size)
  */
 void svm_test_memory_destroy(struct svm_test_memory *memory)
 {
-	unsigned long i;
+	struct page *page;
+	unsigned long pfn;
 
 	if (!memory)
 		return;
-	for (i = 0; i < memory->npages && memory->pages[i]; i++)
-		__free_page(memory->pages[i]);
-	kvfree(memory);
+	xa_for_each(&memory->pages, pfn, page) {
+		__free_page(page);
+		cond_resched();
+	}
+	xa_destroy(&memory->pages);
+	kfree(memory);
 }
 
 /**
@@ -93,17 +145,21 @@ void svm_test_memory_destroy(struct svm_test_memory *memory)
  * @memory: the memory of the device
  * @bus: from svm_test_bus_addr()
  *
- * A DMA address is a physical one, see svm_test_device.c.
+ * A DMA address is a physical one, see svm_test_device.c. Does not sleep, takes no
+ * lock.
  *
- * Return: the page, or NULL when the address leads nowhere, which is a bug of
- * whoever programmed it.
+ * Return: the page, or NULL when the address leads nowhere, or to VRAM that was
+ * never handed out, which is a bug of whoever programmed it.
  */
-struct page *svm_test_memory_page(const struct svm_test_memory *memory, u64 bus)
+struct page *svm_test_memory_page(struct svm_test_memory *memory, u64 bus)
 {
 	u64 pfn = (bus & ~SVM_TEST_BUS_VRAM) >> PAGE_SHIFT;
+	struct page *page = NULL;
 
 	if (bus & SVM_TEST_BUS_VRAM)
-		return WARN_ON_ONCE(pfn >= memory->npages) ? NULL :
-							    memory->pages[pfn];
-	return WARN_ON_ONCE(!pfn_valid(pfn)) ? NULL : pfn_to_page(pfn);
+		page = xa_load(&memory->pages, pfn);
+	else if (pfn_valid(pfn))
+		page = pfn_to_page(pfn);
+	WARN_ON_ONCE(!page);
+	return page;
 }

@@ -29,8 +29,11 @@ static inline u64 svm_test_bus_addr(u64 addr, u16 location)
 						   addr;
 }
 
-struct svm_test_memory *svm_test_memory_create(u64 size);
+struct svm_test_memory *svm_test_memory_create(void);
 void svm_test_memory_destroy(struct svm_test_memory *memory);
-struct page *svm_test_memory_page(const struct svm_test_memory *memory, u64 bus);
+int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
+			 unsigned long npages);
+u64 svm_test_memory_backed(const struct svm_test_memory *memory);
+struct page *svm_test_memory_page(struct svm_test_memory *memory, u64 bus);
 
 #endif
