@@ -32,6 +32,8 @@ struct svm_test_config {
 	unsigned int lanes;
 	/** @vram_mb: MiB of VRAM; none if zero. */
 	unsigned int vram_mb;
+	/** @peer: devices reach the VRAM of each other. */
+	bool peer;
 	/** @copy_latency_us: microseconds that any copy takes. */
 	unsigned int copy_latency_us;
 	/** @copy_mbps: MB that are copied in a second; no limit if zero. */

@@ -60,7 +60,7 @@ static int device_init_memory(struct svm_test_device *gpu)
 {
 	struct svm_test_copy *copy;
 
-	gpu->memory = svm_test_memory_create();
+	gpu->memory = svm_test_memory_create(gpu->index);
 	if (!gpu->memory)
 		return -ENOMEM;
 

@@ -54,6 +54,7 @@ static struct svm_test_config config = {
 	.timeslice = 64,
 	.lanes = 8,
 	.vram_mb = 0,
+	.peer = true,
 };
 
 module_param_named(num_devices, config.num_devices, uint, 0444);
@@ -73,6 +74,8 @@ MODULE_PARM_DESC(lanes, "Faults that a job posts at the same time (default 8)");
 
 module_param_named(vram_mb, config.vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");
+module_param_named(peer, config.peer, bool, 0444);
+MODULE_PARM_DESC(peer, "Devices reach the VRAM of each other (default Y)");
 module_param_named(copy_latency_us, config.copy_latency_us, uint, 0444);
 MODULE_PARM_DESC(copy_latency_us, "Microseconds that any copy takes (default 0)");
 module_param_named(copy_mbps, config.copy_mbps, uint, 0444);

@@ -27,6 +27,7 @@
 #include "svm_test_pt.h"
 #include "svm_test_svm.h"
 #include "svm_test_vm.h"
+#include "svm_test_vram.h"
 
 static int svm_test_ctx_map_prepare(struct drm_svm_context *ctx, u64 start,
 				    u64 end)
@@ -115,9 +116,17 @@ static struct dma_fence *svm_test_vram_clear(struct drm_svm_vram *vram,
 	return svm_test_copy_clear(vram_gpu(vram)->copy, runs, n);
 }
 
+static u64 svm_test_vram_peer_addr(struct drm_svm_vram *vram,
+				   struct drm_svm_device *peer, u64 offset)
+{
+	/* The buses of all devices are laid out alike. */
+	return svm_test_bus_peer(vram_gpu(vram)->index, offset);
+}
+
 const struct drm_svm_vram_ops svm_test_vram_ops = {
 	.copy = svm_test_vram_copy,
 	.clear = svm_test_vram_clear,
+	.peer_addr = svm_test_vram_peer_addr,
 };
 
 /**

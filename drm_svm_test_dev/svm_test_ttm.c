@@ -20,6 +20,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include <drm/drm_device.h>
@@ -338,8 +339,10 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 	if (err)
 		goto err_device;
 
+	/* The same owner for all devices: each can use the VRAM of the others. */
 	err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
-				size, &svm_test_vram_ops, NULL);
+				size, &svm_test_vram_ops,
+				gpu->config.peer ? THIS_MODULE : NULL);
 	if (err)
 		goto err_range_man;
 	return 0;

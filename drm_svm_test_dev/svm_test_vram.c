@@ -13,10 +13,14 @@
  * when an allocation is freed, until somebody overwrites it: memory that is
  * handed out without being cleared shows the poison or another program's data.
  *
+ * The bus of a device leads to the VRAM of the others as well. That memory may
+ * go, with its device, when nothing leads there any more: what processes had in it
+ * was evicted before, which unmaps it on every device.
+ *
  * Locking. What is read and written, and when, is the business of who has the
  * memory, as is who backs it: a place belongs to one at a time. Places that are
  * backed at the same time meet in the lock of the xarray alone. An engine looks
- * up under RCU.
+ * up with no lock. The table of memories changes when devices are made or freed.
  */
 
 #include <linux/gfp.h>
@@ -26,6 +30,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
+#include "svm_test_config.h"
 #include "svm_test_vram.h"
 
 #define VRAM_POISON	0xa5
@@ -33,11 +38,16 @@
 #define VRAM_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 struct svm_test_memory {
+	/* @index: number of the device */
+	unsigned int index;
 	/* @backed: pages that have memory */
 	atomic_long_t backed;
 	/* @pages: the memory, by page number */
 	struct xarray pages;
 };
+
+/* By number of the device: what the bus of each leads to */
+static struct svm_test_memory *memories[SVM_TEST_MAX_DEVICES];
 
 static void memory_page_poison(struct page *page)
 {
@@ -106,10 +116,11 @@ u64 svm_test_memory_backed(const struct svm_test_memory *memory)
 
 /**
  * svm_test_memory_create() - make the memory of a device
+ * @index: number of the device
  *
  * Return: the memory, or NULL when there is no memory for its administration.
  */
-struct svm_test_memory *svm_test_memory_create(void)
+struct svm_test_memory *svm_test_memory_create(unsigned int index)
 {
 	struct svm_test_memory *memory;
 
@@ -117,13 +128,15 @@ struct svm_test_memory *svm_test_memory_create(void)
 	if (!memory)
 		return NULL;
 
+	memory->index = index;
 	xa_init(&memory->pages);
+	WRITE_ONCE(memories[index], memory);
 	return memory;
 }
 
 /**
  * svm_test_memory_destroy() - free the memory of a device
- * @memory: the memory, or NULL; no engine uses it any more
+ * @memory: the memory, or NULL; no engine of any device uses it any more
  */
 void svm_test_memory_destroy(struct svm_test_memory *memory)
 {
@@ -132,12 +145,33 @@ void svm_test_memory_destroy(struct svm_test_memory *memory)
 
 	if (!memory)
 		return;
+	WRITE_ONCE(memories[memory->index], NULL);
 	xa_for_each(&memory->pages, pfn, page) {
 		__free_page(page);
 		cond_resched();
 	}
 	xa_destroy(&memory->pages);
 	kfree(memory);
+}
+
+static struct svm_test_memory *memory_in_window(struct svm_test_memory *own,
+						u64 bus)
+{
+	u64 window = (bus & SVM_TEST_BUS_WINDOW) >> SVM_TEST_BUS_WINDOW_SHIFT;
+
+	if (!window)
+		return own;
+	return window <= SVM_TEST_MAX_DEVICES ? READ_ONCE(memories[window - 1]) :
+						NULL;
+}
+
+static struct page *memory_vram_page(struct svm_test_memory *own, u64 bus)
+{
+	struct svm_test_memory *memory = memory_in_window(own, bus);
+
+	if (!memory)
+		return NULL;
+	return xa_load(&memory->pages, (bus & SVM_TEST_BUS_OFFSET) >> PAGE_SHIFT);
 }
 
 /**
@@ -153,13 +187,12 @@ void svm_test_memory_destroy(struct svm_test_memory *memory)
  */
 struct page *svm_test_memory_page(struct svm_test_memory *memory, u64 bus)
 {
-	u64 pfn = (bus & ~SVM_TEST_BUS_VRAM) >> PAGE_SHIFT;
 	struct page *page = NULL;
 
 	if (bus & SVM_TEST_BUS_VRAM)
-		page = xa_load(&memory->pages, pfn);
-	else if (pfn_valid(pfn))
-		page = pfn_to_page(pfn);
+		page = memory_vram_page(memory, bus);
+	else if (pfn_valid(bus >> PAGE_SHIFT))
+		page = pfn_to_page(bus >> PAGE_SHIFT);
 	WARN_ON_ONCE(!page);
 	return page;
 }
