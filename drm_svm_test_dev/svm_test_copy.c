@@ -108,13 +108,16 @@ static int copy_job_run(struct svm_test_copy *engine,
 			const struct svm_test_copy_job *job)
 {
 	unsigned int i, page;
+	int err;
+
+	err = svm_test_inject_copy(&engine->gpu->inject);
+	if (err)
+		return err;
 
 	for (i = 0; i < job->n; i++) {
 		for (page = 0; page < job->segs[i].npages; page++) {
-			int err = copy_page_run(engine->gpu->memory,
-						&job->segs[i],
-						(u64)page << PAGE_SHIFT);
-
+			err = copy_page_run(engine->gpu->memory, &job->segs[i],
+					    (u64)page << PAGE_SHIFT);
 			if (err)
 				return err;
 			cond_resched();

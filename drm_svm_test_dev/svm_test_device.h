@@ -12,6 +12,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "svm_test_config.h"
+#include "svm_test_inject.h"
 
 struct drm_driver;
 struct faux_device;
@@ -47,6 +48,8 @@ struct svm_test_device {
 	struct ttm_resource_manager_func vram_man;
 	/** @memory: the memory itself, VRAM. */
 	struct svm_test_memory *memory;
+	/** @inject: what tests let go wrong with it. */
+	struct svm_test_inject inject;
 	/** @copy: the copy engine. */
 	struct svm_test_copy *copy;
 	/** @faux: the device behind @drm. */

@@ -38,6 +38,7 @@
 #include "svm_test_exec.h"
 #include "svm_test_fault.h"
 #include "svm_test_gem.h"
+#include "svm_test_inject.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vm.h"
 
@@ -191,12 +192,13 @@ DEFINE_DEBUGFS_ATTRIBUTE(svm_test_debugfs_evict_fops, NULL,
 /* Root only: one shows the addresses of all files, the other moves their memory. */
 static void svm_test_debugfs_init(struct drm_minor *minor)
 {
-	debugfs_create_file("svm", 0400, minor->debugfs_root,
-			    to_svm_test_device(minor->dev),
-			    &svm_test_debugfs_fops);
-	debugfs_create_file_unsafe("evict_vram", 0200, minor->debugfs_root,
-				   to_svm_test_device(minor->dev),
+	struct svm_test_device *gpu = to_svm_test_device(minor->dev);
+	struct dentry *root = minor->debugfs_root;
+
+	debugfs_create_file("svm", 0400, root, gpu, &svm_test_debugfs_fops);
+	debugfs_create_file_unsafe("evict_vram", 0200, root, gpu,
 				   &svm_test_debugfs_evict_fops);
+	svm_test_inject_debugfs_init(gpu, root);
 }
 
 /* The owner keeps the module, and so the devices, while a file is open. */

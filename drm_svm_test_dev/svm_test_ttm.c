@@ -285,6 +285,9 @@ static int svm_test_man_alloc(struct ttm_resource_manager *man,
 	struct svm_test_device *gpu = ttm_gpu(tbo->bdev);
 	int err;
 
+	err = svm_test_inject_alloc(&gpu->inject);
+	if (err)
+		return err;
 	err = gpu->range_man->alloc(man, tbo, place, res);
 	if (err)
 		return err;
