@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory that is moved because the program says so, and what it is told of it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_bo.h"
+#include "svm_job.h"
+#include "svm_mem.h"
+#include "svm_prefetch.h"
+
+IGT_TEST_DESCRIPTION("Programs move their pages, and learn what became of each.");
+
+#define MAGIC	0x91910000u
+#define VRAM	DRM_SVM_LOCATION_VRAM
+#define SYSTEM	DRM_SVM_LOCATION_SYSTEM
+
+static void in_and_out(int fd)
+{
+	size_t pages = 40, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+
+	svm_pattern(base, size, MAGIC);
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), pages);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), pages);
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), 0);
+	igt_assert(svm_gpu_pattern_ok(fd, base, size, MAGIC));
+	igt_assert_eq(svm_prefetch(fd, base, size, SYSTEM), pages);
+	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), pages);
+	igt_assert_eq(svm_prefetch(fd, base, size, SYSTEM), 0);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void untouched(int fd)
+{
+	size_t pages = 40, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_counters counters;
+
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), pages);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), pages);
+	svm_counters(fd, &counters);
+	igt_assert_eq_u64(counters.out_vram_pages_in, pages);
+	igt_assert_eq_u64(counters.out_vram_bytes_in, 0);
+	igt_assert_eq_u64(counters.out_vram_cpu_faults, 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base + size - 4), 0);
+	igt_assert(svm_cpu_all32(base, size, 0));
+}
+
+static void huge(int fd)
+{
+	size_t size = 2 * svm_range_size(), pages = size / svm_page_size();
+	char *base = svm_mmap_thp(size);
+
+	svm_pattern(base, size, MAGIC);
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), pages);
+	igt_assert_eq(svm_folio(fd, base), svm_range_size());
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
+	igt_assert_eq(svm_leaf(fd, base), svm_range_size());
+	igt_assert_eq(svm_prefetch(fd, base, size, SYSTEM), pages);
+	igt_assert_eq(svm_folio(fd, base), svm_range_size());
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void huge_untouched(int fd)
+{
+	size_t size = svm_range_size();
+	char *base = svm_mmap_aligned(size, size);
+
+	madvise(base, size, MADV_HUGEPAGE);
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), size / svm_page_size());
+	igt_assert_eq(svm_folio(fd, base), size);
+	igt_assert(svm_cpu_all32(base, size, 0));
+}
+
+/* A part of a huge page, and an interval that begins and ends within ranges */
+static void parts(int fd)
+{
+	size_t page = svm_page_size(), range = svm_range_size();
+	char *base = svm_mmap_thp(2 * range);
+	size_t pages = range / page;
+
+	svm_pattern(base, 2 * range, MAGIC);
+	igt_assert_eq(svm_prefetch(fd, base + range / 2, range, VRAM), pages);
+	igt_assert_eq(svm_resident(fd, base, range / 2, SYSTEM), pages / 2);
+	igt_assert_eq(svm_resident(fd, base + range / 2, range, VRAM), pages);
+	igt_assert_eq(svm_prefetch(fd, base, 2 * range, VRAM), pages);
+	igt_assert_eq(svm_resident(fd, base, 2 * range, VRAM), 2 * pages);
+	igt_assert(svm_pattern_ok(base, 2 * range, MAGIC));
+}
+
+static void some_there(int fd)
+{
+	size_t page = svm_page_size(), size = 64 * page;
+	char *base = svm_mmap_small(size);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+
+	svm_pattern(base, size, MAGIC);
+	svm_prefetch_counts(fd, &args);
+	/* a slice of 64 KiB comes home for the CPU */
+	igt_assert_eq_u32(*(uint32_t *)(base + 20 * page), MAGIC + 20 * (page / 4) * 2654435761u);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), 48);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 16);
+	igt_assert_eq_u64(args.out_resident, 48);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void kinds(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(8 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, 8 * page, VRAM);
+
+	memset(base, 1, 8 * page);
+	svm_mmap_fixed(base + page, page, PROT_READ | PROT_WRITE, MAP_SHARED, svm_memfd(page));
+	svm_mmap_fixed(base + 3 * page, page, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		       svm_tmpfile(svm_scratch_dir(), page));
+	igt_assert(!mprotect(base + 5 * page, page, PROT_NONE));
+	igt_assert(!mprotect(base + 6 * page, page, PROT_READ));
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 5);
+	igt_assert_eq_u64(args.out_unsupported, 3);
+	igt_assert_eq(svm_resident(fd, base + 6 * page, page, VRAM), 1);
+	args.location = SYSTEM;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 5);
+	igt_assert_eq_u64(args.out_resident, 3);
+}
+
+static void busy(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(16 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, 16 * page, VRAM);
+	struct iovec iov = { base + 3 * page, page };
+	int ends[2];
+
+	svm_pattern(base, 16 * page, MAGIC);
+	igt_assert(!pipe(ends));
+	igt_assert_eq(vmsplice(ends[1], &iov, 1, 0), page);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 15);
+	igt_assert_eq_u64(args.out_busy, 1);
+	igt_assert_eq(svm_resident(fd, base + 3 * page, page, SYSTEM), 1);
+	close(ends[0]);
+	close(ends[1]);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 1);
+	igt_assert(svm_pattern_ok(base, 16 * page, MAGIC));
+}
+
+static void swapped(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(16 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, 16 * page, VRAM);
+
+	svm_need_swap();
+	svm_pattern(base, 16 * page, MAGIC);
+	svm_swap_out(base, 16 * page);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_busy, 16);
+	igt_assert(svm_pattern_ok(base, 16 * page, MAGIC));
+}
+
+/* More than VRAM: what comes last is there, nothing is lost. */
+static void oversized(int fd)
+{
+	size_t size = 2 * svm_vram_size(fd), range = svm_range_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_counters counters;
+
+	svm_pattern(base, size, MAGIC);
+	svm_prefetch(fd, base, size, VRAM);
+	igt_assert_eq(svm_resident(fd, base + size - range, range, VRAM),
+		      range / svm_page_size());
+	svm_counters(fd, &counters);
+	igt_assert_lte_u64(size / 2 / svm_page_size(), counters.out_vram_evicted_pages);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void no_room(int fd)
+{
+	size_t pages = 32, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+	struct drm_svm_counters counters;
+
+	svm_pattern(base, size, MAGIC);
+	svm_debugfs_write(fd, "inject/fail_alloc", 1000);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_no_space, pages);
+	svm_debugfs_write(fd, "inject/fail_alloc", 0);
+	svm_counters(fd, &counters);
+	igt_assert_eq_u64(counters.out_vram_no_space, pages);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), pages);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void copy_fails(int fd)
+{
+	size_t pages = 32, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+
+	svm_pattern(base, size, MAGIC);
+	svm_debugfs_write(fd, "inject/fail_copy", 1);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_failed, pages);
+	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), pages);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), pages);
+	svm_debugfs_write(fd, "inject/fail_copy", 1);
+	args.location = SYSTEM;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_failed, pages);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), pages);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void hole(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(16 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, 16 * page, VRAM);
+
+	svm_pattern(base, 16 * page, MAGIC);
+	munmap(base + 15 * page, page);
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
+	igt_assert_eq(svm_resident(fd, base, 15 * page, SYSTEM), 15);
+}
+
+static void invalid(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(page);
+	const struct drm_svm_prefetch good = svm_prefetch_args(base, page, VRAM);
+	struct drm_svm_prefetch bad[] = {
+		good, good, good, good, good, good, good, good, good,
+	};
+
+	bad[0].start++;
+	bad[1].size++;
+	bad[2].size = 0;
+	bad[3].size = -page;
+	bad[4].location = DRM_SVM_LOCATION_NONE;
+	bad[5].location = DRM_SVM_LOCATION_PEER;
+	bad[6].flags = 1;
+	bad[7].num_in_syncs = DRM_SVM_PREFETCH_MAX_SYNCS + 1;
+	bad[8].num_out_syncs = DRM_SVM_PREFETCH_MAX_SYNCS + 1;
+	memset(base, 1, page);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		igt_assert_eq(__svm_prefetch(fd, &bad[i]), -EINVAL);
+	bad[7].num_in_syncs = 1;
+	igt_assert_eq(__svm_prefetch(fd, &bad[7]), -EFAULT);
+	bad[8].num_out_syncs = 1;
+	igt_assert_eq(__svm_prefetch(fd, &bad[8]), -EFAULT);
+	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
+}
+
+static void not_attached(int fd)
+{
+	size_t page = svm_page_size();
+	struct drm_svm_prefetch args = svm_prefetch_args(svm_mmap_small(page), page, VRAM);
+	int other = svm_open();
+
+	igt_assert_eq(__svm_prefetch(other, &args), -ENXIO);
+	close(other);
+	igt_fork(child, 1)
+		igt_assert_eq(__svm_prefetch(fd, &args), -EPERM);
+	igt_waitchildren();
+}
+
+static void syncs(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, page, MAGIC);
+	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
+	struct drm_svm_sync in = svm_sync_create(fd, 0);
+	struct drm_svm_sync outs[2] = { svm_sync_create(fd, 0), svm_sync_create(fd, 7) };
+
+	args.in_syncs = svm_va(&in);
+	args.num_in_syncs = 1;
+	args.out_syncs = svm_va(outs);
+	args.num_out_syncs = 2;
+	/* no fence in it yet */
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
+	submit.out_syncs = svm_va(&in);
+	submit.num_out_syncs = 1;
+	svm_submit_ioctl(fd, &submit);
+	svm_prefetch_counts(fd, &args);
+	igt_assert_eq(svm_sync_status(fd, &in), 1);
+	igt_assert_eq(svm_sync_status(fd, &outs[0]), 1);
+	igt_assert_eq(svm_sync_status(fd, &outs[1]), 1);
+	igt_assert(svm_cpu_all32(base, page, MAGIC));
+	outs[1].handle = 12345;
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
+	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
+}
+
+/* The job before it failed. */
+static void sync_failed(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(2 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(base + page, page, MAGIC);
+	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
+	struct drm_svm_sync in = svm_sync_create(fd, 0), out = svm_sync_create(fd, 0);
+
+	memset(base, 1, page);
+	munmap(base + page, page);
+	submit.out_syncs = svm_va(&in);
+	submit.num_out_syncs = 1;
+	svm_submit_ioctl(fd, &submit);
+	args.in_syncs = svm_va(&in);
+	args.num_in_syncs = 1;
+	args.out_syncs = svm_va(&out);
+	args.num_out_syncs = 1;
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
+	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
+}
+
+static void on_alarm(int sig)
+{
+}
+
+static void interrupted(int fd)
+{
+	struct sigaction act = { .sa_handler = on_alarm };
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
+	struct drm_svm_sync in = svm_sync_create(fd, 0);
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, page, MAGIC);
+	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
+	struct svm_spin spin;
+
+	svm_spin_start(&spin, fd, 0);
+	submit.engine = 0;
+	submit.out_syncs = svm_va(&in);
+	submit.num_out_syncs = 1;
+	svm_submit_ioctl(fd, &submit);
+	args.in_syncs = svm_va(&in);
+	args.num_in_syncs = 1;
+	igt_assert(!sigaction(SIGALRM, &act, NULL));
+	alarm(1);
+	igt_assert_eq(__svm_prefetch(fd, &args), -EINTR);
+	svm_spin_stop(&spin);
+	svm_prefetch_counts(fd, &args);
+	igt_assert(svm_cpu_all32(base, page, MAGIC));
+}
+
+struct mover {
+	int fd;
+	char *base;
+	size_t size;
+	uint32_t location;
+	bool stop;
+};
+
+static void *mover_thread(void *data)
+{
+	struct mover *mover = data;
+
+	while (!READ_ONCE(mover->stop))
+		svm_prefetch(mover->fd, mover->base, mover->size, mover->location);
+	return NULL;
+}
+
+/* Two threads move the pages to and fro while GPU and CPU count on them. */
+static void race(int fd)
+{
+	size_t page = svm_page_size(), size = 16 * page;
+	char *base = svm_mmap_small(size);
+	struct mover movers[2] = {
+		{ .fd = fd, .base = base, .size = size, .location = VRAM },
+		{ .fd = fd, .base = base, .size = size, .location = SYSTEM },
+	};
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		igt_assert(!pthread_create(&threads[i], NULL, mover_thread, &movers[i]));
+	for (int i = 0; i < 30; i++) {
+		uint64_t *word = (uint64_t *)(base + i % 16 * page);
+		struct drm_svm_test_cmd cmd = svm_cmd_add64(word, 1, 500);
+		uint64_t job = svm_submit(fd, &cmd, 1);
+
+		for (int j = 0; j < 100; j++)
+			__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+		svm_wait_ok(fd, job);
+	}
+	for (int i = 0; i < 2; i++)
+		WRITE_ONCE(movers[i].stop, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 16; i++)
+		igt_assert_eq_u64(*(uint64_t *)(base + i * page), i < 14 ? 1200 : 600);
+}
+
+static void counters(int fd)
+{
+	size_t pages = 64, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_counters c;
+
+	svm_pattern(base, size, MAGIC);
+	svm_prefetch(fd, base, size, VRAM);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_vram_pages_in, pages);
+	igt_assert_eq_u64(c.out_vram_bytes_in, size);
+	igt_assert_eq_u64(c.out_cur_vram_pages, pages);
+	igt_assert_eq_u64(c.out_cur_vram_reserved, pages);
+	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-vram"), size);
+	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-vram"), size);
+	igt_assert(svm_pattern_ok(base, svm_page_size(), MAGIC));
+	svm_evict_vram(fd);
+	svm_counters(fd, &c);
+	igt_assert_eq_u64(c.out_vram_pages_out, pages);
+	igt_assert_eq_u64(c.out_vram_bytes_out, size);
+	igt_assert_eq_u64(c.out_vram_cpu_faults, 1);
+	igt_assert_eq_u64(c.out_vram_evicted_pages, pages - 16);
+	igt_assert_eq_u64(c.out_cur_vram_pages, 0);
+	/* the BO goes a little later */
+	igt_assert(svm_until((svm_counters(fd, &c), !c.out_cur_vram_reserved), 5000));
+	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-vram"), 0);
+}
+
+/* What a file brought to VRAM and a child still has is not lost from the counts. */
+static void counters_after_close(int fd)
+{
+	size_t size = 16 * svm_page_size();
+	char *base = svm_mmap_small(size);
+	int other = svm_open_attached();
+
+	svm_pattern(base, size, MAGIC);
+	igt_assert_eq(svm_prefetch(other, base, size, VRAM), 16);
+	close(other);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), 16);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	svm_evict_vram(fd);
+}
+
+static const struct svm_case cases[] = {
+	{ "in-and-out", "Pages go to VRAM and to system memory.", in_and_out },
+	{ "untouched", "Untouched memory is made in VRAM, cleared and not copied.", untouched },
+	{ "huge", "Huge pages move whole, both ways.", huge },
+	{ "huge-untouched", "An untouched huge page is made in VRAM.", huge_untouched },
+	{ "parts", "Parts of huge pages move, and the rest later.", parts },
+	{ "some-there", "Only what is not there moves.", some_there },
+	{ "kinds", "Files and mappings without access stay, and are counted.", kinds },
+	{ "busy", "A pinned page stays until it is let go.", busy },
+	{ "swapped", "Pages in swap are not moved.", swapped },
+	{ "oversized", "An interval larger than VRAM.", oversized },
+	{ "no-room", "Without room in VRAM pages stay in RAM, and are counted.", no_room },
+	{ "copy-fails", "When a copy fails the pages stay where they are.", copy_fails },
+	{ "hole", "An interval with a hole is refused, and nothing moves.", hole },
+	{ "invalid", "Each wrong argument is refused, and nothing moves.", invalid },
+	{ "not-attached", "A file without memory, and a child's memory.", not_attached },
+	{ "syncs", "Syncobjs are waited for and signalled.", syncs },
+	{ "sync-failed", "Nothing moves after a job that failed.", sync_failed },
+	{ "interrupted", "A signal ends the wait for a syncobj, and the call can be repeated.",
+	  interrupted },
+	{ "race", "Pages move to and fro under GPU and CPU atomics.", race },
+	{ "counters", "Counters and fdinfo say what moved and what is where.", counters },
+	{ "counters-after-close", "VRAM of a file that is closed.", counters_after_close },
+};
+
+static void test_no_vram(void)
+{
+	size_t page = svm_page_size();
+	struct drm_svm_prefetch args;
+	int fd;
+
+	svm_module_load(NULL);
+	fd = svm_open_attached();
+	args = svm_prefetch_args(svm_mmap_small(page), page, VRAM);
+	igt_assert_eq(__svm_prefetch(fd, &args), -ENOSPC);
+	args.location = SYSTEM;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	close(fd);
+}
+
+/* From the VRAM of one GPU to that of the other, with and without a way between them. */
+static void test_two_devices(const char *params, uint32_t seen)
+{
+	size_t pages = 32, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+	int a, b;
+
+	svm_module_load(params);
+	a = svm_open_index_attached(0);
+	b = svm_open_index_attached(1);
+	svm_pattern(base, size, MAGIC);
+	igt_assert_eq(svm_prefetch(a, base, size, VRAM), pages);
+	igt_assert_eq(svm_resident(b, base, size, DRM_SVM_LOCATION_PEER), pages);
+	svm_gpu_write32(b, base, MAGIC);
+	igt_assert_eq(svm_location(b, base), seen);
+	igt_assert(svm_gpu_pattern_ok(b, base, size, MAGIC));
+	svm_prefetch(b, base, size, VRAM);
+	igt_assert_eq(svm_resident(b, base, size, VRAM), pages);
+	igt_assert_eq(svm_resident(a, base, size, DRM_SVM_LOCATION_PEER), pages);
+	igt_assert(svm_gpu_pattern_ok(a, base, size, MAGIC));
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	close(a);
+	close(b);
+}
+
+igt_main
+{
+	igt_fixture
+		svm_module_load("vram_mb=16");
+
+	svm_cases(cases);
+
+	igt_describe("A GPU without VRAM.");
+	igt_subtest("no-vram")
+		test_no_vram();
+
+	igt_describe("Pages go from one GPU to another that reaches its memory.");
+	igt_subtest("peers")
+		test_two_devices("num_devices=2 vram_mb=16", DRM_SVM_LOCATION_PEER);
+
+	igt_describe("Pages go from one GPU to another that does not.");
+	igt_subtest("strangers")
+		test_two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
+
+	/* The tests of other files count on memory that stays where it is. */
+	igt_fixture
+		svm_module_load(NULL);
+}
