@@ -156,6 +156,50 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 		queue_work(drm_svm_idle_wq, &vram->free_work);
 }
 
+bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo)
+{
+	return test_bit(0, &bo->leaving);
+}
+
+/* Have all pages of a BO brought home from a work item; a page of it is locked. */
+void drm_svm_bo_leave(struct drm_svm_bo *bo)
+{
+	struct drm_svm_vram *vram = bo->vram;
+
+	if (test_and_set_bit(0, &bo->leaving))
+		return;
+	drm_gem_object_get(&bo->tbo.base);
+	if (llist_add(&bo->leave_node, &vram->leaving))
+		queue_work(drm_svm_idle_wq, &vram->leave_work);
+}
+
+void drm_svm_bo_leave_work(struct work_struct *work)
+{
+	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
+						 leave_work);
+	struct drm_svm_bo *bo, *next;
+
+	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->leaving),
+				  leave_node) {
+		dma_resv_lock(bo->tbo.base.resv, NULL);
+		drm_svm_bo_evict(bo);
+		/* CPU faults look after what could not go */
+		clear_bit(0, &bo->leaving);
+		drm_svm_bo_unlock(bo);
+		drm_svm_bo_put(bo);
+		cond_resched();
+	}
+}
+
+/* With its dma_resv held: bring its pages home, if it has any. */
+int drm_svm_bo_evict(struct drm_svm_bo *bo)
+{
+	dma_resv_assert_held(bo->tbo.base.resv);
+	if (!bo->tbo.resource || bo->tbo.resource->mem_type != bo->vram->mem_type)
+		return 0;
+	return drm_svm_migrate_evict(bo);
+}
+
 /*
  * Keep the BO from being evicted, if it was not; unlocked by the caller. VRAM that
  * is closed in this moment is not filled: who closed it evicts all BOs next, and
@@ -244,15 +288,10 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
 {
-	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
-	int err;
+	int err = drm_svm_bo_evict(to_drm_svm_bo(tbo));
 
-	if (tbo->resource && tbo->resource->mem_type == bo->vram->mem_type) {
-		err = drm_svm_migrate_evict(bo);
-		if (err)
-			return err;
-	}
-	ttm_bo_move_null(tbo, new_mem);
-	return 0;
+	if (!err)
+		ttm_bo_move_null(tbo, new_mem);
+	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_bo_move);

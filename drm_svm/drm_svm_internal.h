@@ -223,14 +223,17 @@ struct drm_svm_view {
 /*
  * VRAM behind a slice of a range. @live: device pages in use, and one for who
  * fills it; at zero it goes, by @free_node from atomic context. @stats: of the
- * context it was made for.
+ * context it was made for. @leave_node, while @leaving: its pages have to go home, and
+ * who wanted one could not do it.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
 	struct drm_svm_vram *vram;
 	struct drm_svm_stats *stats;
 	atomic_long_t live;
+	unsigned long leaving;
 	struct llist_node free_node;
+	struct llist_node leave_node;
 };
 
 static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
@@ -243,7 +246,7 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
  * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
  * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
  * clear, the fences of that. @split: a huge page stayed that has to be split
- * before it can move.
+ * before it can move. @exclusive: no process but one has the huge page, if it is one.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -255,6 +258,7 @@ struct drm_svm_migration {
 	unsigned int nsegs;
 	unsigned int nclears;
 	bool split;
+	bool exclusive;
 	unsigned long *src;
 	unsigned long *dst;
 	dma_addr_t *dma;
@@ -293,7 +297,7 @@ struct drm_svm_slice {
 	bool holes;
 };
 
-/* The smallest BO, in bytes. */
+/* The smallest slice, and so the smallest BO, in bytes. */
 #define DRM_SVM_SLICE_MIN	max(SZ_64K, PAGE_SIZE)
 
 /* Slices whose BOs are made before the first of them is filled. */
@@ -439,6 +443,10 @@ void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
 void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
 void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
+int drm_svm_bo_evict(struct drm_svm_bo *bo);
+bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
+void drm_svm_bo_leave(struct drm_svm_bo *bo);
+void drm_svm_bo_leave_work(struct work_struct *work);
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
 void drm_svm_bo_unlock(struct drm_svm_bo *bo);
 u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
@@ -495,8 +503,8 @@ void drm_svm_syncs_free(struct drm_svm_syncs *s);
 /* drm_svm_policy.c */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
-void drm_svm_policy_slice(const struct drm_svm_view *view, unsigned int index,
-			  unsigned int *first, unsigned int *last);
+unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
+				  unsigned int first, unsigned int last);
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
 			 unsigned long *end);
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested);

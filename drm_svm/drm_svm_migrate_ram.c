@@ -72,8 +72,10 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 }
 
 /*
- * Destinations for the pages of a huge page one by one, but for bad ones. With a VMA
- * the commit splits it; without one it has to be split before.
+ * No huge page for one in VRAM. The commit can split it, but it sees to one mapping
+ * only: in another process that has it too, a huge entry would be left for what is a
+ * small page by then. So this is for one that no other process has; else it is split
+ * first, from outside of a fault.
  */
 static void drm_svm_home_split(struct drm_svm_migration *m, unsigned int i,
 			       struct page *src, unsigned long addr,
@@ -81,7 +83,7 @@ static void drm_svm_home_split(struct drm_svm_migration *m, unsigned int i,
 {
 	unsigned int j;
 
-	if (!m->args.vma) {
+	if (!m->exclusive) {
 		m->split = true;
 		return;
 	}
@@ -180,7 +182,7 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 	unsigned int head = m->src[0] & MIGRATE_PFN_COMPOUND ? 0 : i;
 	struct page *page = migrate_pfn_to_page(m->src[head]);
 
-	if (!page || !(m->src[head] & MIGRATE_PFN_MIGRATE) ||
+	if (!page || !(m->src[head] & MIGRATE_PFN_MIGRATE) || m->split ||
 	    m->dst[head] & MIGRATE_PFN_COMPOUND || m->dst[i])
 		return false;
 	return !drm_svm_vram_has_bad(m->vram,
@@ -265,20 +267,24 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
  * drm_svm_migrate_to_ram() - the CPU touched a page that is in VRAM
  * @vmf: the fault; the page is locked and referenced by the caller
  *
- * Return: 0 when the page is in RAM, or was not to be moved for the moment, so
- * that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when the data
+ * Return: 0 when the page is in RAM, or was not to be moved for the moment, or waits
+ * to be split, so that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when the data
  * could not be copied; VM_FAULT_HWPOISON when there is no data any more.
  */
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 {
-	struct drm_svm_bo *bo = drm_svm_folio_bo(page_folio(vmf->page));
-	bool huge = folio_test_large(page_folio(vmf->page));
+	struct folio *folio = page_folio(vmf->page);
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+	bool huge = folio_test_large(folio);
 	struct drm_svm_migration *m;
 	unsigned long start, end;
 	vm_fault_t ret;
 
 	if (!bo)
 		return VM_FAULT_HWPOISON;
+	/* its lock is wanted by who splits it, so give it back at once */
+	if (drm_svm_bo_is_leaving(bo))
+		return 0;
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
 	drm_svm_policy_home(vmf->address, huge, &start, &end);
 	start = max(start, vmf->vma->vm_start);
@@ -289,7 +295,11 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	drm_svm_migration_reset(m, drm_svm_page_vram(vmf->page));
 	drm_svm_home_set_args(m, vmf->vma, start, end);
 	m->args.fault_page = vmf->page;
+	/* with mmap_lock held the process cannot fork */
+	m->exclusive = huge && folio_mapcount(folio) == 1;
 	ret = drm_svm_home_fault(m, vmf);
+	if (m->split)
+		drm_svm_bo_leave(bo);
 	drm_svm_migration_free(m);
 	return ret;
 }

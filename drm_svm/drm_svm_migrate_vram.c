@@ -36,53 +36,83 @@ static bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 	return fault->access & DRM_SVM_ACCESS_WRITE;
 }
 
-static void drm_svm_slice_set(struct drm_svm_slice *slice,
+/* Up to @npages from page @first on, as far as the mapping goes, become a slice. */
+static void drm_svm_slice_add(struct drm_svm_filler *filler,
 			      struct drm_svm_range *range,
 			      const struct drm_svm_fault_entry *entry,
-			      struct vm_area_struct *vma)
+			      struct vm_area_struct *vma, unsigned int first,
+			      unsigned int npages)
 {
-	unsigned int first = 0, last = DRM_SVM_RANGE_PAGES;
+	struct drm_svm_slice *slice = &filler->slices[filler->n++];
+	unsigned long base = drm_svm_page_addr(range, first);
+	/* the last byte: the end of the last range may not be a number */
+	unsigned long last = base + ((unsigned long)npages << PAGE_SHIFT) - 1;
 
-	if (!slice->whole)
-		drm_svm_policy_slice(drm_svm_range_find_view(range, entry->ctx),
-				     drm_svm_page_index(entry->fault.addr),
-				     &first, &last);
-	slice->base = drm_svm_page_addr(range, first);
-	slice->npages = last - first;
-	slice->start = max(slice->base, vma->vm_start);
-	/* by the last byte: the end of the last range may not be a number */
-	slice->end = min(slice->base + ((unsigned long)slice->npages << PAGE_SHIFT) - 1,
-			 vma->vm_end - 1) + 1;
-	slice->holes = entry->fault.access & DRM_SVM_ACCESS_WRITE;
-	slice->stats = entry->ctx->stats;
+	*slice = (struct drm_svm_slice) {
+		.vram = entry->ctx->sdev->vram,
+		.stats = entry->ctx->stats,
+		.base = base,
+		.npages = npages,
+		.start = max(base, vma->vm_start),
+		.end = min(last, vma->vm_end - 1) + 1,
+		.holes = entry->fault.access & DRM_SVM_ACCESS_WRITE,
+	};
 	/* of the others it is not known whether they are there */
-	slice->want = 1;
+	slice->want = entry->fault.addr >= slice->start &&
+		      entry->fault.addr < slice->end;
 }
 
-/* Which pages to move for this fault; false: none. With mmap_lock held. */
-static bool drm_svm_slice_choose(struct drm_svm_slice *slice,
-				 struct drm_svm_range *range,
-				 const struct drm_svm_fault_entry *entry,
-				 struct drm_svm_vram *vram)
+/*
+ * All of the window that will be mapped: what does not move now is mapped in RAM, and
+ * does not fault again. Blocks that have pages in VRAM are left alone, but for that of
+ * the fault. Returns the page past the window.
+ */
+static unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
+					 struct drm_svm_range *range,
+					 const struct drm_svm_fault_entry *entry,
+					 struct vm_area_struct *vma)
 {
-	unsigned long addr = entry->fault.addr;
+	struct drm_svm_view *view = drm_svm_range_find_view(range, entry->ctx);
+	unsigned int index = drm_svm_page_index(entry->fault.addr);
+	unsigned int leaf = DRM_SVM_SLICE_MIN >> PAGE_SHIFT;
+	unsigned int n, first, last;
+
+	drm_svm_policy_window(view, index, &first, &last);
+	for (; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
+		n = drm_svm_policy_slice(view, first, last);
+		if (!n && round_down(index, leaf) == first)
+			n = leaf;
+		if (n && drm_svm_page_addr(range, first + n - 1) >= vma->vm_start &&
+		    drm_svm_page_addr(range, first) < vma->vm_end)
+			drm_svm_slice_add(filler, range, entry, vma, first, n);
+	}
+	return first;
+}
+
+/*
+ * Which pages to move for this fault, with mmap_lock held. Returns the page of the
+ * range past those that were looked after.
+ */
+static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
+					 struct drm_svm_range *range,
+					 const struct drm_svm_fault_entry *entry)
+{
+	unsigned long pfn, addr = entry->fault.addr & PAGE_MASK;
+	unsigned int next = drm_svm_page_index(addr) + 1;
 	struct vm_area_struct *vma;
-	unsigned long pfn;
 
 	vma = find_vma_intersection(range->svm->mm, addr, addr + 1);
 	if (drm_svm_mirror_check_vma(vma, entry->fault.access) ||
 	    !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL)
-		return false;
-	addr &= PAGE_MASK;
+		return next;
 	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ||
 	    !drm_svm_slice_is_wanted(&entry->fault, pfn))
-		return false;
-	*slice = (struct drm_svm_slice) {
-		.vram = vram,
-		.whole = drm_svm_slice_is_whole(range, vma, pfn),
-	};
-	drm_svm_slice_set(slice, range, entry, vma);
-	return true;
+		return next;
+	if (!drm_svm_slice_is_whole(range, vma, pfn))
+		return drm_svm_slice_window(filler, range, entry, vma);
+	drm_svm_slice_add(filler, range, entry, vma, 0, DRM_SVM_RANGE_PAGES);
+	filler->slices[filler->n - 1].whole = true;
+	return DRM_SVM_RANGE_PAGES;
 }
 
 /* With mmap_lock held. Returns the number of faults that were looked after. */
@@ -91,22 +121,17 @@ static unsigned int drm_svm_migrate_choose(struct drm_svm_range *range,
 					   const struct drm_svm_fault_entry *entries,
 					   unsigned int n)
 {
-	unsigned long next = 0;
-	unsigned int i;
+	unsigned int i, next = 0;
 
 	for (i = 0; i < n && filler->n < DRM_SVM_FILL_SLICES; i++) {
 		struct drm_svm_vram *vram =
 			READ_ONCE(entries[i].ctx->sdev->vram);
-		struct drm_svm_slice *slice = &filler->slices[filler->n];
 
 		if (!vram || entries[i].err != DRM_SVM_PENDING ||
-		    entries[i].fault.addr < next || READ_ONCE(vram->closed))
+		    drm_svm_page_index(entries[i].fault.addr) < next ||
+		    READ_ONCE(vram->closed))
 			continue;
-		next = (entries[i].fault.addr & PAGE_MASK) + PAGE_SIZE;
-		if (!drm_svm_slice_choose(slice, range, &entries[i], vram))
-			continue;
-		next = slice->end;
-		filler->n++;
+		next = drm_svm_slice_choose(filler, range, &entries[i]);
 	}
 	return i;
 }

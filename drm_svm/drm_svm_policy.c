@@ -48,28 +48,30 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 }
 
 /**
- * drm_svm_policy_slice() - which pages to move to VRAM for a fault
+ * drm_svm_policy_slice() - which pages to move to VRAM together
  * @view: what the GPU has of the range already, or NULL
- * @index: page of the fault, within the range
- * @first: returns the first page of the slice
- * @last: returns the page past the slice
+ * @first: first page, a multiple of the smallest slice
+ * @last: the page past those that are to be moved
  *
- * The largest aligned block of the window of which nothing is in VRAM yet: VRAM is
- * allocated for the whole block, so what is there already would be there twice.
+ * VRAM is allocated for the whole slice, so what is there already would be there
+ * twice.
+ *
+ * Return: pages of the largest aligned block that begins at @first and of which
+ * nothing is in VRAM; zero when there is none.
  */
-void drm_svm_policy_slice(const struct drm_svm_view *view, unsigned int index,
-			  unsigned int *first, unsigned int *last)
+unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
+				  unsigned int first, unsigned int last)
 {
-	unsigned int leaf = DRM_SVM_WINDOW_MIN;
+	unsigned int size = DRM_SVM_WINDOW_MIN;
+	unsigned int in_vram = last;
 
-	drm_svm_policy_window(view, index, first, last);
-	while (view && *last - *first > leaf &&
-	       find_next_bit(view->vram, *last, *first) < *last) {
-		unsigned int half = (*last - *first) / 2;
-
-		*first = round_down(index, half);
-		*last = *first + half;
-	}
+	if (view)
+		in_vram = find_next_bit(view->vram, last, first);
+	if (first + size > in_vram)
+		return 0;
+	while (first % (2 * size) == 0 && first + 2 * size <= in_vram)
+		size *= 2;
+	return size;
 }
 
 /**

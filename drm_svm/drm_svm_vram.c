@@ -29,10 +29,13 @@
  * No BO at all says that the page is lost: its memory is bad, or went with the
  * device. Processes that have it keep it until they unmap it or end, for nothing
  * else can stand in their page tables for data that is gone; who touches it gets
- * SIGBUS. The device pages outlive drm_svm_vram_fini() for that.
+ * SIGBUS. The device pages outlive drm_svm_vram_fini() for that, and the driver's
+ * module cannot be unloaded: bit 1 says that a reference to it is held.
  */
 
 #define DRM_SVM_FOLIO_RETIRED	1UL
+#define DRM_SVM_FOLIO_HOLDS	2UL
+#define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_RETIRED | DRM_SVM_FOLIO_HOLDS)
 
 /* Tries to bring home pages that somebody holds for a moment, and their pause. */
 #define DRM_SVM_EVICT_TRIES	200
@@ -48,7 +51,7 @@ struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 
-	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_RETIRED);
+	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_FLAGS);
 }
 
 bool drm_svm_folio_is_retired(const struct folio *folio)
@@ -102,16 +105,26 @@ bool drm_svm_page_is_reachable(const struct page *page,
 	return vram == own || (own && own->owner && own->owner == vram->owner);
 }
 
-/* Under the folio's lock: its data is gone, and so it is no page of a BO. */
+static struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
+{
+	return vram->drm->driver->fops->owner;
+}
+
+/*
+ * Under the folio's lock: its data is gone, and so it is no page of a BO. A module that
+ * is being unloaded can no longer be held: then drm_svm_vram_fini() waits.
+ */
 void drm_svm_folio_lose(struct folio *folio)
 {
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
+	bool holds;
 
 	if (!bo)
 		return;
-	folio_set_zone_device_data(folio, NULL);
+	holds = try_module_get(drm_svm_vram_module(vram));
+	folio_set_zone_device_data(folio, (void *)(holds ? DRM_SVM_FOLIO_HOLDS : 0));
 	atomic_long_add(nr, &vram->lost);
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
 	drm_svm_bo_drop_pages(bo, nr);
@@ -120,23 +133,31 @@ void drm_svm_folio_lose(struct folio *folio)
 /* Atomic context. */
 static void drm_svm_vram_folio_free(struct folio *folio)
 {
+	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
 
 	folio_set_zone_device_data(folio, NULL);
-	if (bo)
+	if (bo) {
 		drm_svm_bo_drop_pages(bo, nr);
-	else
-		atomic_long_sub(nr, &vram->lost);
+		return;
+	}
+	atomic_long_sub(nr, &vram->lost);
+	if (data & DRM_SVM_FOLIO_HOLDS)
+		module_put(drm_svm_vram_module(vram));
 }
 
 static void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
 {
+	unsigned long data = (unsigned long)folio_zone_device_data(head);
+
 	if (!tail)
 		return;
 	tail->pgmap = head->pgmap;
-	folio_set_zone_device_data(tail, folio_zone_device_data(head));
+	folio_set_zone_device_data(tail, (void *)data);
+	if (data & DRM_SVM_FOLIO_HOLDS)
+		__module_get(drm_svm_vram_module(drm_svm_page_vram(folio_page(head, 0))));
 }
 
 static const struct dev_pagemap_ops drm_svm_pagemap_ops = {
@@ -230,6 +251,8 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	vram->npages = size >> PAGE_SHIFT;
 	init_llist_head(&vram->freed);
 	INIT_WORK(&vram->free_work, drm_svm_vram_free_work);
+	init_llist_head(&vram->leaving);
+	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
 	xa_init(&vram->bad);
 	atomic_long_set(&vram->lost, 0);
 
@@ -266,7 +289,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	if (bo->tbo.resource && bo->tbo.resource->mem_type == vram->mem_type) {
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
-		ret = drm_svm_migrate_evict(bo);
+		ret = drm_svm_bo_evict(bo);
 		*err = *err ?: ret;
 	}
 	drm_svm_bo_unlock(bo);
@@ -382,26 +405,31 @@ static void drm_svm_vram_release(struct drm_svm_vram *vram)
 	xa_destroy(&vram->bad);
 }
 
-/* @vram is part of the DRM device. */
+/* @vram is part of the DRM device, whose code is in the driver's module. */
 static void drm_svm_vram_release_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
 						 free_work);
+	struct module *module = drm_svm_vram_module(vram);
 	struct drm_device *drm = vram->drm;
-	struct module *owner = drm->driver->fops->owner;
 
 	drm_svm_vram_release(vram);
 	drm_dev_put(drm);
-	module_put(owner);
+	module_put(module);
 }
 
-/* Processes have lost pages: until they let go, keep what these need. */
-static void drm_svm_vram_release_later(struct drm_svm_vram *vram)
+/*
+ * Processes have lost pages: until they let go, keep what these need. False: the module
+ * is being unloaded.
+ */
+static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
+	if (!try_module_get(drm_svm_vram_module(vram)))
+		return false;
 	drm_dev_get(vram->drm);
-	__module_get(vram->drm->driver->fops->owner);
 	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
 	queue_work(drm_svm_idle_wq, &vram->free_work);
+	return true;
 }
 
 /**
@@ -411,7 +439,8 @@ static void drm_svm_vram_release_later(struct drm_svm_vram *vram)
  * Brings every page home first. What cannot come, because copies fail or the memory
  * is bad, is lost: who touches it gets SIGBUS. As long as processes have such
  * pages, @vram and the DRM device that it is part of, and the driver's module, are
- * kept; @ops and the TTM device are not used any more.
+ * kept; @ops and the TTM device are not used any more. Where the module is being
+ * unloaded already, it waits for these processes.
  *
  * Context: process context, no lock held that eviction takes.
  */
@@ -426,9 +455,10 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 		drm_svm_vram_lose_all(vram);
 		WARN_ON(drm_svm_vram_empty(vram));
 	}
-	if (atomic_long_read(&vram->lost))
-		drm_svm_vram_release_later(vram);
-	else
+	/* a BO that is on its list has no pages any more */
+	flush_work(&vram->leave_work);
+	flush_work(&vram->free_work);
+	if (!atomic_long_read(&vram->lost) || !drm_svm_vram_release_later(vram))
 		drm_svm_vram_release(vram);
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_fini);

@@ -201,6 +201,12 @@ struct drm_svm_vram {
 	/** @free_work: drops them. */
 	struct work_struct free_work;
 
+	/** @leaving: BOs whose pages have to go home, from a work item. */
+	struct llist_head leaving;
+
+	/** @leave_work: sees to that. */
+	struct work_struct leave_work;
+
 	/** @closed: nothing comes in any more, or for as long as it is suspended. */
 	bool closed;
 
