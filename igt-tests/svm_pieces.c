@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Huge pages leave VRAM though RAM is in pieces.
+ */
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/io_uring.h>
+
+#include "igt.h"
+#include "svm_bo.h"
+#include "svm_job.h"
+#include "svm_mem.h"
+#include "svm_prefetch.h"
+
+IGT_TEST_DESCRIPTION("Huge pages leave VRAM though RAM has no huge page for them.");
+
+#define MAGIC		0xa1a10000u
+#define VRAM		DRM_SVM_LOCATION_VRAM
+#define SYSTEM		DRM_SVM_LOCATION_SYSTEM
+#define SPLIT_THP	"/sys/kernel/debug/split_huge_pages"
+#define THP_DEFRAG	"/sys/kernel/mm/transparent_hugepage/defrag"
+#define KPF_THP		(1ull << 22)
+
+/*
+ * RAM in pieces: no two megabytes of free memory in one, and none to be made. All
+ * huge pages that there are were taken, by any means; of some of them all pages but
+ * one are given back, and that one is pinned.
+ */
+#define PIECES_FREE	48
+
+static struct pieces {
+	char *map;
+	size_t mapped;
+	char *base;
+	size_t size;
+	int ring;
+} pieces;
+
+static bool is_huge(const void *addr)
+{
+	return svm_kpageflags(addr) & KPF_THP;
+}
+
+static void pieces_take(size_t most)
+{
+	size_t range = svm_range_size();
+
+	/* more than there is */
+	pieces.mapped = most + range;
+	pieces.map = mmap(NULL, pieces.mapped, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	igt_assert(pieces.map != MAP_FAILED);
+	pieces.base = (char *)(((uintptr_t)pieces.map + range - 1) / range * range);
+	igt_assert(!madvise(pieces.base, most, MADV_HUGEPAGE));
+	for (pieces.size = 0; pieces.size < most; pieces.size += range) {
+		*(volatile char *)(pieces.base + pieces.size) = 1;
+		if (!is_huge(pieces.base + pieces.size))
+			break;
+	}
+	madvise(pieces.base + pieces.size, range, MADV_DONTNEED);
+	igt_require(pieces.size > PIECES_FREE * range);
+}
+
+/* The first page of each of the blocks to be freed becomes a buffer of an io_uring. */
+static void pieces_pin(void)
+{
+	struct iovec iov[PIECES_FREE];
+	struct io_uring_params params = {};
+
+	for (size_t i = 0; i < PIECES_FREE; i++)
+		iov[i] = (struct iovec) { pieces.base + i * svm_range_size(), svm_page_size() };
+	pieces.ring = syscall(SYS_io_uring_setup, 1, &params);
+	igt_require_f(pieces.ring >= 0, "no io_uring: %s\n", strerror(errno));
+	igt_assert_eq(syscall(SYS_io_uring_register, pieces.ring, IORING_REGISTER_BUFFERS,
+			      iov, PIECES_FREE), 0);
+}
+
+static void pieces_free_some(void)
+{
+	size_t range = svm_range_size(), page = svm_page_size();
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,0", getpid(), (unsigned long)pieces.base,
+		 (unsigned long)(pieces.base + PIECES_FREE * range));
+	svm_lru_drain();
+	igt_require_f(svm_sys_write(SPLIT_THP, text), "no %s\n", SPLIT_THP);
+	igt_assert(!is_huge(pieces.base));
+	pieces_pin();
+	for (size_t at = 0; at < PIECES_FREE * range; at += range)
+		igt_assert(!madvise(pieces.base + at + page, range - page, MADV_DONTNEED));
+}
+
+/* Taking all memory takes long, so it is done once. */
+static void pieces_need(void)
+{
+	if (pieces.size)
+		return;
+	igt_require(svm_sys_set(THP_DEFRAG, "madvise"));
+	pieces_take(8ull << 30);
+	pieces_free_some();
+}
+
+static void pieces_end(void)
+{
+	if (!pieces.size)
+		return;
+	close(pieces.ring);
+	munmap(pieces.map, pieces.mapped);
+	pieces.size = 0;
+}
+
+/* Made there: RAM has no huge page to begin with. */
+static char *huge_in_vram(int fd, size_t size)
+{
+	char *base = svm_mmap_aligned(size, svm_range_size());
+	char *pattern = svm_mmap_small(svm_range_size());
+
+	igt_assert(!madvise(base, size, MADV_HUGEPAGE));
+	svm_pattern(pattern, svm_range_size(), MAGIC);
+	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), size / svm_page_size());
+	for (size_t at = 0; at < size; at += svm_range_size()) {
+		svm_gpu_copy(fd, base + at, pattern, svm_range_size());
+		igt_assert_eq(svm_folio(fd, base + at), svm_range_size());
+	}
+	munmap(pattern, svm_range_size());
+	return base;
+}
+
+static bool huge_ok(const char *base, size_t size)
+{
+	for (size_t at = 0; at < size; at += svm_range_size())
+		if (is_huge(base + at) ||
+		    !svm_pattern_ok(base + at, svm_range_size(), MAGIC))
+			return false;
+	return true;
+}
+
+static void evict(int fd)
+{
+	size_t size = 4 * svm_range_size();
+	char *base;
+
+	pieces_need();
+	base = huge_in_vram(fd, size);
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), size / svm_page_size());
+	igt_assert(huge_ok(base, size));
+	munmap(base, size);
+}
+
+/* Moved in the address space, half unmapped, and then only a child has it. */
+static void owner_gone(int fd)
+{
+	size_t size = svm_range_size();
+	int ready = svm_gate(), go = svm_gate(), done = svm_gate();
+	pid_t owner;
+
+	pieces_need();
+	owner = svm_fork();
+	if (!owner) {
+		int own = svm_open_attached();
+		char *base = huge_in_vram(own, size), *to = svm_mmap_aligned(size, size);
+		char *half = huge_in_vram(own, size);
+
+		munmap(half, size / 2);
+		mremap(base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+		if (fork())
+			_exit(0);
+		svm_gate_open(ready);
+		svm_gate_wait(go);
+		if (huge_ok(to, size) && svm_pattern_ok(half + size / 2, size / 2,
+							MAGIC + size / 8 * 2654435761u))
+			svm_gate_open(done);
+		_exit(0);
+	}
+	igt_assert_eq(svm_reap(60), 0);
+	svm_gate_wait(ready);
+	svm_evict_vram(fd);
+	svm_gate_open(go);
+	svm_gate_wait(done);
+}
+
+/* Parent and child have the same huge page; both touch it at the same time. */
+static void touch_shared(int fd)
+{
+	size_t size = svm_range_size();
+	int go = svm_gate();
+	char *base;
+
+	pieces_need();
+	base = huge_in_vram(fd, size);
+	for (int i = 0; i < 3; i++) {
+		if (svm_fork())
+			continue;
+		svm_gate_wait(go);
+		igt_assert(huge_ok(base, size));
+		memset(base + i * size / 4, i, size / 4);
+		igt_assert(svm_cpu_all32(base + i * size / 4, size / 4, i * 0x01010101));
+		exit(0);
+	}
+	for (int i = 0; i < 3; i++)
+		svm_gate_open(go);
+	igt_assert(huge_ok(base, size));
+	for (int i = 0; i < 3; i++)
+		igt_assert_eq(svm_reap(60), 0);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	munmap(base, size);
+}
+
+static void touch(int fd)
+{
+	size_t size = svm_range_size();
+	char *base;
+
+	pieces_need();
+	base = huge_in_vram(fd, size);
+	igt_assert_eq_u32(*(uint32_t *)(base + size - 4), MAGIC + (size / 4 - 1) * 2654435761u);
+	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), size / svm_page_size());
+	igt_assert(huge_ok(base, size));
+	munmap(base, size);
+}
+
+/* Room for others is made all the same. */
+static void oversubscribe(int fd)
+{
+	/* the pattern needs room as well */
+	size_t size = svm_vram_size(fd) - 2 * svm_range_size();
+	char *base, *other;
+
+	pieces_need();
+	base = huge_in_vram(fd, size);
+	other = huge_in_vram(fd, size);
+	igt_assert(huge_ok(base, size));
+	svm_evict_vram(fd);
+	igt_assert(huge_ok(other, size));
+	munmap(base, size);
+	munmap(other, size);
+}
+
+static const struct svm_case cases[] = {
+	{ "evict", "Huge pages leave VRAM in pieces.", evict },
+	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
+	{ "touch", "The CPU touches a huge page.", touch },
+	{ "touch-shared", "Processes that share a huge page touch it at the same time.",
+	  touch_shared },
+	{ "oversubscribe", "Huge pages make room for each other in pieces.", oversubscribe },
+};
+
+igt_main
+{
+	igt_fixture
+		svm_module_load("vram_mb=16");
+
+	svm_cases(cases);
+
+	/* The tests of other files count on memory that stays where it is. */
+	igt_fixture {
+		pieces_end();
+		svm_module_load(NULL);
+	}
+}
