@@ -24,6 +24,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_svm.h>
@@ -244,7 +245,7 @@ int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 	const struct drm_svm_test_bo_bind *args = data;
 	struct svm_test_vm *vm = file->driver_priv;
 	struct drm_gem_object *obj;
-	int err;
+	int err, index;
 
 	if (args->flags || !PAGE_ALIGNED(args->offset))
 		return -EINVAL;
@@ -256,7 +257,11 @@ int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 	if (!obj)
 		return -ENOENT;
 
-	err = bind(vm, obj, args);
+	err = -ENODEV;
+	if (drm_dev_enter(drm, &index)) {
+		err = bind(vm, obj, args);
+		drm_dev_exit(index);
+	}
 	drm_gem_object_put(obj);
 	return err;
 }
@@ -374,10 +379,12 @@ void svm_test_bind_init(struct svm_test_vm *vm)
 }
 
 /**
- * svm_test_bind_fini() - unbind all
+ * svm_test_bind_clear() - unbind all
  * @vm: address space, for which no engine posts faults any more
+ *
+ * Can be called again.
  */
-void svm_test_bind_fini(struct svm_test_vm *vm)
+void svm_test_bind_clear(struct svm_test_vm *vm)
 {
 	struct svm_test_bindings *bindings = &vm->bindings;
 	struct svm_test_binding *binding;
@@ -386,10 +393,18 @@ void svm_test_bind_fini(struct svm_test_vm *vm)
 	flush_work(&bindings->work);
 	WARN_ON(!list_empty(&bindings->faults));
 
-	mutex_lock(&bindings->lock);
+	guard(mutex)(&bindings->lock);
+
 	mt_for_each(&bindings->tree, binding, addr, ULONG_MAX)
 		binding_destroy(binding);
 	mtree_destroy(&bindings->tree);
-	mutex_unlock(&bindings->lock);
-	mutex_destroy(&bindings->lock);
+}
+
+/**
+ * svm_test_bind_fini() - undo svm_test_bind_init()
+ * @vm: address space, with nothing bound
+ */
+void svm_test_bind_fini(struct svm_test_vm *vm)
+{
+	mutex_destroy(&vm->bindings.lock);
 }

@@ -31,6 +31,7 @@ struct svm_test_bindings {
 };
 
 void svm_test_bind_init(struct svm_test_vm *vm);
+void svm_test_bind_clear(struct svm_test_vm *vm);
 void svm_test_bind_fini(struct svm_test_vm *vm);
 
 bool svm_test_bind_covers(const struct svm_test_vm *vm, u64 addr);

@@ -53,6 +53,8 @@ struct svm_test_copy {
 	struct task_struct *task;
 	/* @fence_context: of the fences; constant */
 	u64 fence_context;
+	/* @dead: the hardware is gone; set once */
+	bool dead;
 	/* @lock: protects all below */
 	spinlock_t lock;
 	/* @jobs: the first one may be under way */
@@ -110,6 +112,11 @@ static int copy_job_run(struct svm_test_copy *engine,
 	unsigned int i, page;
 	int err;
 
+	/* It is only waited for, see svm_test_copy_flush(). */
+	if (!job->n)
+		return 0;
+	if (READ_ONCE(engine->dead))
+		return -ENODEV;
 	err = svm_test_inject_copy(&engine->gpu->inject);
 	if (err)
 		return err;
@@ -139,7 +146,7 @@ static void copy_job_delay(struct svm_test_copy *engine,
 	/* A megabyte per second is a byte per microsecond. */
 	if (config->copy_mbps)
 		us += div_u64(bytes, config->copy_mbps);
-	if (us)
+	if (us && job->n && !READ_ONCE(engine->dead))
 		fsleep(us);
 }
 
@@ -230,15 +237,15 @@ static struct svm_test_copy_job *copy_job_alloc(unsigned int n)
 	return job;
 }
 
-/* Do one segment in the order of the queue, without an allocation. */
+/* Do @n segments in the order of the queue, without an allocation. */
 static int copy_sync(struct svm_test_copy *engine,
-		     const struct drm_svm_copy *seg)
+		     const struct drm_svm_copy *segs, unsigned int n)
 {
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct svm_test_copy_job job = {
 		.done = &done,
-		.n = 1,
-		.segs = seg,
+		.n = n,
+		.segs = segs,
 	};
 
 	copy_queue(engine, &job);
@@ -279,7 +286,7 @@ struct dma_fence *svm_test_copy_submit(struct svm_test_copy *engine,
 	}
 
 	for (i = 0; i < n; i++) {
-		int err = copy_sync(engine, &segs[i]);
+		int err = copy_sync(engine, &segs[i], 1);
 
 		if (err)
 			return ERR_PTR(err);
@@ -312,11 +319,33 @@ struct dma_fence *svm_test_copy_clear(struct svm_test_copy *engine,
 			job->own[i] = seg;
 			continue;
 		}
-		err = copy_sync(engine, &seg);
+		err = copy_sync(engine, &seg, 1);
 		if (err)
 			return ERR_PTR(err);
 	}
 	return job ? copy_queue(engine, job) : dma_fence_get_stub();
+}
+
+/**
+ * svm_test_copy_flush() - wait for the jobs that are queued
+ * @engine: the copy engine
+ */
+void svm_test_copy_flush(struct svm_test_copy *engine)
+{
+	copy_sync(engine, NULL, 0);
+}
+
+/**
+ * svm_test_copy_kill() - the hardware is gone
+ * @engine: the copy engine
+ *
+ * On return nothing is copied any more: all jobs that are not over fail with
+ * -ENODEV, as does each that is submitted later.
+ */
+void svm_test_copy_kill(struct svm_test_copy *engine)
+{
+	WRITE_ONCE(engine->dead, true);
+	svm_test_copy_flush(engine);
 }
 
 /**

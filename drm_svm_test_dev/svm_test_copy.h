@@ -11,6 +11,9 @@ struct svm_test_device;
 struct svm_test_copy *svm_test_copy_create(struct svm_test_device *gpu);
 void svm_test_copy_destroy(struct svm_test_copy *engine);
 
+void svm_test_copy_flush(struct svm_test_copy *engine);
+void svm_test_copy_kill(struct svm_test_copy *engine);
+
 struct dma_fence *svm_test_copy_submit(struct svm_test_copy *engine,
 				       const struct drm_svm_copy *segs,
 				       unsigned int n);

@@ -10,6 +10,7 @@
  */
 
 #include <linux/cc_platform.h>
+#include <linux/cleanup.h>
 #include <linux/device/faux.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
@@ -23,6 +24,7 @@
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
 #include "svm_test_ttm.h"
+#include "svm_test_vm.h"
 #include "svm_test_vram.h"
 
 static int device_init_dma(struct device *dev)
@@ -115,6 +117,7 @@ device_alloc(struct faux_device *faux, const struct drm_driver *driver,
 	gpu->faux = faux;
 	gpu->config = *config;
 	gpu->index = index;
+	mutex_init(&gpu->power_lock);
 	mutex_init(&gpu->vms_lock);
 	INIT_LIST_HEAD(&gpu->vms);
 	return gpu;
@@ -201,16 +204,58 @@ int svm_test_device_register(struct svm_test_device *gpu)
 	return err;
 }
 
+/* The hardware goes in the middle of whatever it does, and VRAM with it. */
+static void device_lose_hardware(struct svm_test_device *gpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_engine_pause(gpu->engines[i]);
+	svm_test_copy_kill(gpu->copy);
+	svm_test_memory_lose(gpu->memory);
+}
+
 /**
- * svm_test_device_destroy() - unregister a virtual GPU and free it
+ * svm_test_device_unplug() - what a driver does when its device is removed
+ * @gpu: the device, which programs may have open
+ * @surprise: the hardware is gone already, nothing can be copied home
+ *
+ * Programs see the end of their jobs, ENODEV from then on, and SIGBUS where they
+ * mapped a buffer object. Not the end of their files: what these hold on to, and
+ * what there is in software only, is left for svm_test_device_destroy().
+ *
+ * No lock is held over drm_dev_unplug(): it waits for files of debugfs that are
+ * being read or written, and these take locks.
+ *
+ * Return: 0, or -ENODEV the second time.
+ */
+int svm_test_device_unplug(struct svm_test_device *gpu, bool surprise)
+{
+	scoped_guard(mutex, &gpu->power_lock) {
+		if (gpu->unplugged)
+			return -ENODEV;
+		gpu->unplugged = true;
+		if (surprise)
+			device_lose_hardware(gpu);
+	}
+
+	/* No ioctl begins, and none that uses buffer objects is under way. */
+	if (gpu->registered)
+		drm_dev_unplug(&gpu->drm);
+	svm_test_vm_unplug_all(gpu);
+	svm_test_ttm_unplug(gpu);
+	return 0;
+}
+
+/**
+ * svm_test_device_destroy() - unplug a virtual GPU, if it is not, and free it
  * @gpu: the device, which nobody has open
  */
 void svm_test_device_destroy(struct svm_test_device *gpu)
 {
 	struct faux_device *faux = gpu->faux;
 
-	if (gpu->registered)
-		drm_dev_unplug(&gpu->drm);
+	svm_test_device_unplug(gpu, false);
 	svm_test_ttm_fini(gpu);
 	drm_svm_device_fini(&gpu->sdev);
 	device_fini_hardware(gpu);

@@ -31,7 +31,7 @@ struct svm_test_memory;
 /**
  * struct svm_test_device - one virtual GPU
  *
- * All but @vms is constant while the device is registered.
+ * What has no lock, and is no flag, is constant while the device is registered.
  */
 struct svm_test_device {
 	/** @drm: the DRM device. */
@@ -64,9 +64,17 @@ struct svm_test_device {
 	struct svm_test_fault_buffer *faults;
 	/** @engines: the first svm_test_config.engines are there. */
 	struct svm_test_engine *engines[SVM_TEST_MAX_ENGINES];
+	/** @vram_closed: no place in VRAM is given out. */
+	bool vram_closed;
+	/** @vram_gone: nor is any content of buffer objects worth keeping. */
+	bool vram_gone;
+	/** @power_lock: unplug is done once; see svm_test_device_unplug(). */
+	struct mutex power_lock;
+	/** @unplugged: under @power_lock. */
+	bool unplugged;
 	/** @vms_lock: protects @vms. */
 	struct mutex vms_lock;
-	/** @vms: address spaces that are attached. */
+	/** @vms: address spaces of all files. */
 	struct list_head vms;
 };
 
@@ -79,6 +87,7 @@ struct svm_test_device *
 svm_test_device_create(const struct drm_driver *driver,
 		       const struct svm_test_config *config, unsigned int index);
 int svm_test_device_register(struct svm_test_device *gpu);
+int svm_test_device_unplug(struct svm_test_device *gpu, bool surprise);
 void svm_test_device_destroy(struct svm_test_device *gpu);
 
 #endif

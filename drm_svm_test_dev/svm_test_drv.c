@@ -82,6 +82,10 @@ MODULE_PARM_DESC(copy_latency_us, "Microseconds that any copy takes (default 0)"
 module_param_named(copy_mbps, config.copy_mbps, uint, 0444);
 MODULE_PARM_DESC(copy_mbps, "MB copied per second, or 0 for no limit (default 0)");
 
+/* What can be written to the file "unplug" */
+#define UNPLUG_ORDERLY	1
+#define UNPLUG_SURPRISE	2
+
 static struct svm_test_device *devices[SVM_TEST_MAX_DEVICES];
 
 static int svm_test_ioctl_attach(struct drm_device *drm, void *data,
@@ -94,24 +98,39 @@ static int svm_test_ioctl_query(struct drm_device *drm, void *data,
 				struct drm_file *file)
 {
 	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
 
-	return drm_svm_ioctl_query(&vm->ctx, data);
+	if (err)
+		return err;
+	err = drm_svm_ioctl_query(&vm->ctx, data);
+	svm_test_vm_leave(vm);
+	return err;
 }
 
 static int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 				   struct drm_file *file)
 {
 	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
 
-	return drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+	if (err)
+		return err;
+	err = drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+	svm_test_vm_leave(vm);
+	return err;
 }
 
 static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 				   struct drm_file *file)
 {
 	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
 
-	return drm_svm_ioctl_counters(&vm->ctx, data);
+	if (err)
+		return err;
+	err = drm_svm_ioctl_counters(&vm->ctx, data);
+	svm_test_vm_leave(vm);
+	return err;
 }
 
 static int svm_test_ioctl_info(struct drm_device *drm, void *data,
@@ -175,8 +194,11 @@ static int svm_test_debugfs_show(struct seq_file *m, void *unused)
 	guard(mutex)(&gpu->vms_lock);
 
 	list_for_each_entry(vm, &gpu->vms, link) {
+		if (!svm_test_vm_try_enter(vm))
+			continue;
 		drm_printf(&p, "vm %llu\n", vm->asid.id);
 		drm_svm_print(&vm->ctx, &p);
+		svm_test_vm_leave(vm);
 	}
 	return 0;
 }
@@ -189,7 +211,34 @@ static int svm_test_debugfs_evict(void *data, u64 value)
 DEFINE_DEBUGFS_ATTRIBUTE(svm_test_debugfs_evict_fops, NULL,
 			 svm_test_debugfs_evict, "%llu\n");
 
-/* Root only: one shows the addresses of all files, the other moves their memory. */
+/*
+ * Removes the file it is written to. So this is not counted as a use of the file,
+ * for which the removal would wait; the open file keeps the module, and the device.
+ */
+static ssize_t svm_test_debugfs_unplug(struct file *file,
+				       const char __user *buf, size_t len,
+				       loff_t *pos)
+{
+	unsigned int how;
+	int err;
+
+	err = kstrtouint_from_user(buf, len, 0, &how);
+	if (err)
+		return err;
+	if (how != UNPLUG_ORDERLY && how != UNPLUG_SURPRISE)
+		return -EINVAL;
+	err = svm_test_device_unplug(file->private_data, how == UNPLUG_SURPRISE);
+	return err ?: len;
+}
+
+static const struct file_operations svm_test_debugfs_unplug_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = svm_test_debugfs_unplug,
+	.llseek = noop_llseek,
+};
+
+/* Root only: they show the addresses of all files, or take their memory away. */
 static void svm_test_debugfs_init(struct drm_minor *minor)
 {
 	struct svm_test_device *gpu = to_svm_test_device(minor->dev);
@@ -198,6 +247,8 @@ static void svm_test_debugfs_init(struct drm_minor *minor)
 	debugfs_create_file("svm", 0400, root, gpu, &svm_test_debugfs_fops);
 	debugfs_create_file_unsafe("evict_vram", 0200, root, gpu,
 				   &svm_test_debugfs_evict_fops);
+	debugfs_create_file_unsafe("unplug", 0200, root, gpu,
+				   &svm_test_debugfs_unplug_fops);
 	svm_test_inject_debugfs_init(gpu, root);
 }
 

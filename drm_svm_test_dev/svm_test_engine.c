@@ -9,7 +9,8 @@
  *   the fault that it waits for is answered, or the queue is closing;
  * - running: taken off the run list by the thread, for a time slice;
  * - on the stalled list, when the fault buffer had no room for a miss; all of
- *   that list goes back to the run list when the buffer was drained;
+ *   that list goes back to the run list when the buffer was drained. While the
+ *   engine is paused all that could run is there, but for queues that are closing;
  * - in no list, when it is empty or its first job waits.
  *
  * The run list is served in turn, so a long job of one file delays another
@@ -52,13 +53,17 @@ struct svm_test_engine {
 	spinlock_t lock;
 	/* @runnable: queues to serve, in turn */
 	struct list_head runnable;
-	/* @stalled: queues that wait for room in the fault buffer */
+	/* @stalled: queues that wait for room in the fault buffer, or for @paused */
 	struct list_head stalled;
+	/* @paused: no command is executed */
+	bool paused;
+	/* @busy: the thread has taken a queue */
+	bool busy;
 	/* @load: jobs in all queues */
 	unsigned int load;
 	/* @wait: where the thread waits for @runnable */
 	wait_queue_head_t wait;
-	/* @idle: woken when a queue may have become empty */
+	/* @idle: woken when a queue may have become empty, or the engine paused */
 	wait_queue_head_t idle;
 };
 
@@ -82,6 +87,10 @@ static void queue_update_locked(struct svm_test_engine *engine,
 	     !svm_test_job_is_ready(job)))
 		return;
 
+	if (engine->paused && !queue->closing) {
+		list_add_tail(&queue->link, &engine->stalled);
+		return;
+	}
 	list_add_tail(&queue->link, &engine->runnable);
 	wake_up(&engine->wait);
 }
@@ -98,7 +107,18 @@ static struct svm_test_queue *engine_pick(struct svm_test_engine *engine)
 		return NULL;
 	list_del_init(&queue->link);
 	queue->running = true;
+	engine->busy = true;
 	return queue;
+}
+
+/* The thread has given the queue back: whoever pauses the engine can go on. */
+static void engine_rest(struct svm_test_engine *engine)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	engine->busy = false;
+	if (engine->paused)
+		wake_up_all(&engine->idle);
 }
 
 /* Give the queue back; what is first in it is served at another time. */
@@ -157,7 +177,7 @@ static void engine_cancel(struct svm_test_engine *engine,
 
 	while ((job = engine_first(engine, queue))) {
 		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED,
-				  -ECANCELED, 0);
+				  queue->err, 0);
 		engine_retire(engine, job);
 		cond_resched();
 	}
@@ -249,7 +269,7 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 		step = svm_test_cmd_step(job, engine->mmu);
 		cond_resched();
 	} while (step == SVM_TEST_STEP_MORE && --n &&
-		 !READ_ONCE(queue->closing));
+		 !READ_ONCE(queue->closing) && !READ_ONCE(engine->paused));
 	return step;
 }
 
@@ -286,12 +306,14 @@ static int engine_main(void *data)
 
 	while (!kthread_should_stop()) {
 		queue = engine_pick(engine);
-		if (queue)
-			engine_serve(engine, queue);
-		else
+		if (!queue) {
 			wait_event_idle(engine->wait,
 					!list_empty_careful(&engine->runnable) ||
 					kthread_should_stop());
+			continue;
+		}
+		engine_serve(engine, queue);
+		engine_rest(engine);
 	}
 	return 0;
 }
@@ -370,10 +392,49 @@ void svm_test_engine_unstall(struct svm_test_engine *engine)
 {
 	guard(spinlock_irq)(&engine->lock);
 
-	if (list_empty(&engine->stalled))
+	if (list_empty(&engine->stalled) || engine->paused)
 		return;
 	list_splice_tail_init(&engine->stalled, &engine->runnable);
 	wake_up(&engine->wait);
+}
+
+static bool engine_is_at_rest(struct svm_test_engine *engine)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	return !engine->busy;
+}
+
+/**
+ * svm_test_engine_pause() - have an engine execute nothing
+ * @engine: the engine
+ *
+ * On return it is between two units of work: it holds no translation and reaches
+ * for no memory. Jobs stay where they are, also those whose faults are answered
+ * from now on. Queues that are closed are still emptied.
+ */
+void svm_test_engine_pause(struct svm_test_engine *engine)
+{
+	struct svm_test_queue *queue, *next;
+
+	scoped_guard(spinlock_irq, &engine->lock) {
+		WRITE_ONCE(engine->paused, true);
+		list_for_each_entry_safe(queue, next, &engine->runnable, link)
+			if (!queue->closing)
+				list_move_tail(&queue->link, &engine->stalled);
+	}
+	wait_event(engine->idle, engine_is_at_rest(engine));
+}
+
+/**
+ * svm_test_engine_resume() - let an engine go on after svm_test_engine_pause()
+ * @engine: the engine
+ */
+void svm_test_engine_resume(struct svm_test_engine *engine)
+{
+	scoped_guard(spinlock_irq, &engine->lock)
+		WRITE_ONCE(engine->paused, false);
+	svm_test_engine_unstall(engine);
 }
 
 /**
@@ -413,14 +474,17 @@ void svm_test_queue_init(struct svm_test_queue *queue)
  * svm_test_queue_close() - cancel the jobs of a queue
  * @engine: the engine of the queue
  * @queue: the queue, to which nobody submits any more
+ * @err: the error of the jobs; the one of the first call counts
  *
  * Does not wait; see svm_test_queue_wait_idle().
  */
 void svm_test_queue_close(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue)
+			  struct svm_test_queue *queue, int err)
 {
 	guard(spinlock_irq)(&engine->lock);
 
+	if (!queue->closing)
+		queue->err = err;
 	WRITE_ONCE(queue->closing, true);
 	/* It may be on the stalled list. */
 	list_del_init(&queue->link);

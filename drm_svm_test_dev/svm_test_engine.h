@@ -23,8 +23,10 @@ struct svm_test_queue {
 	struct list_head link;
 	/** @running: the engine works on the first job. */
 	bool running;
-	/** @closing: jobs are cancelled. */
+	/** @closing: jobs are cancelled, with @err. */
 	bool closing;
+	/** @err: negative errno. */
+	int err;
 	/** @ahead: faults of the first job in flight, for accesses ahead. */
 	unsigned int ahead;
 	/** @fence_context: of the fences of the jobs; constant. */
@@ -38,10 +40,12 @@ struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 void svm_test_engine_destroy(struct svm_test_engine *engine);
 struct svm_test_mmu *svm_test_engine_mmu(struct svm_test_engine *engine);
 unsigned int svm_test_engine_load(struct svm_test_engine *engine);
+void svm_test_engine_pause(struct svm_test_engine *engine);
+void svm_test_engine_resume(struct svm_test_engine *engine);
 
 void svm_test_queue_init(struct svm_test_queue *queue);
 void svm_test_queue_close(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue);
+			  struct svm_test_queue *queue, int err);
 void svm_test_queue_wait_idle(struct svm_test_engine *engine,
 			      struct svm_test_queue *queue);
 

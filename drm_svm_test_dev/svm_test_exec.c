@@ -59,6 +59,18 @@ static int submit_check(const struct svm_test_vm *vm,
 	return 0;
 }
 
+static int submit_check_mm(struct svm_test_vm *vm)
+{
+	int err;
+
+	err = svm_test_vm_enter(vm);
+	if (err)
+		return err;
+	err = drm_svm_context_check_mm(&vm->ctx);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
 static int submit_alloc(struct svm_test_submission *sub)
 {
 	struct drm_svm_test_submit *args = sub->args;
@@ -237,6 +249,8 @@ static int submit_publish(struct svm_test_submission *sub)
 
 	guard(mutex)(&vm->submit_lock);
 
+	if (vm->closed)
+		return -ENODEV;
 	job->engine = vm->gpu->engines[index];
 	job->queue = &vm->queues[index];
 	err = submit_add_locked(sub);
@@ -286,7 +300,7 @@ int svm_test_ioctl_submit(struct drm_device *drm, void *data,
 	err = submit_check(sub.vm, sub.args);
 	if (err)
 		return err;
-	err = drm_svm_context_check_mm(&sub.vm->ctx);
+	err = submit_check_mm(sub.vm);
 	if (err)
 		return err;
 

@@ -213,11 +213,26 @@ static vm_fault_t svm_test_bo_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/* For debuggers */
+static int svm_test_bo_access(struct vm_area_struct *vma, unsigned long addr,
+			      void *buf, int len, int write)
+{
+	struct ttm_buffer_object *tbo = vma->vm_private_data;
+	int index, ret;
+
+	if (!drm_dev_enter(tbo->base.dev, &index))
+		return -EIO;
+
+	ret = ttm_bo_vm_access(vma, addr, buf, len, write);
+	drm_dev_exit(index);
+	return ret;
+}
+
 static const struct vm_operations_struct svm_test_bo_vm_ops = {
 	.fault = svm_test_bo_fault,
 	.open = ttm_bo_vm_open,
 	.close = ttm_bo_vm_close,
-	.access = ttm_bo_vm_access,
+	.access = svm_test_bo_access,
 };
 
 static void svm_test_bo_free(struct drm_gem_object *obj)
@@ -268,25 +283,11 @@ static struct svm_test_bo *bo_alloc(struct svm_test_device *gpu, u64 size)
 	return err ? ERR_PTR(err) : bo;
 }
 
-/**
- * svm_test_ioctl_bo_create() - DRM_IOCTL_SVM_TEST_BO_CREATE
- * @drm: the device
- * @data: struct drm_svm_test_bo_create
- * @file: the file
- *
- * Return: 0 or a negative errno.
- */
-int svm_test_ioctl_bo_create(struct drm_device *drm, void *data,
-			     struct drm_file *file)
+static int bo_create(struct svm_test_device *gpu, struct drm_file *file,
+		     struct drm_svm_test_bo_create *args)
 {
-	struct svm_test_device *gpu = to_svm_test_device(drm);
-	struct drm_svm_test_bo_create *args = data;
 	struct svm_test_bo *bo;
 	int err;
-
-	if (args->flags & ~DRM_SVM_TEST_BO_VRAM || !args->size ||
-	    !PAGE_ALIGNED(args->size) || args->size > SVM_TEST_MAX_BO_SIZE)
-		return -EINVAL;
 
 	bo = bo_alloc(gpu, args->size);
 	if (IS_ERR(bo))
@@ -301,6 +302,31 @@ int svm_test_ioctl_bo_create(struct drm_device *drm, void *data,
 					    &args->out_handle);
 	/* The handle has a reference of its own. */
 	drm_gem_object_put(&bo->tbo.base);
+	return err;
+}
+
+/**
+ * svm_test_ioctl_bo_create() - DRM_IOCTL_SVM_TEST_BO_CREATE
+ * @drm: the device
+ * @data: struct drm_svm_test_bo_create
+ * @file: the file
+ *
+ * Return: 0 or a negative errno.
+ */
+int svm_test_ioctl_bo_create(struct drm_device *drm, void *data,
+			     struct drm_file *file)
+{
+	struct drm_svm_test_bo_create *args = data;
+	int err, index;
+
+	if (args->flags & ~DRM_SVM_TEST_BO_VRAM || !args->size ||
+	    !PAGE_ALIGNED(args->size) || args->size > SVM_TEST_MAX_BO_SIZE)
+		return -EINVAL;
+
+	if (!drm_dev_enter(drm, &index))
+		return -ENODEV;
+	err = bo_create(to_svm_test_device(drm), file, args);
+	drm_dev_exit(index);
 	return err;
 }
 

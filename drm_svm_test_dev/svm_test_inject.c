@@ -71,31 +71,43 @@ static int inject_bad_page(void *data, u64 offset)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(inject_bad_page_fops, NULL, inject_bad_page, "%llu\n");
 
-/* The address space of the caller that translates @addr to VRAM of the device */
-static bool inject_find(struct svm_test_device *gpu, u64 addr, u64 *bus)
+/* Where @addr leads on the bus, if @vm is of the caller; else zero */
+static u64 inject_translate(struct svm_test_vm *vm, u64 addr)
 {
 	struct svm_test_translation tr;
+	u64 bus = 0;
+
+	if (!svm_test_vm_try_enter(vm))
+		return 0;
+	if (!drm_svm_context_check_mm(&vm->ctx) &&
+	    svm_test_pt_walk(vm->pt, addr, DRM_SVM_ACCESS_READ, &tr))
+		bus = tr.addr + (addr & (BIT_ULL(tr.shift) - 1));
+	svm_test_vm_leave(vm);
+	return bus;
+}
+
+static u64 inject_find(struct svm_test_device *gpu, u64 addr)
+{
 	struct svm_test_vm *vm;
+	u64 bus = 0;
 
 	guard(mutex)(&gpu->vms_lock);
 
 	list_for_each_entry(vm, &gpu->vms, link) {
-		if (drm_svm_context_check_mm(&vm->ctx) ||
-		    !svm_test_pt_walk(vm->pt, addr, DRM_SVM_ACCESS_READ, &tr))
-			continue;
-		*bus = tr.addr + (addr & (BIT_ULL(tr.shift) - 1));
-		/* Window 0: the device's own */
-		return (*bus & ~SVM_TEST_BUS_OFFSET) == SVM_TEST_BUS_VRAM;
+		bus = inject_translate(vm, addr);
+		if (bus)
+			break;
 	}
-	return false;
+	return bus;
 }
 
 static int inject_offset_set(void *data, u64 addr)
 {
 	struct svm_test_device *gpu = data;
-	u64 bus;
+	u64 bus = inject_find(gpu, addr);
 
-	if (!inject_find(gpu, addr, &bus))
+	/* Window 0: the VRAM of the device itself */
+	if ((bus & ~SVM_TEST_BUS_OFFSET) != SVM_TEST_BUS_VRAM)
 		return -ENOENT;
 	gpu->inject.offset = bus & SVM_TEST_BUS_OFFSET;
 	return 0;

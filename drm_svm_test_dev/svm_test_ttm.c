@@ -80,8 +80,12 @@ static void svm_test_evict_flags(struct ttm_buffer_object *tbo,
 		return;
 
 	placement->placement = &system_place;
-	/* The content of a ghost is worth nothing once its copy is done. */
-	placement->num_placement = to_svm_test_bo(tbo) ? 1 : 0;
+	/*
+	 * The content of a ghost is worth nothing once its copy is done, and that
+	 * of any other when nobody can look at it any more.
+	 */
+	placement->num_placement = to_svm_test_bo(tbo) &&
+				   !READ_ONCE(ttm_gpu(tbo->bdev)->vram_gone);
 }
 
 static bool move_has_content(struct ttm_buffer_object *tbo)
@@ -294,6 +298,12 @@ static int svm_test_man_alloc(struct ttm_resource_manager *man,
 
 	err = svm_test_memory_back(gpu->memory, (*res)->start,
 				   PFN_UP((*res)->size));
+	/*
+	 * By now the place is in the LRU list. Whoever closes VRAM and then evicts
+	 * all that is in the list either finds it there, or was seen here.
+	 */
+	if (READ_ONCE(gpu->vram_closed))
+		err = -ENOSPC;
 	if (err) {
 		man->func->free(man, *res);
 		*res = NULL;
@@ -358,14 +368,28 @@ err_device:
 }
 
 /**
- * svm_test_ttm_fini() - undo svm_test_ttm_init()
- * @gpu: the device; no file has a buffer object any more
+ * svm_test_ttm_unplug() - give VRAM up
+ * @gpu: the device; nobody uses buffer objects any more, and no file is attached
+ *
+ * Memory of processes goes home. Buffer objects lose their memory, but stay until
+ * their files are closed, as the memory manager of TTM has to.
+ */
+void svm_test_ttm_unplug(struct svm_test_device *gpu)
+{
+	if (!svm_test_config_vram_size(&gpu->config))
+		return;
+	WRITE_ONCE(gpu->vram_closed, true);
+	WRITE_ONCE(gpu->vram_gone, true);
+	drm_svm_vram_fini(&gpu->vram);
+}
+
+/**
+ * svm_test_ttm_fini() - undo what is left of svm_test_ttm_init()
+ * @gpu: the device, unplugged; no file has a buffer object any more
  */
 void svm_test_ttm_fini(struct svm_test_device *gpu)
 {
-	if (svm_test_config_vram_size(&gpu->config)) {
-		drm_svm_vram_fini(&gpu->vram);
+	if (svm_test_config_vram_size(&gpu->config))
 		WARN_ON(ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM));
-	}
 	ttm_device_fini(&gpu->bdev);
 }

@@ -10,6 +10,7 @@ struct ttm_buffer_object;
 struct ttm_operation_ctx;
 
 int svm_test_ttm_init(struct svm_test_device *gpu);
+void svm_test_ttm_unplug(struct svm_test_device *gpu);
 void svm_test_ttm_fini(struct svm_test_device *gpu);
 
 int svm_test_ttm_place_system(struct ttm_buffer_object *tbo,

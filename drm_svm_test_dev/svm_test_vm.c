@@ -3,20 +3,22 @@
  * The GPU address space of a file.
  *
  * It is created when the file is opened, attaches to the memory of a process
- * once, and is destroyed when the file is closed. There is no reference count:
- * an ioctl holds the file open, and whatever else may look at it is ended, in
- * order, before it is freed; see svm_test_vm_destroy().
+ * once, and is destroyed when the file is closed. An ioctl holds the file open,
+ * and whatever else may look at it is ended, in order, before that: see
+ * vm_shut_down(). The same is done when the device is unplugged while the file is
+ * open; only for these two to meet there is a reference count.
  */
 
 /**
  * DOC: Locking
  *
- * The locks of the virtual GPU, outermost first. Locks in one line are never
- * held together.
+ * The locks of the virtual GPU, outermost first. Of the locks in one line one is
+ * held at a time, but where one comes "then".
  *
- * 1. svm_test_device.vms_lock, svm_test_vm.attach_lock, the handler_lock of
- *    the fault buffer: mutexes, held over calls of drm_svm. Never taken in a
- *    function that drm_svm calls.
+ * 1. svm_test_device.power_lock, a mutex. svm_test_device.vms_lock, a mutex, then
+ *    svm_test_vm.ctx_lock, an rwsem, then svm_test_vm.attach_lock, a mutex. The
+ *    handler_lock of the fault buffer, a mutex. All of them are held over calls of
+ *    drm_svm, and never taken in a function that drm_svm calls.
  * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it, and handed to
  *    syncobjs, so the lock of a syncobj is inside of it.
  *    svm_test_bindings.lock: a mutex, then the dma_resv of a buffer object.
@@ -24,17 +26,24 @@
  * 4. an access section of an engine, see svm_test_mmu_enter(): no lock, but what
  *    is waited for by a flush, under the page-table lock of a range.
  * 5. the lock of a window of the page table; the lock of a TLB; the locks of
- *    the fault buffer, of svm_test_bindings.faults and of the copy engine:
- *    spinlocks in process context, with nothing inside. In an access section
- *    the lock of the TLB alone is taken.
+ *    the fault buffer, of svm_test_bindings.faults, of the copy engine and of the
+ *    pages of VRAM: spinlocks in process context, with nothing inside. In an
+ *    access section the lock of the TLB alone is taken.
  * 6. the lock of a fence, then svm_test_engine.lock: with interrupts off.
+ *
+ * drm_dev_enter() is for buffer objects alone, and comes before line 2. It is no
+ * lock, but drm_dev_unplug() waits for it, whatever DRM device that is for; so
+ * nothing waits for user space or for a job in between. A file of debugfs that is
+ * read or written is waited for as well, and takes locks of line 1; so none is held
+ * over drm_dev_unplug().
  *
  * So nothing in an access section may wait for a lock of drm_svm or of a
  * window: whoever holds that may be waiting for the section. The locks of line
- * 5 are taken in MMU notifiers, but for those of faults, so no allocation is
- * made under any of them.
+ * 5 are taken in MMU notifiers, but for those of faults and of VRAM, so no
+ * allocation is made under any of them.
  */
 
+#include <linux/cleanup.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -73,17 +82,82 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
 		return NULL;
 	}
 
+	kref_init(&vm->ref);
 	vm->gpu = gpu;
 	vm->asid.id = atomic64_inc_return(&last_asid);
+	init_rwsem(&vm->ctx_lock);
 	mutex_init(&vm->attach_lock);
-	INIT_LIST_HEAD(&vm->link);
 	mutex_init(&vm->submit_lock);
 	xa_init_flags(&vm->results, XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&vm->done);
 	svm_test_bind_init(vm);
 	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_queue_init(&vm->queues[i]);
+
+	scoped_guard(mutex, &gpu->vms_lock)
+		list_add_tail(&vm->link, &gpu->vms);
 	return vm;
+}
+
+static void vm_release(struct kref *ref)
+{
+	struct svm_test_vm *vm = container_of(ref, struct svm_test_vm, ref);
+	struct svm_test_job *job;
+	unsigned long id;
+
+	xa_for_each(&vm->results, id, job)
+		svm_test_job_put(job);
+	xa_destroy(&vm->results);
+	svm_test_bind_fini(vm);
+	svm_test_pt_destroy(vm->pt);
+	mutex_destroy(&vm->submit_lock);
+	mutex_destroy(&vm->attach_lock);
+	kfree(vm);
+}
+
+/**
+ * svm_test_vm_enter() - work with what a file shares
+ * @vm: address space, of a file that is open
+ *
+ * Until svm_test_vm_leave() it is not detached. Unplug waits for that; so what
+ * takes long in between has to end with a signal, or with the jobs of the file,
+ * which unplug ends first. This is no drm_dev_enter(), since every unplug of
+ * whatever DRM device waits for those.
+ *
+ * Return: 0, or -ENODEV when the device is gone.
+ */
+int svm_test_vm_enter(struct svm_test_vm *vm)
+{
+	down_read(&vm->ctx_lock);
+	if (!READ_ONCE(vm->closed))
+		return 0;
+	up_read(&vm->ctx_lock);
+	return -ENODEV;
+}
+
+/**
+ * svm_test_vm_try_enter() - svm_test_vm_enter() that does not wait
+ * @vm: address space
+ *
+ * Return: false when it is being detached or the device is gone.
+ */
+bool svm_test_vm_try_enter(struct svm_test_vm *vm)
+{
+	if (!down_read_trylock(&vm->ctx_lock))
+		return false;
+	if (!READ_ONCE(vm->closed))
+		return true;
+	up_read(&vm->ctx_lock);
+	return false;
+}
+
+/**
+ * svm_test_vm_leave() - end what svm_test_vm_enter() began
+ * @vm: address space
+ */
+void svm_test_vm_leave(struct svm_test_vm *vm)
+{
+	up_read(&vm->ctx_lock);
 }
 
 /**
@@ -92,69 +166,104 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
  * @args: the ioctl's payload
  *
  * Return: 0, or an error of drm_svm_ioctl_attach(), after which it can be tried
- * again unless it is -EEXIST.
+ * again unless it is -EEXIST; -ENODEV.
  */
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 {
-	struct svm_test_device *gpu = vm->gpu;
 	int err;
 
-	guard(mutex)(&vm->attach_lock);
-
-	err = drm_svm_ioctl_attach(&vm->ctx, &gpu->sdev, &svm_test_context_ops,
-				   args);
+	err = svm_test_vm_enter(vm);
 	if (err)
 		return err;
 
-	scoped_guard(mutex, &gpu->vms_lock)
-		list_add_tail(&vm->link, &gpu->vms);
-	return 0;
+	scoped_guard(mutex, &vm->attach_lock)
+		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
+					   &svm_test_context_ops, args);
+	svm_test_vm_leave(vm);
+	return err;
 }
 
-static void vm_cancel_jobs(struct svm_test_vm *vm)
+/* Cancel what is queued with @err, and let nothing in any more; does not wait. */
+static void vm_close(struct svm_test_vm *vm, int err)
+{
+	struct svm_test_device *gpu = vm->gpu;
+	unsigned int i;
+
+	guard(mutex)(&vm->submit_lock);
+
+	WRITE_ONCE(vm->closed, true);
+	for (i = 0; i < gpu->config.engines; i++)
+		svm_test_queue_close(gpu->engines[i], &vm->queues[i], err);
+}
+
+/*
+ * End all that an address space does, after vm_close(). In the order of who uses
+ * what: jobs post faults, faults in the buffer go to drm_svm, drm_svm changes the
+ * page table. Each step does nothing for a file that never attached, and nothing
+ * the second time: a file may be closed while its device is unplugged.
+ */
+static void vm_shut_down(struct svm_test_vm *vm)
 {
 	struct svm_test_device *gpu = vm->gpu;
 	unsigned int i;
 
 	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_queue_close(gpu->engines[i], &vm->queues[i]);
-	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_queue_wait_idle(gpu->engines[i], &vm->queues[i]);
-}
-
-static void vm_free_results(struct svm_test_vm *vm)
-{
-	struct svm_test_job *job;
-	unsigned long id;
-
-	xa_for_each(&vm->results, id, job)
-		svm_test_job_put(job);
-	xa_destroy(&vm->results);
+	svm_test_fault_purge(gpu->faults, vm);
+	scoped_guard(rwsem_write, &vm->ctx_lock)
+		drm_svm_context_detach(&vm->ctx);
+	svm_test_bind_clear(vm);
 }
 
 /**
  * svm_test_vm_destroy() - end all that an address space does, and free it
  * @vm: address space of a file that is closed
- *
- * In the order of who uses what: jobs post faults, faults in the buffer go to
- * drm_svm, drm_svm changes the page table. Each step does nothing for a file
- * that never attached.
  */
 void svm_test_vm_destroy(struct svm_test_vm *vm)
 {
-	struct svm_test_device *gpu = vm->gpu;
+	vm_close(vm, -ECANCELED);
+	vm_shut_down(vm);
+	/* Until here unplug finds it, and waits for it. */
+	scoped_guard(mutex, &vm->gpu->vms_lock)
+		list_del(&vm->link);
+	kref_put(&vm->ref, vm_release);
+}
+
+/* The next one that unplug has to look after, with a reference */
+static struct svm_test_vm *vm_next_to_unplug(struct svm_test_device *gpu)
+{
+	struct svm_test_vm *vm;
+
+	guard(mutex)(&gpu->vms_lock);
+
+	list_for_each_entry(vm, &gpu->vms, link) {
+		if (vm->unplugged)
+			continue;
+		vm->unplugged = true;
+		kref_get(&vm->ref);
+		return vm;
+	}
+	return NULL;
+}
+
+/**
+ * svm_test_vm_unplug_all() - end all that the address spaces of a device do
+ * @gpu: the device, on which no ioctl begins any more
+ *
+ * Files may be open, and stay so. On return none of them has a job or is
+ * attached. All jobs are cancelled before anything is waited for, and no lock is
+ * held meanwhile that the close of another file takes.
+ */
+void svm_test_vm_unplug_all(struct svm_test_device *gpu)
+{
+	struct svm_test_vm *vm;
 
 	scoped_guard(mutex, &gpu->vms_lock)
-		list_del(&vm->link);
+		list_for_each_entry(vm, &gpu->vms, link)
+			vm_close(vm, -ENODEV);
 
-	vm_cancel_jobs(vm);
-	svm_test_fault_purge(gpu->faults, vm);
-	drm_svm_context_detach(&vm->ctx);
-	svm_test_bind_fini(vm);
-
-	vm_free_results(vm);
-	svm_test_pt_destroy(vm->pt);
-	mutex_destroy(&vm->submit_lock);
-	mutex_destroy(&vm->attach_lock);
-	kfree(vm);
+	while ((vm = vm_next_to_unplug(gpu))) {
+		vm_shut_down(vm);
+		kref_put(&vm->ref, vm_release);
+	}
 }

@@ -104,6 +104,21 @@ int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
 }
 
 /**
+ * svm_test_memory_lose() - the power is off: content is lost
+ * @memory: the memory of the device; whoever uses it at this moment is surprised
+ */
+void svm_test_memory_lose(struct svm_test_memory *memory)
+{
+	struct page *page;
+	unsigned long pfn;
+
+	xa_for_each(&memory->pages, pfn, page) {
+		memory_page_poison(page);
+		cond_resched();
+	}
+}
+
+/**
  * svm_test_memory_backed() - how much VRAM has memory behind it
  * @memory: the memory of the device
  *

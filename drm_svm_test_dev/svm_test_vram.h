@@ -55,6 +55,7 @@ struct svm_test_memory *svm_test_memory_create(unsigned int index);
 void svm_test_memory_destroy(struct svm_test_memory *memory);
 int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
 			 unsigned long npages);
+void svm_test_memory_lose(struct svm_test_memory *memory);
 u64 svm_test_memory_backed(const struct svm_test_memory *memory);
 struct page *svm_test_memory_page(struct svm_test_memory *memory, u64 bus);
 

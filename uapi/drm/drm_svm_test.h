@@ -29,7 +29,7 @@ extern "C" {
  * One errno is not in the table of drm_svm.h, since no ioctl returns it:
  * ECANCELED is the error of a job, in its result and in its out-syncs, that was
  * cancelled because its file was closed. A job whose in-sync failed is cancelled
- * with the error of that in-sync.
+ * with the error of that in-sync, and one whose device is unplugged with ENODEV.
  */
 
 /**
@@ -289,7 +289,10 @@ enum drm_svm_test_status {
 	DRM_SVM_TEST_STATUS_FAULT = 2,
 	/** @DRM_SVM_TEST_STATUS_INVALID: a command was malformed. */
 	DRM_SVM_TEST_STATUS_INVALID = 3,
-	/** @DRM_SVM_TEST_STATUS_CANCELLED: an in-sync failed, or the file was closed. */
+	/**
+	 * @DRM_SVM_TEST_STATUS_CANCELLED: an in-sync failed, the file was closed, or
+	 * the device was unplugged.
+	 */
 	DRM_SVM_TEST_STATUS_CANCELLED = 4,
 };
 
