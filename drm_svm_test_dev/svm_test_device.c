@@ -182,8 +182,11 @@ svm_test_device_create(const struct drm_driver *driver,
 		return ERR_PTR(-ENODEV);
 
 	gpu = device_probe(faux, driver, config, index);
-	if (IS_ERR(gpu))
+	if (IS_ERR(gpu)) {
 		faux_device_destroy(faux);
+		return gpu;
+	}
+	svm_test_pm_init(gpu);
 	return gpu;
 }
 
@@ -234,6 +237,7 @@ int svm_test_device_unplug(struct svm_test_device *gpu, bool surprise)
 	scoped_guard(mutex, &gpu->power_lock) {
 		if (gpu->unplugged)
 			return -ENODEV;
+		/* The device may be suspended, and stays so. */
 		gpu->unplugged = true;
 		if (surprise)
 			device_lose_hardware(gpu);
@@ -255,6 +259,7 @@ void svm_test_device_destroy(struct svm_test_device *gpu)
 {
 	struct faux_device *faux = gpu->faux;
 
+	svm_test_pm_fini(gpu);
 	svm_test_device_unplug(gpu, false);
 	svm_test_ttm_fini(gpu);
 	drm_svm_device_fini(&gpu->sdev);

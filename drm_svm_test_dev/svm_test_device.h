@@ -13,6 +13,7 @@
 
 #include "svm_test_config.h"
 #include "svm_test_inject.h"
+#include "svm_test_pm.h"
 
 struct drm_driver;
 struct faux_device;
@@ -68,10 +69,12 @@ struct svm_test_device {
 	bool vram_closed;
 	/** @vram_gone: nor is any content of buffer objects worth keeping. */
 	bool vram_gone;
-	/** @power_lock: unplug is done once; see svm_test_device_unplug(). */
+	/** @power_lock: one thing at a time is done to the whole device. */
 	struct mutex power_lock;
-	/** @unplugged: under @power_lock. */
+	/** @unplugged: under @power_lock; set once. */
 	bool unplugged;
+	/** @pm: whether it is suspended. */
+	struct svm_test_pm pm;
 	/** @vms_lock: protects @vms. */
 	struct mutex vms_lock;
 	/** @vms: address spaces of all files. */

@@ -39,6 +39,7 @@
 #include "svm_test_fault.h"
 #include "svm_test_gem.h"
 #include "svm_test_inject.h"
+#include "svm_test_pm.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vm.h"
 
@@ -211,6 +212,15 @@ static int svm_test_debugfs_evict(void *data, u64 value)
 DEFINE_DEBUGFS_ATTRIBUTE(svm_test_debugfs_evict_fops, NULL,
 			 svm_test_debugfs_evict, "%llu\n");
 
+static int svm_test_debugfs_suspend(void *data, u64 value)
+{
+	if (value > 1)
+		return -EINVAL;
+	return value ? svm_test_pm_suspend(data) : svm_test_pm_resume(data);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(svm_test_debugfs_suspend_fops, NULL,
+			 svm_test_debugfs_suspend, "%llu\n");
+
 /*
  * Removes the file it is written to. So this is not counted as a use of the file,
  * for which the removal would wait; the open file keeps the module, and the device.
@@ -247,6 +257,8 @@ static void svm_test_debugfs_init(struct drm_minor *minor)
 	debugfs_create_file("svm", 0400, root, gpu, &svm_test_debugfs_fops);
 	debugfs_create_file_unsafe("evict_vram", 0200, root, gpu,
 				   &svm_test_debugfs_evict_fops);
+	debugfs_create_file_unsafe("suspend", 0200, root, gpu,
+				   &svm_test_debugfs_suspend_fops);
 	debugfs_create_file_unsafe("unplug", 0200, root, gpu,
 				   &svm_test_debugfs_unplug_fops);
 	svm_test_inject_debugfs_init(gpu, root);
