@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_hw.h"
+
+int svm_hw_open(int fd, const char *name, int flags)
+{
+	struct stat st;
+	char path[96];
+	int file;
+
+	igt_assert_eq(fstat(fd, &st), 0);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/%s",
+		 minor(st.st_rdev), name);
+	file = open(path, flags | O_CLOEXEC);
+	igt_require_f(file >= 0, "%s: %s\n", path, strerror(errno));
+	return file;
+}
+
+int __svm_hw_write(int fd, const char *name, const char *value)
+{
+	int file = svm_hw_open(fd, name, O_WRONLY), err = 0;
+
+	if (write(file, value, strlen(value)) != (ssize_t)strlen(value))
+		err = -errno;
+	close(file);
+	return err;
+}
+
+void svm_hw_write(int fd, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	igt_assert_eq(__svm_hw_write(fd, name, text), 0);
+}
+
+static void read_text(int fd, const char *name, char *text, size_t size)
+{
+	int file = svm_hw_open(fd, name, O_RDONLY);
+	ssize_t len = read(file, text, size - 1);
+
+	igt_assert_lte(0, len);
+	text[len] = '\0';
+	close(file);
+}
+
+void svm_hw_fail_copy(int fd, unsigned int skip, unsigned int jobs)
+{
+	/* Only counted down while there is something to fail */
+	svm_hw_write(fd, "inject/fail_copy", 0);
+	svm_hw_write(fd, "inject/fail_copy_skip", skip);
+	svm_hw_write(fd, "inject/fail_copy", jobs);
+}
+
+uint64_t svm_hw_resident(int fd, const char *key)
+{
+	char text[256], *at;
+
+	read_text(fd, "inject/resident", text, sizeof(text));
+	at = strstr(text, key);
+	igt_assert(at && at[strlen(key)] == ':');
+	return strtoull(at + strlen(key) + 1, NULL, 10);
+}
+
+int64_t svm_hw_offset(int fd, const void *addr)
+{
+	char text[24];
+	int err;
+
+	snprintf(text, sizeof(text), "%" PRIuPTR, (uintptr_t)addr);
+	err = __svm_hw_write(fd, "inject/offset", text);
+	if (err)
+		return err;
+	read_text(fd, "inject/offset", text, sizeof(text));
+	return strtoll(text, NULL, 10);
+}
+
+void svm_hw_unplug(int fd, enum svm_hw_unplug how)
+{
+	svm_hw_write(fd, "unplug", how);
+}
+
+static sigjmp_buf bus_env;
+
+static void on_bus(int sig)
+{
+	siglongjmp(bus_env, 1);
+}
+
+bool svm_hw_load(const volatile void *addr, uint32_t *value)
+{
+	struct sigaction bus = { .sa_handler = on_bus }, old;
+	volatile bool ok = false;
+
+	igt_assert_eq(sigaction(SIGBUS, &bus, &old), 0);
+	if (!sigsetjmp(bus_env, 1)) {
+		*value = *(const volatile uint32_t *)addr;
+		ok = true;
+	}
+	igt_assert_eq(sigaction(SIGBUS, &old, NULL), 0);
+	return ok;
+}
