@@ -90,7 +90,7 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 		struct drm_svm_slice *slice = &filler->slices[i];
 		struct drm_svm_bo *bo;
 
-		bo = drm_svm_bo_create(slice->vram, slice->stats, slice->npages);
+		bo = drm_svm_charge_bo(filler->svm, slice);
 		slice->bo = IS_ERR(bo) ? NULL : bo;
 		if (bo == ERR_PTR(-ENOMEM))
 			drm_svm_filler_count(filler, slice,

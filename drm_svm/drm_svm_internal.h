@@ -166,6 +166,10 @@ struct drm_svm {
 	struct drm_svm_fault_queue queue;
 	struct drm_svm_waiters waiters;
 	struct drm_svm_gc gc;
+
+	/* Allocates VRAM where that is charged; NULL until it is needed. */
+	struct mutex charger_lock;
+	struct drm_svm_charger *charger;
 };
 
 /* State bits of a range. */
@@ -451,6 +455,11 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
 void drm_svm_bo_unlock(struct drm_svm_bo *bo);
 u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
 void drm_svm_bo_bump(struct drm_svm_bo *bo);
+
+/* drm_svm_charge.c */
+struct drm_svm_bo *drm_svm_charge_bo(struct drm_svm *svm,
+				     const struct drm_svm_slice *slice);
+void drm_svm_charger_destroy(struct drm_svm *svm);
 
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);

@@ -126,6 +126,8 @@ static void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
 	drm_svm_wait_fini(svm);
+	drm_svm_charger_destroy(svm);
+	mutex_destroy(&svm->charger_lock);
 	drm_svm_range_remove_all(svm);
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
@@ -162,6 +164,7 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 		return NULL;
 	kref_init(&svm->ref);
 	xa_init_flags(&svm->ranges, XA_FLAGS_ACCOUNT);
+	mutex_init(&svm->charger_lock);
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
 	svm->mm = mm;

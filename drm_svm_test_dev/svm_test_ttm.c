@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include <drm/drm_device.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_svm.h>
 #include <drm/ttm/ttm_allocation.h>
 #include <drm/ttm/ttm_bo.h>
@@ -323,6 +324,14 @@ static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
 		return err;
 
 	man = ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
+	/* Where the kernel has the controller; else NULL */
+	man->cg = drmm_cgroup_register_region(&gpu->drm, "vram", size);
+	if (IS_ERR(man->cg)) {
+		err = PTR_ERR(man->cg);
+		man->cg = NULL;
+		ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM);
+		return err;
+	}
 	gpu->range_man = man->func;
 	gpu->vram_man = *man->func;
 	gpu->vram_man.alloc = svm_test_man_alloc;
