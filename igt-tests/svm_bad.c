@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
@@ -76,7 +79,7 @@ static void in_use(int fd)
 	char byte;
 	struct iovec local = { &byte, 1 }, remote = { base + 5 * page, 1 };
 
-	svm_debugfs_write(fd, "inject/bad_page", svm_vram_offset(fd, base + 5 * page));
+	svm_hw_write(fd, "inject/bad_page", svm_hw_offset(fd, base + 5 * page));
 	igt_assert_eq(bus_error_at(base + 5 * page), BUS_MCEERR_AR);
 	igt_assert_eq(bus_error_at(base + 4 * page), 0);
 	igt_assert_eq(__svm_gpu_touch(fd, base + 5 * page, 4, 4, false), -EFAULT);
@@ -99,7 +102,7 @@ static void in_huge(int fd)
 	svm_pattern(base, size, MAGIC);
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
 	igt_assert_eq(svm_folio(fd, base), size);
-	svm_debugfs_write(fd, "inject/bad_page", svm_vram_offset(fd, base + 77 * page));
+	svm_hw_write(fd, "inject/bad_page", svm_hw_offset(fd, base + 77 * page));
 	igt_assert_eq(bus_error_at(base + 77 * page), BUS_MCEERR_AR);
 	igt_assert_eq(__svm_gpu_touch(fd, base + 77 * page, 4, 4, false), -EFAULT);
 	igt_assert(rest_ok(base, size, 77));
@@ -111,17 +114,17 @@ static void out_of_use(int fd)
 {
 	size_t page = svm_page_size(), size = svm_vram_size(fd);
 	char *base = in_vram(fd, page);
-	uint64_t offset = svm_vram_offset(fd, base);
+	uint64_t offset = svm_hw_offset(fd, base);
 	char *all;
 
-	svm_debugfs_write(fd, "inject/bad_page", offset);
+	svm_hw_write(fd, "inject/bad_page", offset);
 	munmap(base, page);
 	all = svm_mmap_small(size);
 	svm_prefetch(fd, all, size, VRAM);
 	svm_gpu_touch(fd, all, size, page, true);
 	for (size_t at = 0; at < size; at += page)
 		if (svm_location(fd, all + at) == VRAM)
-			igt_assert(svm_vram_offset(fd, all + at) != offset);
+			igt_assert(svm_hw_offset(fd, all + at) != (int64_t)offset);
 	igt_assert(svm_cpu_all32(all + 4, page - 4, 0));
 	munmap(all, size);
 }
@@ -130,11 +133,12 @@ static void never_used(int fd)
 {
 	size_t page = svm_page_size(), size = 32 * page;
 	uint64_t last = svm_vram_size(fd) - page;
-	char *base;
+	char *base, past[24];
 
-	svm_debugfs_write(fd, "inject/bad_page", last);
-	svm_debugfs_write(fd, "inject/bad_page", last);
-	igt_assert_eq(__svm_debugfs_write(fd, "inject/bad_page", last + page), -EINVAL);
+	svm_hw_write(fd, "inject/bad_page", last);
+	svm_hw_write(fd, "inject/bad_page", last);
+	snprintf(past, sizeof(past), "%" PRIu64, last + page);
+	igt_assert_eq(__svm_hw_write(fd, "inject/bad_page", past), -EINVAL);
 	base = in_vram(fd, size);
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 	munmap(base, size);
@@ -145,7 +149,7 @@ static void of_others(int fd)
 {
 	size_t page = svm_page_size(), size = 16 * page;
 	char *base = in_vram(fd, size), *other = in_vram(fd, size);
-	uint64_t offset = svm_vram_offset(fd, base);
+	uint64_t offset = svm_hw_offset(fd, base);
 	int gate = svm_gate();
 
 	igt_fork(child, 1) {
@@ -154,7 +158,7 @@ static void of_others(int fd)
 		igt_assert(rest_ok(base, size, 0));
 		igt_assert(svm_pattern_ok(other, size, MAGIC));
 	}
-	svm_debugfs_write(fd, "inject/bad_page", offset);
+	svm_hw_write(fd, "inject/bad_page", offset);
 	svm_gate_open(gate);
 	igt_waitchildren();
 	igt_assert_eq(bus_error_at(base), BUS_MCEERR_AR);
@@ -177,7 +181,7 @@ static void test_unload(void)
 	int fd = svm_open_attached();
 	char *base = in_vram(fd, page);
 
-	svm_debugfs_write(fd, "inject/bad_page", svm_vram_offset(fd, base));
+	svm_hw_write(fd, "inject/bad_page", svm_hw_offset(fd, base));
 	close(fd);
 	igt_assert_eq(syscall(SYS_delete_module, "drm_svm_test_dev", O_NONBLOCK), -1);
 	igt_assert_eq(errno, EWOULDBLOCK);

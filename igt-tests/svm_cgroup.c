@@ -5,7 +5,9 @@
  * kernel do the work, and theirs is no cgroup, so this takes care.
  */
 
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "igt.h"
 #include "svm_job.h"
@@ -114,6 +116,34 @@ static void charge_file(int fd)
 	svm_cgroup_leave();
 }
 
+#define VRAM_LIMIT	(4u << 20)
+#define DMEM_REGION	"drm/drm_svm_test_dev.0/vram"
+
+/* Faults are served by a worker, whose cgroup has no limit. */
+static void test_vram(void)
+{
+	size_t size = 4 * svm_range_size();
+	char *map = svm_mmap_small(size), text[64];
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	igt_require_f(svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+dmem"),
+		      "the kernel has no dmem controller\n");
+	svm_cgroup_enter();
+	fd = svm_open_attached();
+	svm_gpu_fill(fd, map, svm_range_size(), 1);
+	igt_assert_eq_u64(svm_cgroup_key("dmem.current", DMEM_REGION), svm_range_size());
+	snprintf(text, sizeof(text), "%s %u", DMEM_REGION, VRAM_LIMIT);
+	igt_assert(svm_cgroup_set("dmem.max", text));
+	svm_gpu_fill(fd, map, size, 2);
+	igt_assert_lte_u64(svm_cgroup_key("dmem.current", DMEM_REGION), VRAM_LIMIT);
+	igt_assert_lt_u64(0, svm_vram_pages(fd, map, size));
+	igt_assert(svm_cpu_all32(map, size, 2));
+	close(fd);
+	munmap(map, size);
+	svm_cgroup_leave();
+}
+
 static const struct svm_case cases[] = {
 	{ "ranges", "Ranges and the GPU's page tables are charged to the process.",
 	  charge_ranges },
@@ -127,4 +157,11 @@ static const struct svm_case cases[] = {
 igt_main
 {
 	svm_cases(cases);
+
+	igt_describe("VRAM that GPU faults take is charged to the process, and limited.");
+	igt_subtest("vram")
+		test_vram();
+
+	igt_fixture
+		svm_module_load(NULL);
 }

@@ -49,23 +49,31 @@ static bool is_huge(const void *addr)
 	return svm_kpageflags(addr) & KPF_THP;
 }
 
-static void pieces_take(size_t most)
+/* More than there is */
+static void pieces_map(void)
 {
-	size_t range = svm_range_size();
-
-	/* more than there is */
-	pieces.mapped = most + range;
+	pieces.mapped = 8ull << 30;
 	pieces.map = mmap(NULL, pieces.mapped, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	igt_assert(pieces.map != MAP_FAILED);
-	pieces.base = (char *)(((uintptr_t)pieces.map + range - 1) / range * range);
-	igt_assert(!madvise(pieces.base, most, MADV_HUGEPAGE));
-	for (pieces.size = 0; pieces.size < most; pieces.size += range) {
-		*(volatile char *)(pieces.base + pieces.size) = 1;
-		if (!is_huge(pieces.base + pieces.size))
-			break;
+	pieces.base = (char *)(((uintptr_t)pieces.map + svm_range_size() - 1) /
+			       svm_range_size() * svm_range_size());
+	igt_assert(!madvise(pieces.map, pieces.mapped, MADV_HUGEPAGE));
+}
+
+/* Take huge pages until there was none for so many times in a row. */
+static void pieces_take(unsigned int fails)
+{
+	size_t range = svm_range_size();
+	unsigned int failed = 0;
+
+	while (failed < fails && pieces.base + pieces.size + range <= pieces.map + pieces.mapped) {
+		char *addr = pieces.base + pieces.size;
+
+		*(volatile char *)addr = 1;
+		failed = is_huge(addr) ? 0 : failed + 1;
+		pieces.size += range;
 	}
-	madvise(pieces.base + pieces.size, range, MADV_DONTNEED);
 	igt_require(pieces.size > PIECES_FREE * range);
 }
 
@@ -104,8 +112,10 @@ static void pieces_need(void)
 	if (pieces.size)
 		return;
 	igt_require(svm_sys_set(THP_DEFRAG, "madvise"));
-	pieces_take(8ull << 30);
+	pieces_map();
+	pieces_take(1);
 	pieces_free_some();
+	pieces_take(8);
 }
 
 static void pieces_end(void)

@@ -14,6 +14,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
@@ -192,10 +193,10 @@ static void no_room(int fd)
 	struct drm_svm_counters counters;
 
 	svm_pattern(base, size, MAGIC);
-	svm_debugfs_write(fd, "inject/fail_alloc", 1000);
+	svm_hw_write(fd, "inject/fail_alloc", 1000);
 	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
 	igt_assert_eq_u64(args.out_no_space, pages);
-	svm_debugfs_write(fd, "inject/fail_alloc", 0);
+	svm_hw_write(fd, "inject/fail_alloc", 0);
 	svm_counters(fd, &counters);
 	igt_assert_eq_u64(counters.out_vram_no_space, pages);
 	igt_assert_eq(svm_prefetch_counts(fd, &args), pages);
@@ -209,12 +210,12 @@ static void copy_fails(int fd)
 	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
 
 	svm_pattern(base, size, MAGIC);
-	svm_debugfs_write(fd, "inject/fail_copy", 1);
+	svm_hw_fail_copy(fd, 0, 1);
 	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
 	igt_assert_eq_u64(args.out_failed, pages);
 	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), pages);
 	igt_assert_eq(svm_prefetch_counts(fd, &args), pages);
-	svm_debugfs_write(fd, "inject/fail_copy", 1);
+	svm_hw_fail_copy(fd, 0, 1);
 	args.location = SYSTEM;
 	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
 	igt_assert_eq_u64(args.out_failed, pages);

@@ -429,18 +429,23 @@ bool svm_cgroup_set(const char *file, const char *value)
 	return svm_sys_write(path, value);
 }
 
-uint64_t svm_cgroup_stat(const char *field)
+uint64_t svm_cgroup_key(const char *file, const char *field)
 {
 	char path[128], text[8192], *line;
 	size_t len = strlen(field);
 
-	snprintf(path, sizeof(path), "%s/memory.stat", cgroup_dir);
-	igt_assert(read_text(path, text, sizeof(text)));
+	snprintf(path, sizeof(path), "%s/%s", cgroup_dir, file);
+	igt_require_f(read_text(path, text, sizeof(text)), "no %s\n", path);
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (!strncmp(line, field, len) && line[len] == ' ')
 			return strtoull(line + len, NULL, 10);
-	igt_require_f(false, "memory.stat has no %s\n", field);
+	igt_require_f(false, "%s has no %s\n", file, field);
 	return 0;
+}
+
+uint64_t svm_cgroup_stat(const char *field)
+{
+	return svm_cgroup_key("memory.stat", field);
 }
 
 void svm_cgroup_enter(void)

@@ -91,6 +91,7 @@ void svm_drop_caches(void);
 void svm_cgroup_enter(void);
 void svm_cgroup_leave(void);
 bool svm_cgroup_set(const char *file, const char *value);
+uint64_t svm_cgroup_key(const char *file, const char *field);
 uint64_t svm_cgroup_stat(const char *field);	/* of memory.stat */
 
 /* A gate between processes: what passes is counted. Waits 60 s, then asserts. */

@@ -4,15 +4,9 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include <xf86drm.h>
 
@@ -90,50 +84,4 @@ size_t svm_folio(int fd, const void *addr)
 	svm_residence(fd, (void *)page, svm_page_size(), &state);
 	state = (state & DRM_SVM_PAGE_FOLIO_MASK) >> DRM_SVM_PAGE_FOLIO_SHIFT;
 	return state ? (size_t)1 << state : 0;
-}
-
-static int debugfs_open(int fd, const char *name, int flags)
-{
-	struct stat st;
-	char path[96];
-	int file;
-
-	igt_assert_eq(fstat(fd, &st), 0);
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/%s", minor(st.st_rdev), name);
-	file = open(path, flags | O_CLOEXEC);
-	igt_require_f(file >= 0, "%s: %s\n", path, strerror(errno));
-	return file;
-}
-
-int __svm_debugfs_write(int fd, const char *name, uint64_t value)
-{
-	int file = debugfs_open(fd, name, O_WRONLY), err = 0;
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	if (write(file, text, strlen(text)) < 0)
-		err = -errno;
-	close(file);
-	return err;
-}
-
-void svm_debugfs_write(int fd, const char *name, uint64_t value)
-{
-	igt_assert_eq(__svm_debugfs_write(fd, name, value), 0);
-}
-
-uint64_t svm_debugfs_read(int fd, const char *name)
-{
-	int file = debugfs_open(fd, name, O_RDONLY);
-	char text[32] = "";
-
-	igt_assert(read(file, text, sizeof(text) - 1) > 0);
-	close(file);
-	return strtoull(text, NULL, 0);
-}
-
-uint64_t svm_vram_offset(int fd, const void *addr)
-{
-	svm_debugfs_write(fd, "inject/offset", (uintptr_t)addr);
-	return svm_debugfs_read(fd, "inject/offset");
 }

@@ -21,11 +21,4 @@ void svm_residence(int fd, const void *addr, size_t size, uint32_t *pages);
 size_t svm_resident(int fd, const void *addr, size_t size, uint32_t location);
 size_t svm_folio(int fd, const void *addr);
 
-/* Write a number to a file of the device's debugfs; 0 or -errno, or asserts */
-int __svm_debugfs_write(int fd, const char *name, uint64_t value);
-void svm_debugfs_write(int fd, const char *name, uint64_t value);
-uint64_t svm_debugfs_read(int fd, const char *name);
-/* Where in VRAM the page at @addr is, as the GPU has it */
-uint64_t svm_vram_offset(int fd, const void *addr);
-
 #endif
