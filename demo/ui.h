@@ -61,4 +61,20 @@ enum ui_style {
 void ui_put(enum ui_style style, const char *text, size_t len);
 unsigned int ui_width(void);
 
+/* Columns before the cells of a map. */
+#define UI_MARGIN	15
+#define UI_MAX_CELLS	128
+
+/* A state in a map: where all pages of the cell are in it, or only some. */
+struct ui_look {
+	char all, some;
+	enum ui_style all_style, some_style;
+};
+
+/* How many cells a row of @pages has in this width. */
+unsigned int ui_cells(size_t pages);
+/* A row of cells, to the end of the line; a state is an index of @looks. */
+void ui_put_cells(const struct ui_look *looks, const uint8_t *states, size_t n);
+void ui_put_sample(const struct ui_look *look, const char *meaning);
+
 #endif

@@ -12,17 +12,10 @@
  * shows the strongest state in it, in lower case where not all of its pages
  * are in that state.
  */
-#define ADDR_COLUMNS	15
-#define CELLS_WIDE	128
-#define CELLS		64
-#define CELLS_NARROW	32
 
 enum state { NONE, READ, WRITE, DIRTY, NUM_STATES };
 
-static const struct {
-	char all, some;
-	enum ui_style all_style, some_style;
-} looks[NUM_STATES] = {
+static const struct ui_look looks[NUM_STATES] = {
 	[NONE] = { '.', '.', UI_DIM, UI_DIM },
 	[READ] = { 'R', 'r', UI_READ, UI_SOME_READ },
 	[WRITE] = { 'W', 'w', UI_WRITE, UI_SOME_WRITE },
@@ -49,45 +42,17 @@ static unsigned int page_leaf(uint32_t page)
 	return (page & DRM_SVM_PAGE_LEAF_MASK) >> DRM_SVM_PAGE_LEAF_SHIFT;
 }
 
-static unsigned int cells_of_row(size_t pages)
-{
-	unsigned int cells = CELLS_NARROW;
-
-	if (ui_width() > ADDR_COLUMNS + CELLS_WIDE)
-		cells = CELLS_WIDE;
-	else if (ui_width() > ADDR_COLUMNS + CELLS)
-		cells = CELLS;
-	return cells < pages ? cells : pages;
-}
-
-static void put_cell(const uint32_t *pages, size_t n)
-{
-	enum state strongest = NONE;
-	size_t same = 0, i;
-
-	for (i = 0; i < n; i++) {
-		enum state state = page_state(pages[i]);
-
-		if (state > strongest) {
-			strongest = state;
-			same = 0;
-		}
-		same += state == strongest;
-	}
-	if (same == n)
-		ui_put(looks[strongest].all_style, &looks[strongest].all, 1);
-	else
-		ui_put(looks[strongest].some_style, &looks[strongest].some, 1);
-}
-
 static void put_states(const uint32_t *pages, size_t n)
 {
-	unsigned int cells = cells_of_row(n), i;
-	size_t each = n / cells;
+	uint8_t *states = malloc(n);
+	size_t i;
 
-	for (i = 0; i < cells; i++)
-		put_cell(pages + i * each, each);
-	putchar('\n');
+	if (!states)
+		errx(EXIT_FAILURE, "out of memory");
+	for (i = 0; i < n; i++)
+		states[i] = page_state(pages[i]);
+	ui_put_cells(looks, states, n);
+	free(states);
 }
 
 static const char *leaf_name(unsigned int leaf, char *name, size_t size)
@@ -102,7 +67,7 @@ static const char *leaf_name(unsigned int leaf, char *name, size_t size)
 /* |---- 3 x 64K ----| over @width cells, or just dashes where that is too long. */
 static void put_leaf_run(unsigned int leaf, size_t bytes, unsigned int width)
 {
-	char name[16], text[40], bar[CELLS_WIDE];
+	char name[16], text[40], bar[UI_MAX_CELLS];
 	int len;
 
 	len = snprintf(text, sizeof(text), " %zu x %s ", bytes >> leaf,
@@ -110,7 +75,7 @@ static void put_leaf_run(unsigned int leaf, size_t bytes, unsigned int width)
 	if (len + 2 > (int)width)
 		len = snprintf(text, sizeof(text), "%s",
 			       leaf_name(leaf, name, sizeof(name)));
-	memset(bar, '-', sizeof(bar));
+	memset(bar, '-', width);
 	bar[0] = '|';
 	bar[width - 1] = '|';
 	if (len + 2 <= (int)width)
@@ -121,10 +86,10 @@ static void put_leaf_run(unsigned int leaf, size_t bytes, unsigned int width)
 /* Groups cells that have leaves of one size; a cell has that of its first page. */
 static void put_leaves(const uint32_t *pages, size_t n, size_t page_size)
 {
-	unsigned int cells = cells_of_row(n), i, first = 0;
+	unsigned int cells = ui_cells(n), i, first = 0;
 	size_t each = n / cells;
 
-	printf("%*s", ADDR_COLUMNS, "");
+	printf("%*s", UI_MARGIN, "");
 	for (i = 1; i <= cells; i++) {
 		unsigned int leaf = page_leaf(pages[first * each]);
 
@@ -236,22 +201,15 @@ void ui_map_leaves(struct gpu *gpu, const void *addr, size_t size)
 	map(gpu, addr, size, true);
 }
 
-static void put_sample(enum state state, const char *meaning)
-{
-	printf("   ");
-	ui_put(looks[state].all_style, &looks[state].all, 1);
-	printf(" %s", meaning);
-}
-
 void ui_legend(const struct gpu *gpu)
 {
 	size_t n = gpu->range_size / gpu->page_size;
 
-	put_sample(NONE, "not mapped");
-	put_sample(READ, "readable");
-	put_sample(WRITE, "writable too");
-	put_sample(DIRTY, "written by the GPU, per leaf");
+	ui_put_sample(&looks[NONE], "not mapped");
+	ui_put_sample(&looks[READ], "readable");
+	ui_put_sample(&looks[WRITE], "writable too");
+	ui_put_sample(&looks[DIRTY], "written by the GPU, per leaf");
 	putchar('\n');
 	ui_text("Row: a range of %zu KiB; character: %zu pages; lower case: only some of them.",
-		gpu->range_size >> 10, n / cells_of_row(n));
+		gpu->range_size >> 10, n / ui_cells(n));
 }
