@@ -39,6 +39,9 @@ void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
 /* The differences that are not zero, in words. */
 void ui_counted(const struct drm_svm_counters *before,
 		const struct drm_svm_counters *after);
+/* The same of the counters of VRAM alone. */
+void ui_counted_vram(const struct drm_svm_counters *before,
+		     const struct drm_svm_counters *after);
 /* All counters before and after, with what each means; zeros just named. */
 void ui_counters_table(const struct drm_svm_counters *before,
 		       const struct drm_svm_counters *after);

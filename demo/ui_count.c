@@ -17,6 +17,8 @@ struct counter {
 #define COUNTER(field, one, many, meaning) \
 	{ offsetof(struct drm_svm_counters, out_##field), #field, one, many, meaning }
 
+#define VRAM_PREFIX	"vram_"
+
 static const struct counter counters[] = {
 	COUNTER(faults, "fault", "faults",
 		"accesses that found no translation"),
@@ -40,6 +42,22 @@ static const struct counter counters[] = {
 		"changes that met a page of the GPU's"),
 	COUNTER(flushes, "TLB flush", "TLB flushes",
 		"old translations thrown out of the GPU"),
+	COUNTER(vram_pages_in, "page to VRAM", "pages to VRAM",
+		"pages that came to VRAM"),
+	COUNTER(vram_pages_out, "page home", "pages home",
+		"pages that went home, whoever wanted it"),
+	COUNTER(vram_cpu_faults, "CPU fault on VRAM", "CPU faults on VRAM",
+		"accesses of the CPU to what was in VRAM"),
+	COUNTER(vram_evictions, "eviction", "evictions",
+		"times that pages had to make room"),
+	COUNTER(vram_evicted_pages, "page evicted", "pages evicted",
+		"pages that went home for that"),
+	COUNTER(vram_busy, "page not to be had", "pages not to be had",
+		"not moved to VRAM: pinned, locked, raced"),
+	COUNTER(vram_no_space, "page without room", "pages without room",
+		"not moved to VRAM: it was full"),
+	COUNTER(vram_failed, "page that failed", "pages that failed",
+		"not moved: no RAM, or a copy failed"),
 	{ }
 };
 
@@ -51,8 +69,10 @@ static uint64_t value(const struct drm_svm_counters *c, const struct counter *wh
 	return v;
 }
 
-void ui_counted(const struct drm_svm_counters *before,
-		const struct drm_svm_counters *after)
+/* Those whose name begins with @prefix. */
+static void counted(const struct drm_svm_counters *before,
+		    const struct drm_svm_counters *after, const char *prefix,
+		    const char *nothing)
 {
 	char line[1024] = "";
 	size_t i, len = 0;
@@ -60,12 +80,36 @@ void ui_counted(const struct drm_svm_counters *before,
 	for (i = 0; counters[i].name; i++) {
 		uint64_t n = value(after, &counters[i]) - value(before, &counters[i]);
 
-		if (n)
+		if (n && !strncmp(counters[i].name, prefix, strlen(prefix)))
 			len += snprintf(line + len, sizeof(line) - len,
 					"%s%" PRIu64 " %s", len ? ", " : "", n,
 					n == 1 ? counters[i].one : counters[i].many);
 	}
-	ui_text("counted: %s", len ? line : "nothing, no fault and no change");
+	ui_text("counted: %s", len ? line : nothing);
+}
+
+void ui_counted(const struct drm_svm_counters *before,
+		const struct drm_svm_counters *after)
+{
+	counted(before, after, "", "nothing, no fault and no change");
+}
+
+void ui_counted_vram(const struct drm_svm_counters *before,
+		     const struct drm_svm_counters *after)
+{
+	counted(before, after, VRAM_PREFIX, "nothing moved");
+}
+
+static void name_zeros(const struct drm_svm_counters *counts)
+{
+	const struct counter *c;
+	char line[512] = "";
+	size_t len = 0;
+
+	for (c = counters; c->name; c++)
+		if (!value(counts, c))
+			len += snprintf(line + len, sizeof(line) - len, " %s", c->name);
+	ui_text("zero:%s", line);
 }
 
 void ui_counters_table(const struct drm_svm_counters *before,
@@ -73,14 +117,10 @@ void ui_counters_table(const struct drm_svm_counters *before,
 {
 	const struct counter *c;
 
-	printf("   %-14s %7s %7s  %s\n", "counter", "before", "after", "what it counts");
+	printf("   %-18s %7s %7s  %s\n", "counter", "before", "after", "what it counts");
 	for (c = counters; c->name; c++)
 		if (value(after, c))
-			printf("   %-14s %7" PRIu64 " %7" PRIu64 "  %s\n", c->name,
+			printf("   %-18s %7" PRIu64 " %7" PRIu64 "  %s\n", c->name,
 			       value(before, c), value(after, c), c->meaning);
-	printf("   zero:");
-	for (c = counters; c->name; c++)
-		if (!value(after, c))
-			printf(" %s", c->name);
-	putchar('\n');
+	name_zeros(after);
 }
