@@ -44,6 +44,16 @@ void *cpu_map_ranges(const struct gpu *gpu, unsigned int ranges, bool huge)
 	return p + head;
 }
 
+void *cpu_map_shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(EXIT_FAILURE, "mmap");
+	return p;
+}
+
 void cpu_write_pages(const struct gpu *gpu, void *start, size_t size, uint32_t value)
 {
 	size_t at;

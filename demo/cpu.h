@@ -20,6 +20,12 @@ void *cpu_malloc(size_t size);
  */
 void *cpu_map_ranges(const struct gpu *gpu, unsigned int ranges, bool huge);
 
+/*
+ * Shared anonymous memory, zero. It stays in system memory when the GPU uses it:
+ * only what belongs to one process moves.
+ */
+void *cpu_map_shared(size_t size);
+
 /* Writes @value to the first element of each page. */
 void cpu_write_pages(const struct gpu *gpu, void *start, size_t size, uint32_t value);
 /* Sum of the first elements of the pages. */

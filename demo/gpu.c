@@ -44,10 +44,13 @@ static int open_render_node(void)
 	return -1;
 }
 
-static void load_module(void)
+static void load_module(const char *params)
 {
-	if (system("modprobe " DRIVER_NAME))
-		warnx("cannot load the module " DRIVER_NAME);
+	char command[128];
+
+	snprintf(command, sizeof(command), "modprobe %s %s", DRIVER_NAME, params);
+	if (system(command))
+		warnx("cannot load the module: %s", command);
 }
 
 static void attach(struct gpu *gpu)
@@ -62,17 +65,17 @@ static void attach(struct gpu *gpu)
 	gpu->range_size = args.out_range_size;
 }
 
-void gpu_open(struct gpu *gpu)
+void gpu_open(struct gpu *gpu, const char *params)
 {
 	memset(gpu, 0, sizeof(*gpu));
 	gpu->fd = open_render_node();
 	if (gpu->fd < 0) {
-		load_module();
+		load_module(params);
 		gpu->fd = open_render_node();
 	}
 	if (gpu->fd < 0)
-		errx(EXIT_FAILURE, "no virtual GPU in /dev/dri (modprobe %s, as root)",
-		     DRIVER_NAME);
+		errx(EXIT_FAILURE, "no virtual GPU in /dev/dri (modprobe %s %s, as root)",
+		     DRIVER_NAME, params);
 	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_INFO, &gpu->info))
 		err(EXIT_FAILURE, "the GPU does not say what it is made of");
 	attach(gpu);
@@ -146,17 +149,36 @@ const char *gpu_strerror(int error)
 	}
 }
 
-void gpu_query(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages)
+static void query(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages,
+		  uint32_t flags)
 {
 	struct drm_svm_query args = {
 		.start = start,
 		.size = size,
 		.pages = gpu_ptr(pages),
+		.flags = flags,
 	};
 
 	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_QUERY, &args))
 		err(EXIT_FAILURE, "the GPU does not say what it sees at 0x%llx",
 		    (unsigned long long)start);
+}
+
+void gpu_query(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages)
+{
+	query(gpu, start, size, pages, 0);
+}
+
+void gpu_residence(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages)
+{
+	query(gpu, start, size, pages, DRM_SVM_QUERY_RESIDENCE);
+}
+
+void gpu_prefetch(struct gpu *gpu, struct drm_svm_prefetch *args)
+{
+	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_PREFETCH, args))
+		err(EXIT_FAILURE, "the GPU does not move the pages at 0x%llx",
+		    (unsigned long long)args->start);
 }
 
 void gpu_counters(struct gpu *gpu, struct drm_svm_counters *counters)

@@ -30,8 +30,11 @@ static inline uint64_t gpu_ptr(const void *p)
 	return (uintptr_t)p;
 }
 
-/* Opens the first virtual GPU, loading its module if need be, and attaches. */
-void gpu_open(struct gpu *gpu);
+/*
+ * Opens the first virtual GPU and attaches; loads its module if need be, with
+ * @params.
+ */
+void gpu_open(struct gpu *gpu, const char *params);
 void gpu_close(struct gpu *gpu);
 
 /* Submits; the job runs while the CPU goes on. Zero or -errno of the ioctl. */
@@ -48,6 +51,10 @@ const char *gpu_strerror(int error);
 
 /* What the GPU sees: one word a page, DRM_SVM_PAGE_*. */
 void gpu_query(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages);
+/* The same, and where each page is, also when the GPU has not mapped it. */
+void gpu_residence(struct gpu *gpu, uint64_t start, size_t size, uint32_t *pages);
+/* Moves pages to VRAM or home, as @args says; returns when that is done. */
+void gpu_prefetch(struct gpu *gpu, struct drm_svm_prefetch *args);
 void gpu_counters(struct gpu *gpu, struct drm_svm_counters *counters);
 
 #endif

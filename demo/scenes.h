@@ -4,6 +4,8 @@
 
 #include "gpu.h"
 
+struct timeline;
+
 /*
  * The scenes, in the order in which they are shown. Each takes its own memory
  * and gives it back.
@@ -23,5 +25,10 @@ void scene_fork(struct gpu *gpu);
 
 /* scenes_error.c */
 void scene_bad_pointer(struct gpu *gpu);
+
+/* scenes_vram.c: pages move. For a GPU with VRAM; what was seen is in @timeline. */
+void scene_move(struct gpu *gpu, struct timeline *timeline);
+void scene_make_room(struct gpu *gpu, struct timeline *timeline);
+void scene_too_much(struct gpu *gpu, struct timeline *timeline);
 
 #endif

@@ -10,7 +10,12 @@
 
 #include "gpu.h"
 #include "scenes.h"
+#include "timeline.h"
 #include "ui.h"
+
+/* Parameters of the module that the scenes with VRAM want. */
+#define VRAM_PARAMS	"vram_mb=8"
+#define NUM_VRAM_SCENES	3
 
 static void (* const scenes[])(struct gpu *gpu) = {
 	scene_list,
@@ -25,18 +30,32 @@ static void (* const scenes[])(struct gpu *gpu) = {
 	NULL
 };
 
+static void (* const vram_scenes[NUM_VRAM_SCENES])(struct gpu *gpu, struct timeline *timeline) = {
+	scene_move,
+	scene_make_room,
+	scene_too_much,
+};
+
+static struct {
+	bool vram;
+} options;
+
 static void usage(FILE *out)
 {
-	fputs("usage: svm_demo [--color | --no-color] [--width COLUMNS]\n"
+	fputs("usage: svm_demo [--vram] [--color | --no-color] [--width COLUMNS]\n"
 	      "\n"
-	      "Shows a GPU that shares the memory of its process. Colours are used on a\n"
-	      "terminal unless NO_COLOR is set; the width is that of the terminal, or\n"
-	      "COLUMNS. Exit status 0: GPU and CPU agreed in all that was compared.\n", out);
+	      "Shows a GPU that shares the memory of its process. With --vram the GPU has\n"
+	      "memory of its own and pages move.\n"
+	      "\n"
+	      "Colours are used on a terminal unless NO_COLOR is set; the width is that of\n"
+	      "the terminal, or COLUMNS. Exit status 0: GPU and CPU agreed in all that was\n"
+	      "compared.\n", out);
 }
 
 static void parse_options(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option known[] = {
+		{ "vram", no_argument, NULL, 'v' },
 		{ "color", no_argument, NULL, 'c' },
 		{ "no-color", no_argument, NULL, 'n' },
 		{ "width", required_argument, NULL, 'w' },
@@ -47,8 +66,11 @@ static void parse_options(int argc, char **argv)
 	unsigned int width = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
+		case 'v':
+			options.vram = true;
+			break;
 		case 'c':
 			color = UI_COLOR_ALWAYS;
 			break;
@@ -79,6 +101,14 @@ static void introduce(const struct gpu *gpu)
 	ui_legend(gpu);
 }
 
+static void introduce_vram(const struct gpu *gpu)
+{
+	ui_title("drm_svm: a GPU with memory of its own");
+	ui_text("This one has %llu MiB of VRAM, which the CPU cannot reach. Pages of the process move there when the GPU uses them, and home when the CPU does, with their content. The maps show where the pages of a buffer are: addresses go to the right, time goes down. After each step the whole buffer is compared with what should be in it, by the GPU in VRAM and by the CPU elsewhere, so that nothing moves for it.",
+		(unsigned long long)gpu->info.out_vram_size >> 20);
+	ui_timeline_legend();
+}
+
 static void conclude(struct gpu *gpu, const struct drm_svm_counters *before)
 {
 	struct drm_svm_counters after;
@@ -88,18 +118,42 @@ static void conclude(struct gpu *gpu, const struct drm_svm_counters *before)
 	ui_counters_table(before, &after);
 }
 
+static void show_svm(struct gpu *gpu)
+{
+	size_t i;
+
+	introduce(gpu);
+	for (i = 0; scenes[i]; i++)
+		scenes[i](gpu);
+}
+
+static void show_vram(struct gpu *gpu)
+{
+	struct timeline timelines[NUM_VRAM_SCENES];
+	size_t i;
+
+	if (gpu->info.out_vram_size < 4 * gpu->range_size)
+		errx(EXIT_FAILURE, "the GPU has too little VRAM; load its module with %s",
+		     VRAM_PARAMS);
+	introduce_vram(gpu);
+	for (i = 0; i < NUM_VRAM_SCENES; i++)
+		vram_scenes[i](gpu, &timelines[i]);
+	for (i = 0; i < NUM_VRAM_SCENES; i++)
+		timeline_free(&timelines[i]);
+}
+
 int main(int argc, char **argv)
 {
 	struct drm_svm_counters before;
 	struct gpu gpu;
-	size_t i;
 
 	parse_options(argc, argv);
-	gpu_open(&gpu);
+	gpu_open(&gpu, options.vram ? VRAM_PARAMS : "");
 	gpu_counters(&gpu, &before);
-	introduce(&gpu);
-	for (i = 0; scenes[i]; i++)
-		scenes[i](&gpu);
+	if (options.vram)
+		show_vram(&gpu);
+	else
+		show_svm(&gpu);
 	conclude(&gpu, &before);
 	gpu_close(&gpu);
 	return ui_end();

@@ -34,6 +34,10 @@ static const char * const styles[] = {
 	[UI_SOME_READ] = "36",
 	[UI_SOME_WRITE] = "32",
 	[UI_SOME_DIRTY] = "33",
+	[UI_SYSTEM] = "37;44",
+	[UI_VRAM] = "30;43",
+	[UI_SOME_SYSTEM] = "34",
+	[UI_SOME_VRAM] = "33",
 };
 
 static unsigned int find_width(void)

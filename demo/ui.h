@@ -8,6 +8,7 @@
 
 struct drm_svm_counters;
 struct gpu;
+struct timeline;
 
 /*
  * What the demo prints: numbered scenes of a paragraph, a map of what the GPU
@@ -36,6 +37,11 @@ void ui_map_leaves(struct gpu *gpu, const void *addr, size_t size);
 void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
 		    size_t *mapped, size_t *writable);
 
+/* Where the pages of a buffer are over time: addresses, then a row a moment. */
+void ui_timeline_legend(void);
+void ui_timeline_scale(const struct timeline *timeline);
+void ui_timeline_row(const struct timeline *timeline, unsigned int row);
+
 /* The differences that are not zero, in words. */
 void ui_counted(const struct drm_svm_counters *before,
 		const struct drm_svm_counters *after);
@@ -59,6 +65,7 @@ enum ui_style {
 	UI_PLAIN, UI_BOLD, UI_DIM, UI_GOOD, UI_BAD,
 	UI_READ, UI_WRITE, UI_DIRTY,
 	UI_SOME_READ, UI_SOME_WRITE, UI_SOME_DIRTY,
+	UI_SYSTEM, UI_VRAM, UI_SOME_SYSTEM, UI_SOME_VRAM,
 };
 
 void ui_put(enum ui_style style, const char *text, size_t len);
