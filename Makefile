@@ -26,6 +26,7 @@ help:
 	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: 7.2.11, 7.3;'
 	@echo '                   default: the newest 7.2.x there'
 	@echo '  KERNEL=          stock (default), or the name of a kernel built from source'
+	@echo '  DEMO_SVG=        the picture that demo draws; default: in the cache'
 	@echo '  DRM_SVM_CACHE=   where everything is built (~/.cache/drm_svm)'
 	@echo '  DEBIAN_MIRROR=   default http://deb.debian.org/debian'
 	@echo 'A command of your own in the virtual machine: tools/vm --help'

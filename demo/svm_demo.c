@@ -10,6 +10,7 @@
 
 #include "gpu.h"
 #include "scenes.h"
+#include "svg.h"
 #include "timeline.h"
 #include "ui.h"
 
@@ -38,14 +39,15 @@ static void (* const vram_scenes[NUM_VRAM_SCENES])(struct gpu *gpu, struct timel
 
 static struct {
 	bool vram;
+	const char *svg;
 } options;
 
 static void usage(FILE *out)
 {
-	fputs("usage: svm_demo [--vram] [--color | --no-color] [--width COLUMNS]\n"
+	fputs("usage: svm_demo [--vram [--svg FILE]] [--color | --no-color] [--width COLUMNS]\n"
 	      "\n"
 	      "Shows a GPU that shares the memory of its process. With --vram the GPU has\n"
-	      "memory of its own and pages move.\n"
+	      "memory of its own and pages move; --svg draws that into a file as well.\n"
 	      "\n"
 	      "Colours are used on a terminal unless NO_COLOR is set; the width is that of\n"
 	      "the terminal, or COLUMNS. Exit status 0: GPU and CPU agreed in all that was\n"
@@ -56,6 +58,7 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "vram", no_argument, NULL, 'v' },
+		{ "svg", required_argument, NULL, 's' },
 		{ "color", no_argument, NULL, 'c' },
 		{ "no-color", no_argument, NULL, 'n' },
 		{ "width", required_argument, NULL, 'w' },
@@ -70,6 +73,9 @@ static void parse_options(int argc, char **argv)
 		switch (c) {
 		case 'v':
 			options.vram = true;
+			break;
+		case 's':
+			options.svg = optarg;
 			break;
 		case 'c':
 			color = UI_COLOR_ALWAYS;
@@ -90,6 +96,8 @@ static void parse_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		errx(2, "what is '%s'? see --help", argv[optind]);
+	if (options.svg && !options.vram)
+		errx(2, "--svg needs --vram; see --help");
 	ui_init(width, color);
 }
 
@@ -138,6 +146,8 @@ static void show_vram(struct gpu *gpu)
 	introduce_vram(gpu);
 	for (i = 0; i < NUM_VRAM_SCENES; i++)
 		vram_scenes[i](gpu, &timelines[i]);
+	if (options.svg && !svg_write(options.svg, timelines, NUM_VRAM_SCENES))
+		err(EXIT_FAILURE, "%s", options.svg);
 	for (i = 0; i < NUM_VRAM_SCENES; i++)
 		timeline_free(&timelines[i]);
 }
