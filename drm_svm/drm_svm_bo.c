@@ -292,6 +292,7 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);
-	return err;
+	/* other errors would end TTM's search for room */
+	return !err || err == -ERESTARTSYS ? err : -EBUSY;
 }
 EXPORT_SYMBOL_GPL(drm_svm_bo_move);

@@ -363,8 +363,8 @@ static void drm_svm_evict_split(struct drm_svm_bo *bo,
  *
  * Needs no mm: works when the process that filled the BO is gone.
  *
- * Return: 0 when no page is left; -EBUSY when one is; -ERESTARTSYS when the caller
- * is being killed. What moved has moved.
+ * Return: 0 when no page is left; -EBUSY when one is; the error of a copy;
+ * -ERESTARTSYS when the caller is being killed. What moved has moved.
  */
 int drm_svm_migrate_evict(struct drm_svm_bo *bo)
 {
@@ -396,5 +396,5 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo)
 	trace_drm_svm_evict(bo, moved.moved, atomic_long_read(&bo->live));
 	if (!atomic_long_read(&bo->live))
 		return 0;
-	return err == -ERESTARTSYS ? err : -EBUSY;
+	return err ?: -EBUSY;
 }

@@ -41,6 +41,9 @@
 #define DRM_SVM_EVICT_TRIES	200
 #define DRM_SVM_EVICT_PAUSE_US	1000
 
+/* Tries of copies that fail, before what they are to bring home is given up. */
+#define DRM_SVM_COPY_TRIES	4
+
 /*
  * All VRAM has the same owner for the core of mm, so that one walk sees the pages
  * of every GPU; which of them a GPU reaches is drm_svm_page_is_reachable().
@@ -297,17 +300,8 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	return next;
 }
 
-/**
- * drm_svm_vram_evict_all() - bring every page home
- * @vram: the VRAM
- *
- * Also evicts the driver's own BOs of that memory type. Ours go one by one, by their
- * pages: TTM would stop at the first one that cannot.
- *
- * Context: process context, no lock held that eviction takes.
- * Return: 0, or the error of what could not be evicted.
- */
-int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
+/* Ours go one by one, by their pages: TTM would stop at the first one that cannot. */
+static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 {
 	struct ttm_resource_manager *man =
 		ttm_manager_type(vram->bdev, vram->mem_type);
@@ -323,19 +317,44 @@ int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 	flush_work(&vram->free_work);
 	return err ?: ret;
 }
-EXPORT_SYMBOL_GPL(drm_svm_vram_evict_all);
 
-/* Bring everything home, in spite of pages that somebody holds for a moment. */
-static int drm_svm_vram_empty(struct drm_svm_vram *vram)
+/**
+ * drm_svm_vram_evict_all() - bring every page home
+ * @vram: the VRAM
+ *
+ * Also evicts the driver's own BOs of that memory type. Tries again, for a bounded
+ * time, where a page is held by somebody for a moment. Nothing keeps GPU faults from
+ * bringing other pages in.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, -EBUSY, -ERESTARTSYS when the caller is being killed, or the error of a
+ * copy.
+ */
+int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 {
 	unsigned int try;
 	int err;
 
 	for (try = 0; try < DRM_SVM_EVICT_TRIES; try++) {
+		err = drm_svm_vram_evict_once(vram);
+		if (err != -EBUSY)
+			break;
+		fsleep(DRM_SVM_EVICT_PAUSE_US);
+	}
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_vram_evict_all);
+
+/* For good: a copy that failed is tried again. */
+static int drm_svm_vram_empty(struct drm_svm_vram *vram)
+{
+	unsigned int try;
+	int err;
+
+	for (try = 0; try < DRM_SVM_COPY_TRIES; try++) {
 		err = drm_svm_vram_evict_all(vram);
 		if (!err)
-			return 0;
-		fsleep(DRM_SVM_EVICT_PAUSE_US);
+			break;
 	}
 	return err;
 }
