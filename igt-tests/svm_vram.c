@@ -91,6 +91,23 @@ static void huge_split(int fd)
 	igt_assert(svm_cpu_all32(base + 7 * page, size - 7 * page, MAGIC));
 }
 
+/* The CPU takes slices home here and there; the GPU wants all of it again. */
+static void back_again(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = svm_mmap_small(size);
+
+	svm_pattern(base, size, MAGIC);
+	svm_gpu_touch(fd, base, size, page, false);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / page);
+	for (size_t at = 0; at < size; at += size / 8)
+		(void)READ_ONCE(base[at]);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / page - 8 * 16);
+	svm_gpu_touch(fd, base, size, page, false);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / page);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
 static void oversubscribe(int fd)
 {
 	size_t size = (size_t)2 * VRAM_MB << 20;
@@ -201,6 +218,7 @@ static const struct svm_case cases[] = {
 	{ "huge-untouched", "A huge page is made in VRAM where the program wants huge pages.",
 	  huge_untouched },
 	{ "huge-split", "A part of a huge page in VRAM is unmapped.", huge_split },
+	{ "back-again", "Slices that the CPU took home go to VRAM again, all of them.", back_again },
 	{ "oversubscribe", "Twice the VRAM is used.", oversubscribe },
 	{ "oversubscribe-huge", "Twice the VRAM is used, with huge pages.", oversubscribe_huge },
 	{ "fork", "A child shares pages in VRAM, copy on write.", fork_shared },
