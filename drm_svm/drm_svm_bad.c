@@ -77,9 +77,9 @@ void drm_svm_vram_drop_bad(struct drm_svm_vram *vram)
  * content.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EINVAL for an offset past the end, -ENOMEM, or -EBUSY when the page
- * is in use and could not be taken from its process: it will not be used again
- * later, but who has it is not told.
+ * Return: 0, -EINVAL for an offset past the end, -ENOMEM, or -EBUSY when somebody has
+ * the page still, or the VRAM is suspended. No process gets it any more, and it is
+ * taken out of use when a BO of the library goes, or on resume; so may be called again.
  */
 int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 {
@@ -92,17 +92,21 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 	err = xa_insert(&vram->bad, index, xa_mk_value(0), GFP_KERNEL);
 	if (err && err != -EBUSY)
 		return err;
+	/* either who fills the page sees that it is bad, or we see it in use */
+	smp_mb();
 
 	err = 0;
 	bo = drm_svm_vram_get_bo(vram, index);
 	if (bo) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		err = drm_svm_bo_evict(bo);
+		err = drm_svm_bo_evict(bo, true);
 		dma_resv_unlock(bo->tbo.base.resv);
 		drm_svm_bo_put(bo);
 		flush_work(&vram->free_work);
 	}
 	drm_svm_vram_keep_bad(vram);
+	if (!err && xa_is_value(xa_load(&vram->bad, index)))
+		err = -EBUSY;
 	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_mark_bad);

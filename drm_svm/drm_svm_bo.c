@@ -51,6 +51,7 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
 	};
 
 	bo->vram = vram;
+	bo->filling = true;
 	atomic_long_set(&bo->live, 1);
 	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
 	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
@@ -138,9 +139,24 @@ void drm_svm_bo_put(struct drm_svm_bo *bo)
 	drm_gem_object_put(&bo->tbo.base);
 }
 
+/*
+ * Whether device pages of it are in use, with its dma_resv held: so nobody fills it.
+ * Not to be filled yet counts as one in live as well, until it is said to be filled.
+ */
+bool drm_svm_bo_has_pages(struct drm_svm_bo *bo)
+{
+	long live = atomic_long_read(&bo->live);
+
+	/* pairs with the one in drm_svm_bo_fill_done() */
+	smp_rmb();
+	return live > READ_ONCE(bo->filling);
+}
+
 /* The filler is done: without pages, the BO goes. */
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 {
+	WRITE_ONCE(bo->filling, false);
+	/* ordered: who sees live without the filler does not see filling */
 	if (atomic_long_dec_and_test(&bo->live))
 		drm_svm_bo_put(bo);
 }
@@ -182,7 +198,7 @@ void drm_svm_bo_leave_work(struct work_struct *work)
 	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->leaving),
 				  leave_node) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		drm_svm_bo_evict(bo);
+		drm_svm_bo_evict(bo, false);
 		/* CPU faults look after what could not go */
 		clear_bit(0, &bo->leaving);
 		drm_svm_bo_unlock(bo);
@@ -192,12 +208,12 @@ void drm_svm_bo_leave_work(struct work_struct *work)
 }
 
 /* With its dma_resv held: bring its pages home, if it has any. */
-int drm_svm_bo_evict(struct drm_svm_bo *bo)
+int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
 {
 	dma_resv_assert_held(bo->tbo.base.resv);
 	if (!bo->tbo.resource || bo->tbo.resource->mem_type != bo->vram->mem_type)
 		return 0;
-	return drm_svm_migrate_evict(bo);
+	return drm_svm_migrate_evict(bo, count);
 }
 
 /*
@@ -288,7 +304,7 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
 {
-	int err = drm_svm_bo_evict(to_drm_svm_bo(tbo));
+	int err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
 
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);

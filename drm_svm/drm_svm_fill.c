@@ -4,6 +4,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -20,9 +21,11 @@
  * filling begins with a look whether the BO is still there.
  *
  * Two slices are under way at a time: while the pages of one are copied, those of
- * the next are collected. Both hold locks of folios then, and of BOs; these are
- * never waited for, only tried, so their order does not matter. Who else waits for
- * them, a CPU fault on a page that moves, waits for the end of a copy.
+ * the next are collected. Both hold locks of folios then, and of BOs. BOs are only
+ * tried. To collect waits for the lock of a large folio that it has to split; but what
+ * is under way was taken out of all page tables, so whoever has that other lock cannot
+ * have found it there, and does not wait for us. Who waits for a page under way, a CPU
+ * fault, waits for the end of a copy.
  */
 
 /**
@@ -114,13 +117,7 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 	if (drm_svm_vram_has_bad(vram, offset, 1U << order))
 		return NULL;
 	page = drm_svm_vram_page(vram, offset);
-	/*
-	 * Freed, but somebody who speculated may hold it for a moment. Of the
-	 * page alone: it may still say that it is the tail of a huge page.
-	 */
-	if (page_ref_count(page))
-		return NULL;
-	/* the same: page_folio() is right only from here on */
+	/* it may say that it is the tail of a huge page: page_folio() is for later */
 	zone_device_page_init(page, &vram->pagemap, order);
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
@@ -128,6 +125,19 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 	atomic_long_add(1L << order, &bo->live);
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, 1UL << order);
 	return page;
+}
+
+/*
+ * What migrate_vma would move, but must not. KSM looks into its pages by the CPU. The
+ * zero page, which counts as a hole, may be write-protected by userfaultfd, and what
+ * is put there is not.
+ */
+static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
+				  struct page *src)
+{
+	if (src)
+		return !folio_test_ksm(page_folio(src));
+	return slice->holes && !userfaultfd_wp(slice->m->args.vma);
 }
 
 /* Destination of entry @i, and what to do to it. */
@@ -138,7 +148,8 @@ static void drm_svm_fill_entry(struct drm_svm_slice *slice, unsigned int i)
 	struct page *src = migrate_pfn_to_page(m->src[i]);
 	struct page *dst;
 
-	if (!(m->src[i] & MIGRATE_PFN_MIGRATE) || (!src && !slice->holes))
+	if (!(m->src[i] & MIGRATE_PFN_MIGRATE) ||
+	    !drm_svm_fill_may_move(slice, src))
 		return;
 	dst = drm_svm_fill_page(slice->bo,
 				((slice->start - slice->base) >> PAGE_SHIFT) + i,
@@ -163,7 +174,8 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 	struct vm_area_struct *vma;
 
 	vma = find_vma_intersection(mm, slice->start, slice->start + 1);
-	if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL ||
+	if (drm_svm_mirror_check_vma(vma, DRM_SVM_ACCESS_READ) ||
+	    !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL ||
 	    vma->vm_end < slice->end)
 		return NULL;
 	return vma;
@@ -223,12 +235,33 @@ static void drm_svm_slice_count(struct drm_svm_filler *filler,
 	trace_drm_svm_fill(filler->svm, slice->start, slice->end, moved, taken);
 }
 
+/* What broke since it was taken for a destination. */
+static void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
+{
+	unsigned int i, n;
+
+	/* pairs with the one in drm_svm_vram_mark_bad() */
+	smp_mb();
+	for (i = 0; i < m->npages && !xa_empty(&m->vram->bad); i += n) {
+		struct page *dst = migrate_pfn_to_page(m->dst[i]);
+
+		n = drm_svm_migration_stride(m, i);
+		if (!dst || !drm_svm_vram_has_bad(m->vram,
+						  drm_svm_page_offset(dst), n))
+			continue;
+		unlock_page(dst);
+		put_page(dst);
+		m->dst[i] = 0;
+	}
+}
+
 static void drm_svm_slice_finish(struct drm_svm_filler *filler,
 				 struct drm_svm_slice *slice)
 {
 	struct drm_svm_migration *m = slice->m;
 	bool failed = drm_svm_migration_wait(m);
 
+	drm_svm_slice_drop_bad(m);
 	migrate_vma_pages(&m->args);
 	drm_svm_slice_count(filler, slice, failed);
 	migrate_vma_finalize(&m->args);

@@ -225,8 +225,8 @@ struct drm_svm_view {
 };
 
 /*
- * VRAM behind a slice of a range. @live: device pages in use, and one for who
- * fills it; at zero it goes, by @free_node from atomic context. @stats: of the
+ * VRAM behind a slice of a range. @live: device pages in use, and one while @filling;
+ * at zero it goes, by @free_node from atomic context. @stats: of the
  * context it was made for. @leave_node, while @leaving: its pages have to go home, and
  * who wanted one could not do it.
  */
@@ -235,6 +235,7 @@ struct drm_svm_bo {
 	struct drm_svm_vram *vram;
 	struct drm_svm_stats *stats;
 	atomic_long_t live;
+	bool filling;
 	unsigned long leaving;
 	struct llist_node free_node;
 	struct llist_node leave_node;
@@ -249,8 +250,8 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
  * One migration, of up to @max pages, between RAM and @vram. @args, with @src and
  * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
  * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
- * clear, the fences of that. @split: a huge page stayed that has to be split
- * before it can move. @exclusive: no process but one has the huge page, if it is one.
+ * clear, the fences of that. @split: a huge page stayed, at @split_index of the VRAM,
+ * that has to be split before it can move.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -262,7 +263,7 @@ struct drm_svm_migration {
 	unsigned int nsegs;
 	unsigned int nclears;
 	bool split;
-	bool exclusive;
+	unsigned long split_index;
 	unsigned long *src;
 	unsigned long *dst;
 	dma_addr_t *dma;
@@ -274,7 +275,6 @@ struct drm_svm_migration {
 struct drm_svm_moved {
 	u64 moved;
 	u64 copied;
-	u64 resident;
 	u64 busy;
 	u64 unsupported;
 	u64 no_space;
@@ -447,7 +447,8 @@ void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
 void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
 void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
-int drm_svm_bo_evict(struct drm_svm_bo *bo);
+int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
+bool drm_svm_bo_has_pages(struct drm_svm_bo *bo);
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
 void drm_svm_bo_leave(struct drm_svm_bo *bo);
 void drm_svm_bo_leave_work(struct work_struct *work);
@@ -495,7 +496,7 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
 			  unsigned long start, unsigned long end,
 			  struct drm_svm_moved *moved);
-int drm_svm_migrate_evict(struct drm_svm_bo *bo);
+int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count);
 
 /* drm_svm_split.c */
 void drm_svm_split(struct drm_svm_vram *vram, unsigned long index,
@@ -514,6 +515,8 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last);
+bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
+			     unsigned long start, unsigned long pfn);
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
 			 unsigned long *end);
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested);

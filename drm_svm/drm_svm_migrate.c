@@ -64,7 +64,6 @@ void drm_svm_migration_reset(struct drm_svm_migration *m,
 	m->nsegs = 0;
 	m->nclears = 0;
 	m->split = false;
-	m->exclusive = false;
 	m->args = (struct migrate_vma) { .src = m->src, .dst = m->dst };
 }
 

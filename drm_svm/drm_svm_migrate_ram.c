@@ -13,12 +13,17 @@
  *
  * A CPU that touches a page in VRAM comes here with mmap_lock and the lock of
  * the page, so no lock of the driver or of a BO may be taken: what is needed to
- * know is in the device page. A slice around the fault comes home.
+ * know is in the device page. A slice around the fault comes home, or a huge page.
  *
  * Eviction comes from TTM with the dma_resv of a BO, and without mm, VMA or
  * address: the pages may belong to a child of the process that filled the BO,
- * or be elsewhere in its address space by now. A huge page for which RAM has no
- * huge page is split first, drm_svm_split.c.
+ * or be elsewhere in its address space by now.
+ *
+ * A huge page for which RAM has no huge page is split, and then its pages go one by
+ * one: drm_svm_split.c. A CPU fault cannot do that, as it holds a reference to the
+ * page; it leaves the page to a work item that evicts it, and is tried again. The
+ * commit of a migration cannot either: it wants to see one reference less, and would
+ * see to one mapping only.
  *
  * Both leave the lock of the page and the references to it to whoever has them for
  * the moment: a page that moved is marked as retired, so that nobody copies it
@@ -71,28 +76,6 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 	return true;
 }
 
-/*
- * No huge page for one in VRAM. The commit can split it, but it sees to one mapping
- * only: in another process that has it too, a huge entry would be left for what is a
- * small page by then. So this is for one that no other process has; else it is split
- * first, from outside of a fault.
- */
-static void drm_svm_home_split(struct drm_svm_migration *m, unsigned int i,
-			       struct page *src, unsigned long addr,
-			       unsigned int npages)
-{
-	unsigned int j;
-
-	if (!m->exclusive) {
-		m->split = true;
-		return;
-	}
-	for (j = 0; j < npages; j++, src++, addr += PAGE_SIZE) {
-		if (!drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(src), 1))
-			drm_svm_home_one(m, i + j, src, addr, 0);
-	}
-}
-
 /* Whether entry @i may go: ours, with its data still in it. */
 static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
 {
@@ -117,10 +100,12 @@ static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
 		return;
 	}
 	bad = drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(src), npages);
-	if (!bad && drm_svm_home_one(m, i, src, addr, ilog2(npages)))
+	if (bad ? npages == 1 : drm_svm_home_one(m, i, src, addr, ilog2(npages)))
 		return;
-	if (npages > 1)
-		drm_svm_home_split(m, i, src, addr, npages);
+	if (npages > 1) {
+		m->split = true;
+		m->split_index = drm_svm_page_offset(src) >> PAGE_SHIFT;
+	}
 }
 
 /*
@@ -164,7 +149,6 @@ static int drm_svm_home_transfer(struct drm_svm_migration *m)
 	return drm_svm_migration_wait(m);
 }
 
-/* After the commit: a huge page that was split has its entries one by one now. */
 static void drm_svm_home_leave_all(struct drm_svm_migration *m,
 				   struct drm_svm_moved *moved)
 {
@@ -179,14 +163,14 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 				  struct vm_fault *vmf)
 {
 	unsigned int i = (vmf->address - m->args.start) >> PAGE_SHIFT;
-	unsigned int head = m->src[0] & MIGRATE_PFN_COMPOUND ? 0 : i;
-	struct page *page = migrate_pfn_to_page(m->src[head]);
+	struct page *page;
 
-	if (!page || !(m->src[head] & MIGRATE_PFN_MIGRATE) || m->split ||
-	    m->dst[head] & MIGRATE_PFN_COMPOUND || m->dst[i])
+	/* a huge page is the only entry, and is split if it cannot go */
+	if (m->src[0] & MIGRATE_PFN_COMPOUND)
 		return false;
-	return !drm_svm_vram_has_bad(m->vram,
-				     drm_svm_page_offset(page + i - head), 1);
+	page = migrate_pfn_to_page(m->src[i]);
+	return page && m->src[i] & MIGRATE_PFN_MIGRATE && !m->dst[i] &&
+	       !drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(page), 1);
 }
 
 /* From a collected @m->args to the end; @vmf: the CPU fault it is for, or NULL. */
@@ -220,6 +204,17 @@ static void drm_svm_home_set_args(struct drm_svm_migration *m,
 			MIGRATE_VMA_SELECT_COMPOUND;
 }
 
+/* A huge page stayed: have its BO evicted, in pieces. */
+static void drm_svm_home_leave_bo(struct drm_svm_migration *m)
+{
+	struct drm_svm_bo *bo = drm_svm_vram_get_bo(m->vram, m->split_index);
+
+	if (!bo)
+		return;
+	drm_svm_bo_leave(bo);
+	drm_svm_bo_put(bo);
+}
+
 /**
  * drm_svm_migrate_home() - bring pages of a mapping home
  * @m: memory for the migration
@@ -245,16 +240,22 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 		return false;
 	m->npages = m->args.npages;
 	ret = drm_svm_home_run(m, NULL, &now);
+	if (m->split)
+		drm_svm_home_leave_bo(m);
 	moved->moved += now.moved;
 	moved->failed += now.failed + (ret ? now.busy : 0);
 	return now.moved;
 }
 
 static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
-				     struct vm_fault *vmf)
+				     struct vm_fault *vmf, unsigned long start,
+				     unsigned long end)
 {
 	struct drm_svm_moved moved = { 0 };
 
+	drm_svm_migration_reset(m, drm_svm_page_vram(vmf->page));
+	drm_svm_home_set_args(m, vmf->vma, start, end);
+	m->args.fault_page = vmf->page;
 	if (migrate_vma_setup(&m->args))
 		return VM_FAULT_SIGBUS;
 	if (!m->args.cpages)
@@ -263,21 +264,40 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
 	return drm_svm_home_run(m, vmf, &moved);
 }
 
+/*
+ * What comes home with the page. Alone comes one of a huge page of which the CPU has
+ * the pages one by one: to collect it splits the huge page, which changes hands of its
+ * lock, and the next try is one of a small page.
+ */
+static void drm_svm_home_window(struct vm_fault *vmf, unsigned long *start,
+				unsigned long *end)
+{
+	bool huge = folio_test_large(page_folio(vmf->page));
+
+	*start = vmf->address & PAGE_MASK;
+	*end = *start + PAGE_SIZE;
+	if (huge && vmf->pte)
+		return;
+	drm_svm_policy_home(vmf->address, huge, start, end);
+	*start = max(*start, vmf->vma->vm_start);
+	*end = min(*end, vmf->vma->vm_end);
+}
+
 /**
  * drm_svm_migrate_to_ram() - the CPU touched a page that is in VRAM
  * @vmf: the fault; the page is locked and referenced by the caller
  *
+ * When the copy of the neighbours fails, the page is tried alone.
+ *
  * Return: 0 when the page is in RAM, or was not to be moved for the moment, or waits
- * to be split, so that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when the data
- * could not be copied; VM_FAULT_HWPOISON when there is no data any more.
+ * to be split, so that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when
+ * the data could not be copied; VM_FAULT_HWPOISON when there is no data any more.
  */
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 {
-	struct folio *folio = page_folio(vmf->page);
-	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
-	bool huge = folio_test_large(folio);
+	struct drm_svm_bo *bo = drm_svm_folio_bo(page_folio(vmf->page));
+	unsigned long start, end, addr = vmf->address & PAGE_MASK;
 	struct drm_svm_migration *m;
-	unsigned long start, end;
 	vm_fault_t ret;
 
 	if (!bo)
@@ -286,18 +306,14 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	if (drm_svm_bo_is_leaving(bo))
 		return 0;
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
-	drm_svm_policy_home(vmf->address, huge, &start, &end);
-	start = max(start, vmf->vma->vm_start);
-	end = min(end, vmf->vma->vm_end);
+	drm_svm_home_window(vmf, &start, &end);
 	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT);
 	if (!m)
 		return VM_FAULT_OOM;
-	drm_svm_migration_reset(m, drm_svm_page_vram(vmf->page));
-	drm_svm_home_set_args(m, vmf->vma, start, end);
-	m->args.fault_page = vmf->page;
-	/* with mmap_lock held the process cannot fork */
-	m->exclusive = huge && folio_mapcount(folio) == 1;
-	ret = drm_svm_home_fault(m, vmf);
+	ret = drm_svm_home_fault(m, vmf, start, end);
+	if (ret == VM_FAULT_SIGBUS && end - start > PAGE_SIZE &&
+	    !folio_test_large(page_folio(vmf->page)))
+		ret = drm_svm_home_fault(m, vmf, addr, addr + PAGE_SIZE);
 	if (m->split)
 		drm_svm_bo_leave(bo);
 	drm_svm_migration_free(m);
@@ -360,26 +376,27 @@ static void drm_svm_evict_split(struct drm_svm_bo *bo,
 /**
  * drm_svm_migrate_evict() - bring all pages of a BO home
  * @bo: the BO, locked and in VRAM
+ * @count: it is an eviction for the counters
  *
  * Needs no mm: works when the process that filled the BO is gone.
  *
  * Return: 0 when no page is left; -EBUSY when one is; the error of a copy;
  * -ERESTARTSYS when the caller is being killed. What moved has moved.
  */
-int drm_svm_migrate_evict(struct drm_svm_bo *bo)
+int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 {
 	struct drm_svm_moved moved = { 0 };
 	struct drm_svm_migration *m;
 	unsigned int try;
 	int err = 0;
 
-	if (!atomic_long_read(&bo->live))
+	if (!drm_svm_bo_has_pages(bo))
 		return 0;
 	m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
 	if (!m)
 		return -EBUSY;
 	for (try = 0; try < DRM_SVM_EVICT_BO_TRIES && !err; try++) {
-		if (!atomic_long_read(&bo->live))
+		if (!drm_svm_bo_has_pages(bo))
 			break;
 		if (fatal_signal_pending(current)) {
 			err = -ERESTARTSYS;
@@ -391,10 +408,13 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo)
 		cond_resched();
 	}
 	drm_svm_migration_free(m);
-	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
-	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED, moved.moved);
+	if (count) {
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED,
+				  moved.moved);
+	}
 	trace_drm_svm_evict(bo, moved.moved, atomic_long_read(&bo->live));
-	if (!atomic_long_read(&bo->live))
+	if (!drm_svm_bo_has_pages(bo))
 		return 0;
 	return err ?: -EBUSY;
 }

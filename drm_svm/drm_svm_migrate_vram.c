@@ -13,24 +13,15 @@
  * GPU, if they can. What does not move is mapped where it is.
  */
 
-static bool drm_svm_slice_is_whole(struct drm_svm_range *range,
-				   struct vm_area_struct *vma, unsigned long pfn)
-{
-	if (vma->vm_start > range->start ||
-	    vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
-		return false;
-	if (!(pfn & HMM_PFN_VALID))
-		return vma->vm_flags & VM_HUGEPAGE;
-	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
-}
-
 /* Whether the page of a fault is worth to be moved: not if it is in VRAM. */
 static bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 				    unsigned long pfn)
 {
 	if (pfn & HMM_PFN_ERROR)
 		return false;
-	if (pfn & HMM_PFN_VALID && !is_zero_pfn(page_to_pfn(hmm_pfn_to_page(pfn))))
+	/* what is not anonymous in such a mapping is a zero page, a huge one perhaps */
+	if (pfn & HMM_PFN_VALID &&
+	    folio_test_anon(page_folio(hmm_pfn_to_page(pfn))))
 		return !is_device_private_page(hmm_pfn_to_page(pfn));
 	/* a read of what nobody wrote needs no memory at all */
 	return fault->access & DRM_SVM_ACCESS_WRITE;
@@ -108,7 +99,7 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ||
 	    !drm_svm_slice_is_wanted(&entry->fault, pfn))
 		return next;
-	if (!drm_svm_slice_is_whole(range, vma, pfn))
+	if (!drm_svm_policy_is_whole(vma, range->start, pfn))
 		return drm_svm_slice_window(filler, range, entry, vma);
 	drm_svm_slice_add(filler, range, entry, vma, 0, DRM_SVM_RANGE_PAGES);
 	filler->slices[filler->n - 1].whole = true;

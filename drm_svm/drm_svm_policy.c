@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/hmm.h>
 #include <linux/mm.h>
 
 #include "drm_svm_internal.h"
@@ -72,6 +73,24 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 	while (first % (2 * size) == 0 && first + 2 * size <= in_vram)
 		size *= 2;
 	return size;
+}
+
+/**
+ * drm_svm_policy_is_whole() - is a range moved as one huge page
+ * @vma: the mapping
+ * @start: first address of the range
+ * @pfn: what hmm_range_fault() says of one of its pages
+ *
+ * Return: whether it is one, or the program wants one where nothing is yet.
+ */
+bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
+			     unsigned long start, unsigned long pfn)
+{
+	if (vma->vm_start > start || vma->vm_end - start < DRM_SVM_RANGE_SIZE)
+		return false;
+	if (!(pfn & HMM_PFN_VALID))
+		return vma->vm_flags & VM_HUGEPAGE;
+	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
 }
 
 /**

@@ -7,6 +7,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
+
 #include "drm_svm_internal.h"
 
 /**
@@ -24,6 +26,9 @@
 
 /* Pages of one piece are in the memory of that many other GPUs at most. */
 #define DRM_SVM_HOME_TRIES	8
+
+/* Pieces that are looked at before mmap_lock is dropped. */
+#define DRM_SVM_PIECES		64
 
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
@@ -117,9 +122,7 @@ static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
 	slice->base = round_down(slice->start, size);
 	slice->npages = size >> PAGE_SHIFT;
 	slice->whole = slice->end - slice->start == DRM_SVM_RANGE_SIZE &&
-		       (pfn & HMM_PFN_VALID ?
-			hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT :
-			vma->vm_flags & VM_HUGEPAGE);
+		       drm_svm_policy_is_whole(vma, slice->start, pfn);
 }
 
 /* What of the piece is not in our VRAM yet becomes a slice. */
@@ -150,20 +153,28 @@ static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
 	p->filler->n++;
 }
 
+/* All of the mapping stays. */
+static void drm_svm_piece_skip(struct drm_svm_prefetcher *p, unsigned long end)
+{
+	p->end = min(p->vma->vm_end, end);
+	p->moved.unsupported += (p->end - p->start) >> PAGE_SHIFT;
+}
+
 /* With mmap_lock held. Returns where to go on; the same: nothing is there. */
 static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 					     unsigned long start,
 					     unsigned long end)
 {
 	struct drm_svm_moved home = { 0 };
+	unsigned int i;
 
-	while (p->filler->n < DRM_SVM_FILL_SLICES &&
-	       drm_svm_piece_find(p, start, end)) {
+	for (i = 0; i < DRM_SVM_PIECES && p->filler->n < DRM_SVM_FILL_SLICES &&
+	     drm_svm_piece_find(p, start, end); i++) {
 		if (drm_svm_piece_is_supported(p)) {
 			drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
 			drm_svm_piece_to_slice(p);
 		} else {
-			p->moved.unsupported += drm_svm_piece_pages(p);
+			drm_svm_piece_skip(p, end);
 		}
 		start = p->end;
 	}
@@ -214,10 +225,22 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 		p->moved.moved += gone;
 		p->moved.failed += min(home.failed, n - gone);
 		p->moved.busy += n - gone - min(home.failed, n - gone);
+	} else if (drm_svm_mirror_check_vma(p->vma, DRM_SVM_ACCESS_READ)) {
+		drm_svm_piece_skip(p, end);
+	} else {
+		p->end = min(p->vma->vm_end, end);
 	}
 	*start = p->end;
 	mmap_read_unlock(mm);
 	return 0;
+}
+
+/* Whether to end early: for a signal, or since the device goes. */
+static int drm_svm_prefetch_check_end(struct drm_svm_context *ctx)
+{
+	if (drm_dev_is_unplugged(ctx->sdev->drm))
+		return -ENODEV;
+	return signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
 static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
@@ -231,8 +254,8 @@ static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
 			err = drm_svm_prefetch_to_vram(p, &start, end);
 		else
 			err = drm_svm_prefetch_to_system(p, &start, end);
-		if (!err && start < end && signal_pending(current))
-			err = -ERESTARTSYS;
+		if (!err && start < end)
+			err = drm_svm_prefetch_check_end(p->ctx);
 		cond_resched();
 	}
 	return err;
@@ -322,7 +345,8 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
  * @file: whose syncobjs the payload names
  * @args: the payload
  *
- * The driver keeps the device from being unplugged meanwhile.
+ * The driver keeps @ctx from being detached meanwhile; after drm_dev_unplug() that does
+ * not take long.
  *
  * Context: process context, no lock held that eviction takes.
  * Return: 0, or an error of struct drm_svm_prefetch.

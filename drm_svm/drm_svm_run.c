@@ -272,12 +272,13 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		 * The CPU's entry cannot go before this lock is dropped, so
 		 * neither truncation nor reclaim can miss the flag. A file
 		 * system whose dirtying allocates has dirtied the folio before
-		 * it let the CPU's entry be writable.
+		 * it let the CPU's entry be writable. A page in VRAM takes
+		 * it home: without it, one that MADV_FREE gave up is dropped.
 		 */
+		if (write && !folio_test_dirty(folio))
+			folio_mark_dirty(folio);
 		if (folio_is_device_private(folio))
 			drm_svm_run_bump(&b, folio);
-		else if (write && !folio_test_dirty(folio))
-			folio_mark_dirty(folio);
 		err = drm_svm_run_add_chunk(&b, i, i + n, page, write);
 	}
 	drm_svm_run_emit(&b);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/hmm.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -23,8 +24,9 @@
  * works under any lock of ours; who is in the way of one try is not for the next.
  */
 
-/* Processes that are looked at: some of them may not have the page any more. */
+/* Processes that have the page, and mappings that may or may not have it. */
 #define DRM_SVM_SPLIT_TRIES	16
+#define DRM_SVM_SPLIT_MAPPINGS	65536
 
 static unsigned long drm_svm_avc_start(struct anon_vma_chain *avc)
 {
@@ -110,16 +112,33 @@ static struct mm_struct *drm_svm_split_find(struct folio *folio,
 	return mm;
 }
 
-/* Collect what is mapped at the place of a folio, and put it back. */
-static void drm_svm_split_collect(struct mm_struct *mm, unsigned long addr,
+/* Whether the process has a part of the folio from @addr on, with mmap_lock held. */
+static bool drm_svm_split_has(struct mm_struct *mm, unsigned long addr,
+			      const struct folio *folio)
+{
+	unsigned long pfn;
+
+	if (drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) ||
+	    !(pfn & HMM_PFN_VALID))
+		return false;
+	pfn = page_to_pfn(hmm_pfn_to_page(pfn));
+	return pfn >= folio_pfn(folio) &&
+	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
+}
+
+/*
+ * Collect a folio where it is mapped, and put it back. Returns whether it was there.
+ */
+static bool drm_svm_split_collect(struct mm_struct *mm, unsigned long addr,
+				  const struct folio *folio,
 				  struct drm_svm_migration *m)
 {
 	unsigned long end = addr + DRM_SVM_RANGE_SIZE;
 	struct vm_area_struct *vma;
 
 	vma = find_vma_intersection(mm, addr, end);
-	if (!vma)
-		return;
+	if (!vma || !drm_svm_split_has(mm, max(addr, vma->vm_start), folio))
+		return false;
 	drm_svm_migration_reset(m, NULL);
 	m->args.vma = vma;
 	m->args.start = max(addr, vma->vm_start);
@@ -128,11 +147,13 @@ static void drm_svm_split_collect(struct mm_struct *mm, unsigned long addr,
 	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 	if (!migrate_vma_setup(&m->args))
 		migrate_vma_finalize(&m->args);
+	return true;
 }
 
-/* Returns whether there may be another process to ask. */
+/* One mapping; returns false at the end. Counts those that have the page. */
 static bool drm_svm_split_once(struct drm_svm_vram *vram, unsigned long index,
-			       struct drm_svm_migration *m, unsigned int skip)
+			       struct drm_svm_migration *m, unsigned int skip,
+			       unsigned int *found)
 {
 	struct folio *folio = drm_svm_vram_get_folio(vram, index);
 	struct mm_struct *mm = NULL;
@@ -145,11 +166,11 @@ static bool drm_svm_split_once(struct drm_svm_vram *vram, unsigned long index,
 			mm = drm_svm_split_find(folio, skip, &addr);
 		folio_unlock(folio);
 	}
-	/* a reference too many, and it would not be split */
+	/* a reference too many, and it would not be split; used as a number from here */
 	folio_put(folio);
 	if (!mm)
 		return false;
-	drm_svm_split_collect(mm, addr, m);
+	*found += drm_svm_split_collect(mm, addr, folio, m);
 	mmap_read_unlock(mm);
 	mmput_async(mm);
 	return true;
@@ -168,10 +189,12 @@ static bool drm_svm_split_once(struct drm_svm_vram *vram, unsigned long index,
 void drm_svm_split(struct drm_svm_vram *vram, unsigned long index,
 		   struct drm_svm_migration *m)
 {
-	unsigned int skip;
+	unsigned int skip, found = 0;
 
-	for (skip = 0; skip < DRM_SVM_SPLIT_TRIES; skip++) {
-		if (!drm_svm_split_once(vram, index, m, skip))
+	for (skip = 0; skip < DRM_SVM_SPLIT_MAPPINGS; skip++) {
+		if (!drm_svm_split_once(vram, index, m, skip, &found) ||
+		    found == DRM_SVM_SPLIT_TRIES)
 			break;
+		cond_resched();
 	}
 }

@@ -5,6 +5,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
 #include <drm/drm_syncobj.h>
 
 #include "drm_svm_internal.h"
@@ -16,6 +18,9 @@
  * out-syncs after. Everything that can fail is done before the work, so a call with
  * a bad handle changes nothing, and to signal cannot fail.
  */
+
+/* A fence may be of a device that never signals: look whether our own is still there. */
+#define DRM_SVM_SYNC_LOOK	(HZ / 10)
 
 /* A syncobj to signal; @chain: for a timeline. */
 struct drm_svm_sync_out {
@@ -53,8 +58,12 @@ static int drm_svm_sync_wait_one(struct drm_file *file,
 	/* -EINVAL: there is no fence in it */
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
-	err = dma_fence_wait(fence, true);
-	if (!err)
+	do {
+		err = dma_fence_wait_timeout(fence, true, DRM_SVM_SYNC_LOOK);
+		if (!err && drm_dev_is_unplugged(file->minor->dev))
+			err = -ENODEV;
+	} while (!err);
+	if (err > 0)
 		err = min(dma_fence_get_status(fence), 0);
 	dma_fence_put(fence);
 	return err;
@@ -68,7 +77,7 @@ static int drm_svm_sync_wait_one(struct drm_file *file,
  *
  * Context: process context, no lock held: the fence of a job may wait for its GPU
  * faults.
- * Return: 0, -EFAULT, -EINVAL, -ENOENT, -ERESTARTSYS, or the error of a fence.
+ * Return: 0, -EFAULT, -EINVAL, -ENOENT, -ERESTARTSYS, -ENODEV, or the error of a fence.
  */
 int drm_svm_syncs_wait(struct drm_file *file, u64 syncs, unsigned int n)
 {

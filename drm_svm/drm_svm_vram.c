@@ -292,7 +292,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	if (bo->tbo.resource && bo->tbo.resource->mem_type == vram->mem_type) {
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
-		ret = drm_svm_bo_evict(bo);
+		ret = drm_svm_bo_evict(bo, true);
 		*err = *err ?: ret;
 	}
 	drm_svm_bo_unlock(bo);
@@ -388,6 +388,7 @@ EXPORT_SYMBOL_GPL(drm_svm_vram_suspend);
 void drm_svm_vram_resume(struct drm_svm_vram *vram)
 {
 	WRITE_ONCE(vram->closed, false);
+	drm_svm_vram_keep_bad(vram);
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
 

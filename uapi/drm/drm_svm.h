@@ -342,7 +342,7 @@ struct drm_svm_counters {
 	/** @out_vram_cpu_faults: CPU faults on pages in VRAM. */
 	__u64 out_vram_cpu_faults;
 
-	/** @out_vram_evictions: times that buffers of VRAM had to make room. */
+	/** @out_vram_evictions: times that buffers of VRAM had to go, to make room. */
 	__u64 out_vram_evictions;
 
 	/** @out_vram_evicted_pages: pages that went home for that. */
