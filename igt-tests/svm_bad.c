@@ -201,7 +201,6 @@ igt_main
 	igt_subtest("unload")
 		test_unload();
 
-	/* The tests of other files count on memory that stays where it is. */
 	igt_fixture
-		svm_module_load(NULL);
+		svm_module_reset();
 }

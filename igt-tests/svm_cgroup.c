@@ -163,5 +163,5 @@ igt_main
 		test_vram();
 
 	igt_fixture
-		svm_module_load(NULL);
+		svm_module_reset();
 }

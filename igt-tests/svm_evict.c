@@ -290,12 +290,6 @@ static void test_unload(void)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-/* The tests of other files count on memory that stays where it is. */
-static void without_vram(void)
-{
-	svm_module_load(NULL);
-}
-
 igt_main
 {
 	igt_fixture
@@ -308,5 +302,5 @@ igt_main
 		test_unload();
 
 	igt_fixture
-		without_vram();
+		svm_module_reset();
 }

@@ -218,7 +218,8 @@ static const struct svm_case cases[] = {
 	{ "huge-untouched", "A huge page is made in VRAM where the program wants huge pages.",
 	  huge_untouched },
 	{ "huge-split", "A part of a huge page in VRAM is unmapped.", huge_split },
-	{ "back-again", "Slices that the CPU took home go to VRAM again, all of them.", back_again },
+	{ "back-again", "Slices that the CPU took home go to VRAM again, all of them.",
+	  back_again },
 	{ "oversubscribe", "Twice the VRAM is used.", oversubscribe },
 	{ "oversubscribe-huge", "Twice the VRAM is used, with huge pages.", oversubscribe_huge },
 	{ "fork", "A child shares pages in VRAM, copy on write.", fork_shared },
@@ -228,12 +229,6 @@ static const struct svm_case cases[] = {
 	{ "both", "CPU and GPU atomics on one page in VRAM lose nothing.", both },
 };
 
-/* The tests of other files count on memory that stays where it is. */
-static void without_vram(void)
-{
-	svm_module_load(NULL);
-}
-
 igt_main
 {
 	igt_fixture
@@ -242,5 +237,5 @@ igt_main
 	svm_cases(cases);
 
 	igt_fixture
-		without_vram();
+		svm_module_reset();
 }

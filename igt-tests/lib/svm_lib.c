@@ -130,6 +130,11 @@ void svm_module_load(const char *params)
 		     params ? params : "");
 }
 
+void svm_module_reset(void)
+{
+	svm_module_load(NULL);
+}
+
 /* Shared address space */
 
 static int svm_ioctl(int fd, unsigned long request, void *args)

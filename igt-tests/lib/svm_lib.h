@@ -23,6 +23,8 @@ int svm_open_index_attached(unsigned int index);
 
 /* Reload the module with parameters such as "num_devices=2 fault_entries=4"; NULL: defaults. */
 void svm_module_load(const char *params);
+/* As the tests of most files want it: memory stays where it is, for there is no VRAM. */
+void svm_module_reset(void);
 void svm_module_unload(void);
 
 int __svm_attach(int fd, struct drm_svm_attach *args);

@@ -69,9 +69,9 @@ size_t svm_resident(int fd, const void *addr, size_t size, uint32_t location)
 
 	igt_assert(pages);
 	svm_residence(fd, addr, size, pages);
+	location <<= DRM_SVM_PAGE_LOCATION_SHIFT;
 	for (size_t i = 0; i < n; i++)
-		found += (pages[i] & DRM_SVM_PAGE_LOCATION_MASK) >>
-			 DRM_SVM_PAGE_LOCATION_SHIFT == location;
+		found += (pages[i] & DRM_SVM_PAGE_LOCATION_MASK) == location;
 	free(pages);
 	return found;
 }
