@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "svm_bo.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 
 IGT_TEST_DESCRIPTION("Pages leave VRAM with nothing lost.");
 
@@ -263,6 +265,28 @@ static void killed(int fd)
 	close(fd);
 }
 
+/* What the GPU used last stays: the one that came first, but was mapped again. */
+static void used_stays(int fd)
+{
+	size_t range = svm_range_size(), size = 2 * range;
+	char *first = svm_mmap_small(size), *second = svm_mmap_small(size);
+	int other = svm_open_attached();
+
+	svm_pattern(first, size, MAGIC);
+	svm_pattern(second, size, MAGIC);
+	svm_prefetch(fd, first, size, DRM_SVM_LOCATION_VRAM);
+	svm_prefetch(fd, second, size, DRM_SVM_LOCATION_VRAM);
+	svm_gpu_touch(other, first, size, svm_page_size(), false);
+	/* needs the place of one of them */
+	svm_bo_create(fd, svm_vram_size(fd) - 3 * range, DRM_SVM_TEST_BO_VRAM);
+	igt_assert_eq(svm_resident(fd, first, size, DRM_SVM_LOCATION_VRAM),
+		      size / svm_page_size());
+	igt_assert_eq(svm_resident(fd, second, size, DRM_SVM_LOCATION_VRAM), 0);
+	close(other);
+	igt_assert(svm_pattern_ok(first, size, MAGIC));
+	igt_assert(svm_pattern_ok(second, size, MAGIC));
+}
+
 static const struct svm_case cases[] = {
 	{ "all", "Every page of a process goes home, and comes again.", all },
 	{ "huge", "Huge pages go home.", huge },
@@ -275,6 +299,7 @@ static const struct svm_case cases[] = {
 	{ "syscalls", "read, write, direct write and process_vm_readv find the data.", syscalls },
 	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.", pinned },
 	{ "storm", "Eight threads touch the same pages at once.", storm },
+	{ "used-stays", "What the GPU used last is not what goes first.", used_stays },
 	{ "race", "GPU and CPU atomics and eviction meet at one page.", race },
 	{ "killed", "A process is killed with pages on their way.", killed },
 };
