@@ -31,8 +31,8 @@
  *    access section the lock of the TLB alone is taken.
  * 6. the lock of a fence, then svm_test_engine.lock: with interrupts off.
  *
- * drm_dev_enter() is for buffer objects alone, and comes before line 2. It is no
- * lock, but drm_dev_unplug() waits for it, whatever DRM device that is for; so
+ * drm_dev_enter() is for buffer objects, and DRM's own for fdinfo; it comes before
+ * line 2. It is no lock, but drm_dev_unplug() waits for it, whatever DRM device that is for; so
  * nothing waits for user space or for a job in between. A file of debugfs that is
  * read or written is waited for as well, and takes locks of line 1; so none is held
  * over drm_dev_unplug().

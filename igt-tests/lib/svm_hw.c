@@ -12,16 +12,22 @@
 
 #include "igt.h"
 #include "svm_hw.h"
+#include "svm_mem.h"
+
+void svm_hw_path(int fd, const char *name, char *path, size_t size)
+{
+	struct stat st;
+
+	igt_assert_eq(fstat(fd, &st), 0);
+	snprintf(path, size, "/sys/kernel/debug/dri/%u/%s", minor(st.st_rdev), name);
+}
 
 int svm_hw_open(int fd, const char *name, int flags)
 {
-	struct stat st;
 	char path[96];
 	int file;
 
-	igt_assert_eq(fstat(fd, &st), 0);
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/%s",
-		 minor(st.st_rdev), name);
+	svm_hw_path(fd, name, path, sizeof(path));
 	file = open(path, flags | O_CLOEXEC);
 	igt_require_f(file >= 0, "%s: %s\n", path, strerror(errno));
 	return file;
@@ -89,6 +95,18 @@ int64_t svm_hw_offset(int fd, const void *addr)
 void svm_hw_unplug(int fd, enum svm_hw_unplug how)
 {
 	svm_hw_write(fd, "unplug", how);
+}
+
+char *svm_hw_memory(int fd, size_t size, bool vram)
+{
+	char *base = svm_mmap_small(size);
+
+	/* More than any test can use up */
+	if (!vram)
+		svm_hw_write(fd, "inject/fail_alloc", 1000000);
+	svm_gpu_fill(fd, base, size, SVM_HW_MAGIC);
+	igt_assert_eq(svm_vram_pages(fd, base, size), vram ? size / svm_page_size() : 0);
+	return base;
 }
 
 static sigjmp_buf bus_env;

@@ -11,7 +11,9 @@
  * to another driver leaves out the tests that need this.
  */
 
-/* Write a file, named relative to the device's directory; 0 or -errno. */
+/* Files are named relative to the device's directory. */
+void svm_hw_path(int fd, const char *name, char *path, size_t size);
+/* 0 or -errno */
 int __svm_hw_write(int fd, const char *name, const char *value);
 void svm_hw_write(int fd, const char *name, uint64_t value);
 int svm_hw_open(int fd, const char *name, int flags);
@@ -21,6 +23,13 @@ void svm_hw_fail_copy(int fd, unsigned int skip, unsigned int jobs);
 uint64_t svm_hw_resident(int fd, const char *key);	/* "size", "used", "backed" */
 /* Where in VRAM the GPU finds @addr; -ENOENT when it is not there */
 int64_t svm_hw_offset(int fd, const void *addr);
+
+/*
+ * Memory that the GPU has filled with a word: all of it in VRAM, or none, although
+ * there is VRAM. In the latter case no VRAM is to be had afterwards.
+ */
+#define SVM_HW_MAGIC	0x93930000u
+char *svm_hw_memory(int fd, size_t size, bool vram);
 
 /* Remove the device, which takes its nodes and its debugfs away. */
 enum svm_hw_unplug {
