@@ -138,15 +138,57 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 	}
 }
 
+/*
+ * When a huge entry is zapped while its page migrates, Linux 7.2 takes it for that of a
+ * device page, and drops a mapping and a reference that the entry does not have
+ * (zap_huge_pmd_folio()). So references are added while an entry may be zapped, and the
+ * mappings tell how many were taken. The page is locked and not mapped, so there are
+ * none but those. Left over is the moment of the commit, which counts references.
+ */
+#define DRM_SVM_SPARE_REFS	1024
+
+static struct folio *drm_svm_home_guard(struct drm_svm_migration *m)
+{
+	struct page *src = migrate_pfn_to_page(m->src[0]);
+	struct folio *folio;
+
+	if (!src || !(m->src[0] & MIGRATE_PFN_MIGRATE))
+		return NULL;
+	folio = page_folio(src);
+	if (!folio_test_large(folio))
+		return NULL;
+	folio_ref_add(folio, DRM_SVM_SPARE_REFS);
+	return folio;
+}
+
+static void drm_svm_home_unguard(struct folio *folio)
+{
+	int zapped;
+
+	if (!folio)
+		return;
+	zapped = -folio_entire_mapcount(folio);
+	if (zapped > 0) {
+		atomic_set(&folio->_entire_mapcount, -1);
+		atomic_set(&folio->_large_mapcount, -1);
+		atomic_set(&folio->_nr_pages_mapped, 0);
+	}
+	folio_put_refs(folio, DRM_SVM_SPARE_REFS - max(zapped, 0));
+}
+
 /* Allocate and copy; on failure no entry has a destination. */
 static int drm_svm_home_transfer(struct drm_svm_migration *m)
 {
+	struct folio *huge = drm_svm_home_guard(m);
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
 		drm_svm_home_entry(m, i);
 	drm_svm_migration_start(m);
-	return drm_svm_migration_wait(m);
+	err = drm_svm_migration_wait(m);
+	drm_svm_home_unguard(huge);
+	return err;
 }
 
 static void drm_svm_home_leave_all(struct drm_svm_migration *m,
@@ -178,6 +220,7 @@ static vm_fault_t drm_svm_home_run(struct drm_svm_migration *m,
 				   struct vm_fault *vmf,
 				   struct drm_svm_moved *moved)
 {
+	struct folio *huge;
 	vm_fault_t ret = 0;
 
 	if (drm_svm_home_transfer(m))
@@ -185,8 +228,10 @@ static vm_fault_t drm_svm_home_run(struct drm_svm_migration *m,
 	else if (vmf && drm_svm_home_is_stuck(m, vmf))
 		ret = VM_FAULT_OOM;
 	migrate_vma_pages(&m->args);
+	huge = drm_svm_home_guard(m);
 	drm_svm_home_leave_all(m, moved);
 	migrate_vma_finalize(&m->args);
+	drm_svm_home_unguard(huge);
 	trace_drm_svm_home(m->args.start, m->args.end, moved->moved,
 			   (__force int)ret);
 	return ret;
@@ -346,6 +391,7 @@ static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
 static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
 			     struct drm_svm_moved *moved)
 {
+	struct folio *huge;
 	int err;
 
 	drm_svm_migration_reset(m, bo->vram);
@@ -358,12 +404,14 @@ static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
 		return err;
 	err = drm_svm_home_transfer(m);
 	migrate_device_pages(m->src, m->dst, m->npages);
+	huge = drm_svm_home_guard(m);
 	drm_svm_home_leave_all(m, moved);
 	migrate_device_finalize(m->src, m->dst, m->npages);
+	drm_svm_home_unguard(huge);
 	return err;
 }
 
-/* Split the huge page of a BO, so that it fits into RAM in pieces. */
+/* Split the huge page of a BO, if it has one, so that it leaves in pieces. */
 static void drm_svm_evict_split(struct drm_svm_bo *bo,
 				struct drm_svm_migration *m)
 {
@@ -395,6 +443,8 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 	m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
 	if (!m)
 		return -EBUSY;
+	/* whole, it could be zapped while it migrates: see drm_svm_home_guard() */
+	drm_svm_evict_split(bo, m);
 	for (try = 0; try < DRM_SVM_EVICT_BO_TRIES && !err; try++) {
 		if (!drm_svm_bo_has_pages(bo))
 			break;
