@@ -43,15 +43,6 @@ static char *clean_area(void)
 	return base;
 }
 
-static void gpu_pattern(int fd, char *base, size_t size, uint32_t seed)
-{
-	void *source = svm_mmap_anon(size);
-
-	svm_pattern(source, size, seed);
-	svm_gpu_copy(fd, base, source, size);
-	munmap(source, size);
-}
-
 static void check_after_swap(int fd, char *base, uint32_t seed)
 {
 	svm_swap_out(base, area_size());
@@ -65,7 +56,7 @@ static void first_touch(int fd)
 	char *base = svm_mmap_small(svm_range_size());
 
 	svm_need_swap();
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -74,7 +65,7 @@ static void first_touch_gpu_reads_back(int fd)
 	char *base = svm_mmap_small(svm_range_size());
 
 	svm_need_swap();
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	svm_swap_out(base, area_size());
 	igt_assert(svm_gpu_pattern_ok(fd, base, area_size(), NEW));
 }
@@ -85,7 +76,7 @@ static void after_cpu_write(int fd)
 
 	svm_need_swap();
 	svm_pattern(base, area_size(), OLD);
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -96,7 +87,7 @@ static void after_gpu_read(int fd)
 
 	svm_need_swap();
 	svm_gpu_touch(fd, base, area_size(), svm_page_size(), false);
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -108,7 +99,7 @@ static void clean_write(int fd)
 {
 	char *base = clean_area();
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -119,7 +110,7 @@ static void clean_read_write(int fd)
 
 	svm_gpu_touch(fd, base, area_size(), svm_page_size(), false);
 	igt_info("after a read: 0x%x\n", svm_query_page(fd, base));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -141,7 +132,7 @@ static void clean_many_times(int fd)
 	uint32_t i;
 
 	for (i = 1; i <= 4; i++) {
-		gpu_pattern(fd, base, area_size(), NEW + i);
+		svm_gpu_pattern(fd, base, area_size(), NEW + i);
 		check_after_swap(fd, base, NEW + i);
 	}
 }
@@ -155,7 +146,7 @@ static void swapped_in_by_gpu(int fd)
 	svm_pattern(base, area_size(), OLD);
 	svm_swap_out(base, area_size());
 	svm_gpu_touch(fd, base, area_size(), svm_page_size(), false);
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 }
 
@@ -165,7 +156,7 @@ static void device_closed(int fd)
 	char *base = clean_area();
 	int own = svm_open_attached();
 
-	gpu_pattern(own, base, area_size(), NEW);
+	svm_gpu_pattern(own, base, area_size(), NEW);
 	close(own);
 	svm_swap_out(base, area_size());
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
@@ -175,7 +166,7 @@ static void unmapped_by_mprotect(int fd)
 {
 	char *base = clean_area();
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	igt_assert(!mprotect(base, svm_range_size(), PROT_READ));
 	check_after_swap(fd, base, NEW);
 }
@@ -185,7 +176,7 @@ static void moved_by_mremap(int fd)
 {
 	char *base = clean_area(), *target = svm_mmap_small(svm_range_size());
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	igt_assert(mremap(base, area_size(), area_size(), MREMAP_MAYMOVE | MREMAP_FIXED,
 			  target) == target);
 	check_after_swap(fd, target, NEW);
@@ -195,7 +186,7 @@ static void forked(int fd)
 {
 	char *base = clean_area();
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	igt_fork(child, 1)
 		igt_assert(svm_pattern_ok(base, area_size(), NEW));
 	igt_waitchildren();
@@ -207,12 +198,12 @@ static void swap_turned_off(int fd)
 {
 	char *base = clean_area();
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	svm_swap_out(base, area_size());
 	svm_swap_off();
 	svm_swap_on();
 	igt_assert(svm_gpu_pattern_ok(fd, base, area_size(), NEW));
-	gpu_pattern(fd, base, area_size(), NEW + 1);
+	svm_gpu_pattern(fd, base, area_size(), NEW + 1);
 	check_after_swap(fd, base, NEW + 1);
 }
 
@@ -223,7 +214,7 @@ static void private_file(int fd)
 	uint32_t word = 1;
 
 	svm_need_swap();
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	check_after_swap(fd, base, NEW);
 	igt_assert(pread(file, &word, sizeof(word), 0) == sizeof(word));
 	igt_assert_eq_u32(word, 0);
@@ -249,7 +240,7 @@ static void free_write(int fd)
 	svm_need_swap();
 	svm_pattern(base, area_size(), OLD);
 	igt_assert(!madvise(base, area_size(), MADV_FREE));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	reclaim(base);
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
 }
@@ -263,7 +254,7 @@ static void free_read_write(int fd)
 	svm_pattern(base, area_size(), OLD);
 	igt_assert(!madvise(base, area_size(), MADV_FREE));
 	svm_gpu_touch(fd, base, area_size(), svm_page_size(), false);
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	reclaim(base);
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
 }
@@ -291,7 +282,7 @@ static void locked(int fd)
 	char *base = clean_area();
 
 	igt_assert(!mlock(base, area_size()));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	madvise(base, area_size(), MADV_PAGEOUT);
 	igt_assert(!svm_swapped(base, svm_page_size()));
 	igt_assert(!munlock(base, area_size()));
@@ -320,7 +311,7 @@ static void shm_first_touch(int fd)
 {
 	char *base = shm_area();
 
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	shm_swap_out(base);
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
 }
@@ -333,7 +324,7 @@ static void shm_hole_read_write(int fd)
 	char *base = shm_area();
 
 	igt_assert(svm_cpu_all32(base, area_size(), 0));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	shm_swap_out(base);
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
 }
@@ -345,7 +336,7 @@ static void shm_clean_write(int fd)
 	svm_pattern(base, area_size(), OLD);
 	shm_swap_out(base);
 	igt_assert(svm_pattern_ok(base, area_size(), OLD));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	shm_swap_out(base);
 	igt_assert(svm_pattern_ok(base, area_size(), NEW));
 }
@@ -355,7 +346,7 @@ static void shm_read_write(int fd)
 	char *base = shm_area();
 
 	svm_gpu_touch(fd, base, area_size(), svm_page_size(), false);
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	shm_swap_out(base);
 	igt_assert(svm_gpu_pattern_ok(fd, base, area_size(), NEW));
 }
@@ -370,7 +361,7 @@ static void shm_unmapped(int fd)
 	file = svm_memfd(area_size());
 	base = svm_mmap_fd(file, area_size(), MAP_SHARED);
 	igt_assert(svm_cpu_all32(base, area_size(), 0));
-	gpu_pattern(fd, base, area_size(), NEW);
+	svm_gpu_pattern(fd, base, area_size(), NEW);
 	igt_assert(!munmap(base, area_size()));
 	twin = svm_mmap_fd(file, area_size(), MAP_SHARED);
 	igt_assert(svm_pattern_ok(twin, area_size(), NEW));
@@ -394,7 +385,7 @@ static void cgroup_fill(int fd, char *base, size_t size, size_t chunk)
 	size_t at;
 
 	for (at = 0; at < size; at += chunk)
-		gpu_pattern(fd, base + at, chunk, NEW + at);
+		svm_gpu_pattern(fd, base + at, chunk, NEW + at);
 }
 
 static void cgroup_reclaim(int fd)

@@ -20,7 +20,6 @@ IGT_TEST_DESCRIPTION("Copy on write of memory that the GPU has mapped.");
 #define PAGES	32
 #define OLD	0x01d01d01u
 #define NEW	0x2e2e2e2eu
-#define KSM	"/sys/kernel/mm/ksm/"
 
 static size_t area_size(void)
 {
@@ -302,34 +301,16 @@ static void fork_while_writing(int fd)
 	igt_waitchildren();
 }
 
-static bool all_ksm(const char *base, size_t pages)
-{
-	size_t i;
-
-	for (i = 0; i < pages; i++)
-		if (!(svm_kpageflags(svm_page(base, i)) & SVM_KPF_KSM))
-			return false;
-	return true;
-}
-
-/* Two areas of equal pages, merged; the GPU has them mapped already if @mapped */
+/* An area of equal pages, merged; the GPU has them mapped already if @mapped */
 static char *merged_area(int fd, bool mapped)
 {
-	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
 	char *base = svm_mmap_small(svm_range_size());
-	int tries = 200;
 
-	igt_require(svm_sys_set(KSM "sleep_millisecs", "5"));
-	igt_require(svm_sys_set(KSM "pages_to_scan", "500"));
 	memset(base, 0x5c, area_size());
 	if (mapped)
 		svm_gpu_touch(fd, base, area_size(), svm_page_size(), true);
 	memset(base, 0x5c, area_size());
-	igt_require(!madvise(base, area_size(), MADV_MERGEABLE));
-	igt_require(svm_sys_set(KSM "run", "1"));
-	while (!all_ksm(base, PAGES) && --tries)
-		nanosleep(&pause, NULL);
-	igt_require_f(tries, "pages were not merged\n");
+	svm_ksm_merge(base, area_size());
 	return base;
 }
 
@@ -338,7 +319,7 @@ static void ksm_read(int fd)
 	char *base = merged_area(fd, false);
 
 	check_gpu(fd, base, 0x5c5c5c5c);
-	igt_assert(all_ksm(base, PAGES));
+	igt_assert(svm_all_ksm(base, area_size()));
 	igt_assert_eq_u32(svm_prot(fd, base), SVM_RO);
 }
 

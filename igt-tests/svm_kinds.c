@@ -7,295 +7,20 @@
  * kind allows it: then the pages are allocated by the fault of the GPU.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/shm.h>
 #include <unistd.h>
 
 #include "igt.h"
+#include "svm_kind.h"
 #include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("GPU access to memory of each kind.");
 
-#define KIB		1024
-#define MIB		(1024 * KIB)
-#define DEFAULT_SIZE	(256 * KIB)
-#define MTHP_SIZE	(64 * KIB)
-#define MTHP_ENABLED	"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
-#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-#define TMPFS_DIR	"/dev/shm"
 #define CANARY		0xa5
 #define CANARY_SIZE	64
 
-struct mem {
-	void *addr;
-	size_t size;
-	void *local;	/* memory on the stack of the runner */
-	void *map;	/* to be unmapped in the end, unless NULL */
-	size_t map_size;
-};
-
-struct kind {
-	const char *name;
-	void (*make)(struct mem *mem, const struct kind *kind);
-	int flags;	/* of mmap() */
-	int (*file)(size_t size);
-	size_t size;
-};
-
-static uint32_t in_data[DEFAULT_SIZE / sizeof(uint32_t)] = { 1 };
-static uint32_t in_bss[DEFAULT_SIZE / sizeof(uint32_t)];
-
-static void make_malloc(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = malloc(mem->size);
-	igt_assert(mem->addr);
-}
-
-static void make_malloc_unaligned(struct mem *mem, const struct kind *kind)
-{
-	make_malloc(mem, kind);
-	mem->addr = (char *)mem->addr + 3;
-	mem->size -= 2 * sizeof(uint32_t);
-}
-
-static void make_stack(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = mem->local;
-}
-
-static void make_data(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = in_data;
-}
-
-static void make_bss(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = in_bss;
-}
-
-static void make_brk(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = sbrk(mem->size);
-	igt_assert(mem->addr != (void *)-1);
-}
-
-static void make_anon(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = mmap(NULL, mem->size, PROT_READ | PROT_WRITE,
-			 MAP_ANONYMOUS | kind->flags, -1, 0);
-	igt_require_f(mem->addr != MAP_FAILED, "mmap: %s\n", strerror(errno));
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-}
-
-static void make_anon_exec(struct mem *mem, const struct kind *kind)
-{
-	make_anon(mem, kind);
-	igt_require(!mprotect(mem->addr, mem->size, PROT_READ | PROT_WRITE | PROT_EXEC));
-}
-
-static void make_file(struct mem *mem, const struct kind *kind)
-{
-	int fd = kind->file(mem->size);
-
-	mem->addr = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, kind->flags, fd, 0);
-	igt_assert(mem->addr != MAP_FAILED);
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-	close(fd);
-}
-
-static int file_memfd(size_t size)
-{
-	return svm_memfd(size);
-}
-
-static int file_tmpfs(size_t size)
-{
-	return svm_tmpfile(TMPFS_DIR, size);
-}
-
-static int file_disk(size_t size)
-{
-	return svm_tmpfile(svm_scratch_dir(), size);
-}
-
-/* The page cache holds the pages before anything is mapped */
-static int file_disk_cached(size_t size)
-{
-	int fd = file_disk(size);
-	char *zeroes = calloc(1, size);
-
-	igt_assert(zeroes && write(fd, zeroes, size) == (ssize_t)size);
-	igt_assert(!fsync(fd));
-	free(zeroes);
-	return fd;
-}
-
-static int file_hugetlb(size_t size)
-{
-	int fd;
-
-	svm_hugetlb_reserve(size);
-	fd = memfd_create("svm", MFD_CLOEXEC | MFD_HUGETLB);
-	igt_require_fd(fd);
-	igt_assert(!ftruncate(fd, size));
-	return fd;
-}
-
-static void make_hugetlb(struct mem *mem, const struct kind *kind)
-{
-	svm_hugetlb_reserve(mem->size);
-	make_anon(mem, kind);
-}
-
-static void make_thp(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = svm_mmap_thp(mem->size);
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-}
-
-/* May become huge pages in the GPU's fault, as no page is there yet */
-static void make_thp_fault(struct mem *mem, const struct kind *kind)
-{
-	mem->addr = svm_mmap_aligned(mem->size, svm_range_size());
-	igt_require(!madvise(mem->addr, mem->size, MADV_HUGEPAGE));
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-}
-
-static void make_mthp(struct mem *mem, const struct kind *kind)
-{
-	igt_require_f(svm_sys_set(MTHP_ENABLED, "always"), "no huge pages of 64 KiB\n");
-	mem->addr = svm_mmap_aligned(mem->size, svm_range_size());
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-}
-
-static void make_shmem_thp(struct mem *mem, const struct kind *kind)
-{
-	igt_require(svm_sys_set(SHMEM_ENABLED, "advise"));
-	mem->addr = svm_mmap_fd(svm_memfd(mem->size), mem->size, MAP_SHARED);
-	igt_require(!madvise(mem->addr, mem->size, MADV_HUGEPAGE));
-	memset(mem->addr, 0, mem->size);
-	igt_require_f(svm_smaps_kb(mem->addr, "ShmemPmdMapped") >= mem->size / KIB,
-		      "no huge pages in tmpfs\n");
-	mem->map = mem->addr;
-	mem->map_size = mem->size;
-}
-
-static void make_sysv_shm(struct mem *mem, const struct kind *kind)
-{
-	int id = shmget(IPC_PRIVATE, mem->size, IPC_CREAT | 0600);
-
-	igt_require(id >= 0);
-	mem->addr = shmat(id, NULL, 0);
-	shmctl(id, IPC_RMID, NULL);
-	igt_assert(mem->addr != (void *)-1);
-}
-
-static void make_locked(struct mem *mem, const struct kind *kind)
-{
-	make_anon(mem, kind);
-	igt_require(!mlock(mem->addr, mem->size));
-}
-
-/* Four mappings of four kinds, side by side in one range, none of it touched */
-static void make_mixed(struct mem *mem, const struct kind *kind)
-{
-	const int rw = PROT_READ | PROT_WRITE;
-	size_t part = svm_range_size() / 4;
-	char *addr;
-
-	mem->size = 4 * part;
-	addr = svm_mmap_small(mem->size);
-	svm_mmap_fixed(addr + part, part, rw, MAP_SHARED, svm_memfd(part));
-	svm_mmap_fixed(addr + 2 * part, part, rw, MAP_PRIVATE, file_tmpfs(part));
-	svm_mmap_fixed(addr + 3 * part, part, rw, MAP_SHARED, file_disk(part));
-	mem->addr = addr;
-	mem->map = addr;
-	mem->map_size = mem->size;
-}
-
-/* Also what follows one range and begins the next */
-static void make_two_ranges(struct mem *mem, const struct kind *kind)
-{
-	size_t range = svm_range_size();
-
-	mem->map_size = 2 * range;
-	mem->map = svm_mmap_small(mem->map_size);
-	mem->addr = (char *)mem->map + range - mem->size / 2;
-}
-
-/* The range that holds it sticks out of the address space */
-static void make_last_page(struct mem *mem, const struct kind *kind)
-{
-	uintptr_t end = (1ul << 47) - svm_page_size();
-	void *addr = (void *)(end - svm_page_size());
-
-	mem->addr = mmap(addr, svm_page_size(), PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	igt_require_f(mem->addr == addr, "last page is in use\n");
-	mem->map = mem->addr;
-	mem->map_size = svm_page_size();
-}
-
-static void make_first_page(struct mem *mem, const struct kind *kind)
-{
-	long min = svm_sys_get("/proc/sys/vm/mmap_min_addr");
-	void *addr;
-
-	igt_require(min > 0);
-	addr = (void *)min;
-	mem->addr = mmap(addr, svm_page_size(), PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	igt_require_f(mem->addr == addr, "first page is in use\n");
-	mem->map = mem->addr;
-	mem->map_size = svm_page_size();
-}
-
-static const struct kind kinds[] = {
-	{ "malloc-small", make_malloc, .size = 40 },
-	{ "malloc-unaligned", make_malloc_unaligned, .size = 10000 },
-	{ "malloc-huge", make_malloc, .size = 16 * MIB },
-	{ "stack", make_stack },
-	{ "data", make_data },
-	{ "bss", make_bss },
-	{ "brk", make_brk },
-	{ "anon-private", make_anon, MAP_PRIVATE },
-	{ "anon-shared", make_anon, MAP_SHARED },
-	{ "anon-exec", make_anon_exec, MAP_PRIVATE },
-	{ "anon-populated", make_anon, MAP_PRIVATE | MAP_POPULATE },
-	{ "anon-noreserve", make_anon, MAP_PRIVATE | MAP_NORESERVE },
-	{ "anon-locked", make_locked, MAP_PRIVATE },
-	{ "memfd-private", make_file, MAP_PRIVATE, file_memfd },
-	{ "memfd-shared", make_file, MAP_SHARED, file_memfd },
-	{ "sysv-shm", make_sysv_shm },
-	{ "tmpfs-private", make_file, MAP_PRIVATE, file_tmpfs },
-	{ "tmpfs-shared", make_file, MAP_SHARED, file_tmpfs },
-	{ "disk-private", make_file, MAP_PRIVATE, file_disk },
-	{ "disk-shared", make_file, MAP_SHARED, file_disk },
-	{ "disk-cached-private", make_file, MAP_PRIVATE, file_disk_cached },
-	{ "disk-cached-shared", make_file, MAP_SHARED, file_disk_cached },
-	{ "hugetlb-private", make_hugetlb, MAP_PRIVATE | MAP_HUGETLB, .size = 4 * MIB },
-	{ "hugetlb-shared", make_hugetlb, MAP_SHARED | MAP_HUGETLB, .size = 4 * MIB },
-	{ "hugetlb-memfd", make_file, MAP_SHARED, file_hugetlb, .size = 4 * MIB },
-	{ "thp", make_thp, .size = 4 * MIB },
-	{ "thp-fault", make_thp_fault, .size = 4 * MIB },
-	{ "mthp-64k", make_mthp, .size = 8 * MTHP_SIZE },
-	{ "shmem-thp", make_shmem_thp, .size = 4 * MIB },
-	{ "mixed-mappings", make_mixed },
-	{ "two-ranges", make_two_ranges },
-	{ "last-page", make_last_page, .size = 4 * KIB },
-	{ "first-page", make_first_page, .size = 4 * KIB },
-};
-
 /* Every page that @mem touches must be mapped, in RAM, with @prot. */
-static void check_state(int fd, const struct mem *mem, uint32_t prot)
+static void check_state(int fd, const struct svm_mem *mem, uint32_t prot)
 {
 	size_t page = svm_page_size();
 	uintptr_t first = (uintptr_t)mem->addr & ~(page - 1);
@@ -312,7 +37,7 @@ static void check_state(int fd, const struct mem *mem, uint32_t prot)
 	}
 }
 
-static void check_read(int fd, const struct mem *mem)
+static void check_read(int fd, const struct svm_mem *mem)
 {
 	char *copy = malloc(mem->size + 2 * CANARY_SIZE);
 	size_t i;
@@ -330,7 +55,7 @@ static void check_read(int fd, const struct mem *mem)
 	free(copy);
 }
 
-static void check_write(int fd, const struct mem *mem)
+static void check_write(int fd, const struct svm_mem *mem)
 {
 	void *source = malloc(mem->size);
 
@@ -342,29 +67,26 @@ static void check_write(int fd, const struct mem *mem)
 	free(source);
 }
 
-static void run_kind(const struct kind *kind, void (*check)(int fd, const struct mem *mem))
+static void run_kind(const struct svm_kind *kind,
+		     void (*check)(int fd, const struct svm_mem *mem))
 {
-	char local[DEFAULT_SIZE] __attribute__((aligned(16)));
+	char local[SVM_LOCAL_SIZE] __attribute__((aligned(16)));
 	int fd = svm_open_attached();
-	struct mem mem = {
-		.size = kind->size ? kind->size : DEFAULT_SIZE,
-		.local = local,
-	};
+	struct svm_mem mem;
 
 	svm_sys_restore();
-	kind->make(&mem, kind);
+	mem = svm_kind_make(kind, local);
 	check(fd, &mem);
-	if (mem.map)
-		igt_assert(!munmap(mem.map, mem.map_size));
+	svm_kind_free(&mem);
 	close(fd);
 	svm_sys_restore();
 }
 
 igt_main
 {
-	const struct kind *kind;
+	const struct svm_kind *kind;
 
-	for (kind = kinds; kind < kinds + sizeof(kinds) / sizeof(*kinds); kind++) {
+	for (kind = svm_kinds; kind < svm_kinds + svm_num_kinds; kind++) {
 		igt_describe("The GPU reads what the CPU wrote, and no other byte.");
 		igt_subtest_f("%s-read", kind->name)
 			run_kind(kind, check_read);

@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
+#include "svm_job.h"
 #include "svm_lib.h"
 
 static int bo_ioctl(int fd, unsigned long request, void *args)
@@ -118,18 +118,18 @@ uint64_t svm_vram_size(int fd)
 	return info.out_vram_size;
 }
 
+int __svm_evict_vram(int fd)
+{
+	return __svm_hw_write(fd, "evict_vram", "1");
+}
+
 void svm_evict_vram(int fd)
 {
-	struct stat st;
-	char path[96];
-	int file;
+	int err = 0;
 
-	igt_assert_eq(fstat(fd, &st), 0);
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/evict_vram", minor(st.st_rdev));
-	file = open(path, O_WRONLY);
-	igt_require_f(file >= 0, "%s: %s\n", path, strerror(errno));
-	igt_assert_f(write(file, "1", 1) == 1, "evict_vram: %s\n", strerror(errno));
-	close(file);
+	/* a page that somebody holds for a moment is busy */
+	igt_assert_f(svm_until((err = __svm_evict_vram(fd)) != -EBUSY, 1000) && !err,
+		     "evict_vram: %s\n", strerror(-err));
 }
 
 uint64_t svm_fdinfo_bytes(int fd, const char *key)

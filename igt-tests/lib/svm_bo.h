@@ -24,7 +24,9 @@ void svm_bo_unbind(int fd, const void *addr, uint64_t size);
 
 uint64_t svm_bo_start(int fd);	/* first GPU address for buffer objects */
 uint64_t svm_vram_size(int fd);
-void svm_evict_vram(int fd);	/* everything out of VRAM, of all files; root */
+/* Everything out of VRAM, of all files; for root. -EBUSY: something is in use, the rest went */
+int __svm_evict_vram(int fd);
+void svm_evict_vram(int fd);
 /* Bytes of a key such as "drm-resident-vram" of the file's fdinfo */
 uint64_t svm_fdinfo_bytes(int fd, const char *key);
 

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "svm_job.h"
 #include "svm_mem.h"
 
 #define MAX_SETTINGS	16
 #define PATTERN_STEP	2654435761u
+#define KSM		"/sys/kernel/mm/ksm/"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
@@ -271,6 +273,15 @@ bool svm_pattern_ok(const void *addr, size_t size, uint32_t seed)
 	return true;
 }
 
+void svm_gpu_pattern(int fd, void *addr, size_t size, uint32_t seed)
+{
+	void *source = svm_mmap_anon(size);
+
+	svm_pattern(source, size, seed);
+	svm_gpu_copy(fd, addr, source, size);
+	munmap(source, size);
+}
+
 bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed)
 {
 	void *copy = svm_mmap_anon(size);
@@ -419,6 +430,38 @@ void svm_drop_caches(void)
 	igt_assert(svm_sys_write("/proc/sys/vm/drop_caches", "1"));
 }
 
+void svm_ksm_run(void)
+{
+	igt_require(svm_sys_set(KSM "sleep_millisecs", "5"));
+	igt_require(svm_sys_set(KSM "pages_to_scan", "500"));
+	igt_require(svm_sys_set(KSM "run", "1"));
+}
+
+bool svm_all_ksm(const void *base, size_t size)
+{
+	for (size_t at = 0; at < size; at += svm_page_size())
+		if (!(svm_kpageflags((const char *)base + at) & SVM_KPF_KSM))
+			return false;
+	return true;
+}
+
+void svm_ksm_merge(void *base, size_t size)
+{
+	igt_require(!madvise(base, size, MADV_MERGEABLE));
+	svm_ksm_run();
+	igt_require_f(svm_until(svm_all_ksm(base, size), 10000), "pages were not merged\n");
+}
+
+/* The scan that is under way has missed some; a page is merged in its second one */
+void svm_ksm_scan(void)
+{
+	long scans = svm_sys_get(KSM "full_scans");
+
+	igt_require(scans >= 0);
+	igt_require_f(svm_until(svm_sys_get(KSM "full_scans") >= scans + 3, 20000),
+		      "KSM does not scan\n");
+}
+
 static char cgroup_dir[64];
 
 bool svm_cgroup_set(const char *file, const char *value)
@@ -446,6 +489,14 @@ uint64_t svm_cgroup_key(const char *file, const char *field)
 uint64_t svm_cgroup_stat(const char *field)
 {
 	return svm_cgroup_key("memory.stat", field);
+}
+
+uint64_t svm_cgroup_current(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.current", cgroup_dir);
+	return svm_sys_get(path);
 }
 
 void svm_cgroup_enter(void)

@@ -66,6 +66,7 @@ static inline void *svm_page(const void *base, size_t n)
 /* Word i of a pattern is @seed + i * 2654435761: differs in each word and seed. */
 void svm_pattern(void *addr, size_t size, uint32_t seed);
 bool svm_pattern_ok(const void *addr, size_t size, uint32_t seed);
+void svm_gpu_pattern(int fd, void *addr, size_t size, uint32_t seed);	/* the GPU writes it */
 /* The same, as the GPU sees it (copied by the GPU, compared by the CPU). */
 bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed);
 
@@ -87,12 +88,19 @@ bool svm_try_pageout(void *addr, size_t size, bool (*done)(const void *addr, siz
 void svm_swap_out(void *addr, size_t size);	/* asserts that it got there */
 void svm_drop_caches(void);
 
+/* Merging of equal pages, off again by svm_sys_restore() */
+void svm_ksm_run(void);
+bool svm_all_ksm(const void *base, size_t size);	/* all of it is merged */
+void svm_ksm_merge(void *base, size_t size);		/* requires that it gets merged */
+void svm_ksm_scan(void);	/* returns when all that may be merged was looked at */
+
 /* A memory cgroup that this process enters; left by svm_sys_restore() as well. */
 void svm_cgroup_enter(void);
 void svm_cgroup_leave(void);
 bool svm_cgroup_set(const char *file, const char *value);
 uint64_t svm_cgroup_key(const char *file, const char *field);
 uint64_t svm_cgroup_stat(const char *field);	/* of memory.stat */
+uint64_t svm_cgroup_current(void);		/* memory.current */
 
 /* A gate between processes: what passes is counted. Waits 60 s, then asserts. */
 int svm_gate(void);

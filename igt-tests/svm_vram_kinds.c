@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each kind of memory that a program can have, with VRAM: private anonymous memory
+ * moves there when the GPU uses it and comes back when the CPU does or when it is
+ * evicted; all other memory stays in RAM and is mapped there.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_bo.h"
+#include "svm_kind.h"
+#include "svm_vram.h"
+
+IGT_TEST_DESCRIPTION("Which memory moves to VRAM, and what it holds on each way.");
+
+#define IN	0x1000u
+#define OUT	0x2000u
+
+static uintptr_t first_page(const struct svm_mem *mem)
+{
+	return (uintptr_t)mem->addr & ~(svm_page_size() - 1);
+}
+
+/* Bytes of the pages that @mem touches */
+static size_t span(const struct svm_mem *mem)
+{
+	uintptr_t end = (uintptr_t)mem->addr + mem->size;
+
+	return ((end + svm_page_size() - 1) & ~(svm_page_size() - 1)) - first_page(mem);
+}
+
+/* Pages of [start, end) in the mapping that @line of /proc/self/maps describes */
+static size_t anon_pages_of(const char *line, uintptr_t start, uintptr_t end)
+{
+	uintptr_t from, to;
+	unsigned long inode;
+	char perms[5];
+
+	if (sscanf(line, "%lx-%lx %4s %*x %*s %lu", &from, &to, perms, &inode) != 4 ||
+	    perms[3] != 'p' || inode)
+		return 0;
+	if (from < start)
+		from = start;
+	if (to > end)
+		to = end;
+	return from < to ? (to - from) / svm_page_size() : 0;
+}
+
+static size_t anon_pages(const struct svm_mem *mem)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintptr_t start = first_page(mem);
+	size_t pages = 0;
+	char line[512];
+
+	igt_assert(maps);
+	while (fgets(line, sizeof(line), maps))
+		pages += anon_pages_of(line, start, start + span(mem));
+	fclose(maps);
+	return pages;
+}
+
+/* Pages that the GPU has mapped, and which of them are in VRAM */
+struct where {
+	size_t mapped;
+	size_t vram;
+};
+
+/* Touches nothing but the stack and memory of its own: @mem may be anywhere else */
+static struct where look(int fd, const struct svm_mem *mem)
+{
+	size_t n = span(mem) / svm_page_size();
+	uint32_t *state = svm_mmap_anon(n * sizeof(*state));
+	struct where where = {};
+
+	svm_query(fd, (void *)first_page(mem), span(mem), state);
+	for (size_t i = 0; i < n; i++) {
+		where.mapped += !!(state[i] & DRM_SVM_PAGE_READ);
+		where.vram += (state[i] & DRM_SVM_PAGE_LOCATION_MASK) >>
+			DRM_SVM_PAGE_LOCATION_SHIFT == DRM_SVM_LOCATION_VRAM;
+	}
+	munmap(state, n * sizeof(*state));
+	return where;
+}
+
+static void check_where(int fd, const struct svm_mem *mem)
+{
+	size_t pages = span(mem) / svm_page_size();
+	struct where where = look(fd, mem);
+	size_t anon = anon_pages(mem);
+
+	igt_assert_f(where.mapped == pages && where.vram == anon,
+		     "%zu pages: %zu mapped, %zu in VRAM, %zu anonymous\n", pages,
+		     where.mapped, where.vram, anon);
+}
+
+static void check_in_ram(int fd, const struct svm_mem *mem)
+{
+	igt_assert_eq(look(fd, mem).vram, 0);
+	igt_assert_eq(svm_device_pages((void *)first_page(mem), span(mem)), 0);
+}
+
+/* The GPU reads what the CPU wrote, and the CPU reads it again. */
+static void check_in(int fd, const struct svm_mem *mem, void *copy)
+{
+	svm_pattern(mem->addr, mem->size, IN);
+	svm_gpu_copy(fd, copy, mem->addr, mem->size);
+	check_where(fd, mem);
+	igt_assert(svm_pattern_ok(copy, mem->size, IN));
+	igt_assert(svm_pattern_ok(mem->addr, mem->size, IN));
+	check_in_ram(fd, mem);
+}
+
+/* The CPU reads what the GPU wrote, after an eviction of all VRAM. */
+static void check_out(int fd, const struct svm_mem *mem, void *copy)
+{
+	svm_pattern(copy, mem->size, OUT);
+	svm_gpu_copy(fd, mem->addr, copy, mem->size);
+	check_where(fd, mem);
+	svm_evict_vram(fd);
+	check_in_ram(fd, mem);
+	igt_assert(svm_pattern_ok(mem->addr, mem->size, OUT));
+	memset(copy, 0, mem->size);
+	svm_gpu_copy(fd, copy, mem->addr, mem->size);
+	igt_assert(svm_pattern_ok(copy, mem->size, OUT));
+}
+
+static void run_kind(const struct svm_kind *kind)
+{
+	char local[SVM_LOCAL_SIZE] __attribute__((aligned(16)));
+	int fd = svm_open_attached();
+	struct svm_mem mem;
+	void *copy;
+
+	svm_sys_restore();
+	mem = svm_kind_make(kind, local);
+	copy = svm_mmap_small(span(&mem));
+	check_in(fd, &mem, copy);
+	check_out(fd, &mem, copy);
+	svm_kind_free(&mem);
+	munmap(copy, span(&mem));
+	close(fd);
+	svm_sys_restore();
+}
+
+igt_main
+{
+	igt_fixture
+		svm_vram_on("vram_mb=64");
+
+	for (size_t i = 0; i < svm_num_kinds; i++) {
+		igt_describe("It moves, or stays, and each side reads what the other wrote.");
+		igt_subtest(svm_kinds[i].name)
+			run_kind(&svm_kinds[i]);
+	}
+
+	igt_fixture
+		svm_vram_off();
+}
