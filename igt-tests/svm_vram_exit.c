@@ -521,8 +521,9 @@ static const struct svm_vram_case cases[] = {
 
 igt_main
 {
-	igt_fixture
+	igt_fixture {
 		svm_vram_on(slow);
+	}
 
 	svm_vram_cases(cases);
 
