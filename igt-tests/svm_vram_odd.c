@@ -64,6 +64,9 @@ static void lazyfree(int fd)
 	memset(base, 1, size);
 	svm_lru_drain();
 	igt_assert(!madvise(base, size, MADV_FREE));
+	/* lists of the kernel hold them for a moment */
+	igt_assert(svm_until((svm_lru_drain(), svm_prefetch(fd, base, size, VRAM),
+			      svm_resident(fd, base, size, VRAM) == 16), 1000));
 	svm_gpu_fill(fd, base, size, MAGIC);
 	igt_assert_eq(svm_resident(fd, base, size, VRAM), 16);
 	svm_evict_vram(fd);
