@@ -3,10 +3,12 @@
  * Jobs, syncobjs, threads and children for the tests.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -368,16 +370,18 @@ void svm_uffd_copy(int uffd, void *page, const void *from)
 
 void svm_close_leaked(void)
 {
-	char path[64], target[64];
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
 
-	for (int fd = 3; fd < 1024; fd++) {
-		ssize_t len;
+	igt_assert(dir);
+	while ((entry = readdir(dir))) {
+		char target[64];
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		len = readlink(path, target, sizeof(target));
 		if (len > 15 && !memcmp(target, "/dev/dri/render", 15))
-			close(fd);
+			close(atoi(entry->d_name));
 	}
+	closedir(dir);
 }
 
 uint32_t svm_random(uint32_t *state)
