@@ -107,7 +107,8 @@ with_lock()
 
 # in_tree ROOTFS COMMAND...: run COMMAND in the guest's tree, with the guest's
 # own tool chain. A private mount namespace, so nothing has to be unmounted:
-# the checkout is read-only at /src and the build directory writable at /build.
+# the checkout is read-only at /src and the build directory writable at /build;
+# IN_TREE_KERNEL, if set, is read-only at /tmp/kernel.
 in_tree()
 {
 	local tree=$1/tree
@@ -115,8 +116,8 @@ in_tree()
 	mkdir -p "$BUILD"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	unshare --mount --propagation private sh -ec '
-		tree=$1 top=$2 build=$3
-		shift 3
+		tree=$1 top=$2 build=$3 kernel=$4
+		shift 4
 		mount --bind "$tree" "$tree"
 		mount -o remount,bind,ro "$tree"
 		mount --rbind /dev "$tree/dev"
@@ -125,19 +126,28 @@ in_tree()
 		mount --bind "$top" "$tree/src"
 		mount -o remount,bind,ro "$tree/src"
 		mount --bind "$build" "$tree/build"
+		if [ -n "$kernel" ]; then
+			mkdir "$tree/tmp/kernel"
+			mount --bind "$kernel" "$tree/tmp/kernel"
+			mount -o remount,bind,ro "$tree/tmp/kernel"
+		fi
 		exec chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 			HOME=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "$@"
-	' in_tree "$tree" "$TOP" "$BUILD" "$@"
+	' in_tree "$tree" "$TOP" "$BUILD" "${IN_TREE_KERNEL:-}" "$@"
 }
 
 # kernel_dir NAME: the directory with vmlinuz, release and modules/ of a kernel.
-# "stock" is Debian's, in the root file system's directory; a kernel built from
-# source has a directory of its own with the same things in it.
+# "stock" is Debian's, in the root file system's directory; "debug" is built when
+# it is asked for. A kernel built from source has a directory of its own with the
+# same things in it, and build/ with what its modules are built against.
 kernel_dir()
 {
-	local name=$1 rootfs=$2 dir names=stock
-	dir=$CACHE/kernel-$name
-	[ "$name" = stock ] && dir=$rootfs
+	local name=$1 rootfs=$2 dir names='stock debug'
+	case $name in
+	stock) dir=$rootfs ;;
+	debug) dir=$("$TOP/tools/kernel-debug") ;;
+	*) dir=$CACHE/kernel-$name ;;
+	esac
 	if [ ! -e "$dir/vmlinuz" ]; then
 		for dir in "$CACHE"/kernel-*/vmlinuz; do
 			[ -e "$dir" ] || continue
