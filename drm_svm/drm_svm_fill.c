@@ -174,8 +174,7 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 	struct vm_area_struct *vma;
 
 	vma = find_vma_intersection(mm, slice->start, slice->start + 1);
-	if (drm_svm_mirror_check_vma(vma, DRM_SVM_ACCESS_READ) ||
-	    !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL ||
+	if (!drm_svm_policy_may_move(vma, DRM_SVM_ACCESS_READ) ||
 	    vma->vm_end < slice->end)
 		return NULL;
 	return vma;

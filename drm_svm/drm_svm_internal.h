@@ -515,6 +515,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last);
+bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,

@@ -93,8 +93,7 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	struct vm_area_struct *vma;
 
 	vma = find_vma_intersection(range->svm->mm, addr, addr + 1);
-	if (drm_svm_mirror_check_vma(vma, entry->fault.access) ||
-	    !vma_is_anonymous(vma) || vma->vm_flags & VM_SPECIAL)
+	if (!drm_svm_policy_may_move(vma, entry->fault.access))
 		return next;
 	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ||
 	    !drm_svm_slice_is_wanted(&entry->fault, pfn))

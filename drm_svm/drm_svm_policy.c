@@ -76,6 +76,20 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 }
 
 /**
+ * drm_svm_policy_may_move() - can pages of a mapping be in VRAM
+ * @vma: the mapping, or NULL
+ * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
+ *
+ * Context: mmap_lock held.
+ * Return: whether the GPU may access it, and it is of a kind that is migrated.
+ */
+bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
+{
+	return !drm_svm_mirror_check_vma(vma, access) &&
+	       vma_is_anonymous(vma) && !(vma->vm_flags & VM_SPECIAL);
+}
+
+/**
  * drm_svm_policy_is_whole() - is a range moved as one huge page
  * @vma: the mapping
  * @start: first address of the range

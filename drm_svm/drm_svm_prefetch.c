@@ -76,8 +76,7 @@ static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start
 /* Whether the mapping is of a kind whose pages can be in VRAM, and looked up there. */
 static bool drm_svm_piece_is_supported(struct drm_svm_prefetcher *p)
 {
-	return vma_is_anonymous(p->vma) && !(p->vma->vm_flags & VM_SPECIAL) &&
-	       !drm_svm_mirror_check_vma(p->vma, DRM_SVM_ACCESS_READ) &&
+	return drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
 	       !drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns);
 }
 
