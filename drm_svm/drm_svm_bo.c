@@ -207,11 +207,18 @@ void drm_svm_bo_leave_work(struct work_struct *work)
 	}
 }
 
+/* With its dma_resv held: whether it has its place in VRAM. */
+bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
+{
+	dma_resv_assert_held(bo->tbo.base.resv);
+	return bo->tbo.resource &&
+	       bo->tbo.resource->mem_type == bo->vram->mem_type;
+}
+
 /* With its dma_resv held: bring its pages home, if it has any. */
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
 {
-	dma_resv_assert_held(bo->tbo.base.resv);
-	if (!bo->tbo.resource || bo->tbo.resource->mem_type != bo->vram->mem_type)
+	if (!drm_svm_bo_is_resident(bo))
 		return 0;
 	return drm_svm_migrate_evict(bo, count);
 }
@@ -227,9 +234,7 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 
 	if (!dma_resv_trylock(resv))
 		return false;
-	if (bo->tbo.resource &&
-	    bo->tbo.resource->mem_type == bo->vram->mem_type &&
-	    !READ_ONCE(bo->vram->closed))
+	if (drm_svm_bo_is_resident(bo) && !READ_ONCE(bo->vram->closed))
 		return true;
 	dma_resv_unlock(resv);
 	return false;

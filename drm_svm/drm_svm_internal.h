@@ -447,6 +447,7 @@ void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
 void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
 void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
+bool drm_svm_bo_is_resident(struct drm_svm_bo *bo);
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
 bool drm_svm_bo_has_pages(struct drm_svm_bo *bo);
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);

@@ -290,7 +290,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	if (!bo)
 		return next;
 	dma_resv_lock(bo->tbo.base.resv, NULL);
-	if (bo->tbo.resource && bo->tbo.resource->mem_type == vram->mem_type) {
+	if (drm_svm_bo_is_resident(bo)) {
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
 		ret = drm_svm_bo_evict(bo, true);
 		*err = *err ?: ret;
