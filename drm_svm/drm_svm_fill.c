@@ -156,16 +156,13 @@ static void drm_svm_fill_entry(struct drm_svm_slice *slice, unsigned int i)
 				ilog2(npages));
 	if (!dst)
 		return;
-	if (!src) {
-		drm_svm_migration_add_clear(m, dst, npages);
-	} else if (drm_svm_migration_add_copy(m, i, src, dst, npages, true)) {
-		unlock_page(dst);
-		put_page(dst);
-		return;
-	}
 	m->dst[i] = migrate_pfn(page_to_pfn(dst));
 	if (npages > 1)
 		m->dst[i] |= MIGRATE_PFN_COMPOUND;
+	if (!src)
+		drm_svm_migration_add_clear(m, dst, npages);
+	else if (drm_svm_migration_add_copy(m, i, src, dst, npages, true))
+		drm_svm_migration_drop(m, i);
 }
 
 static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
@@ -245,12 +242,9 @@ static void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
 		struct page *dst = migrate_pfn_to_page(m->dst[i]);
 
 		n = drm_svm_migration_stride(m, i);
-		if (!dst || !drm_svm_vram_has_bad(m->vram,
-						  drm_svm_page_offset(dst), n))
-			continue;
-		unlock_page(dst);
-		put_page(dst);
-		m->dst[i] = 0;
+		if (dst && drm_svm_vram_has_bad(m->vram,
+						drm_svm_page_offset(dst), n))
+			drm_svm_migration_drop(m, i);
 	}
 }
 

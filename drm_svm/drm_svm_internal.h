@@ -476,6 +476,7 @@ int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 				 struct page *vram_page, unsigned int npages);
 void drm_svm_migration_start(struct drm_svm_migration *m);
+void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i);
 int drm_svm_migration_wait(struct drm_svm_migration *m);
 
 /* drm_svm_fill.c */

@@ -204,19 +204,24 @@ static void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 	}
 }
 
-static void drm_svm_migration_drop_dst(struct drm_svm_migration *m)
+/* Entry @i, which may have a destination, does not migrate. */
+void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i)
+{
+	struct page *dst = migrate_pfn_to_page(m->dst[i]);
+
+	if (!dst)
+		return;
+	unlock_page(dst);
+	put_page(dst);
+	m->dst[i] = 0;
+}
+
+static void drm_svm_migration_drop_all(struct drm_svm_migration *m)
 {
 	unsigned int i;
 
-	for (i = 0; i < m->npages; i++) {
-		struct page *dst = migrate_pfn_to_page(m->dst[i]);
-
-		if (!dst)
-			continue;
-		unlock_page(dst);
-		put_page(dst);
-		m->dst[i] = 0;
-	}
+	for (i = 0; i < m->npages; i++)
+		drm_svm_migration_drop(m, i);
 }
 
 /**
@@ -234,6 +239,6 @@ int drm_svm_migration_wait(struct drm_svm_migration *m)
 
 	drm_svm_migration_unmap_dma(m);
 	if (err)
-		drm_svm_migration_drop_dst(m);
+		drm_svm_migration_drop_all(m);
 	return err;
 }
