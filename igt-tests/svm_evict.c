@@ -22,12 +22,12 @@
 IGT_TEST_DESCRIPTION("Pages leave VRAM with nothing lost.");
 
 #define MAGIC		0x82820000u
-#define EVICT		"/sys/kernel/debug/dri/128/evict_vram"
 #define THREADS		8
 
-static void evict(void)
+/* Unlike svm_evict_vram(): the first try has to do */
+static void evict(int fd)
 {
-	igt_assert(svm_sys_write(EVICT, "1"));
+	igt_assert_eq(__svm_evict_vram(fd), 0);
 }
 
 static char *in_vram(int fd, size_t size)
@@ -44,7 +44,7 @@ static void all(int fd)
 	size_t size = 2 * svm_range_size();
 	char *base = in_vram(fd, size);
 
-	evict();
+	evict(fd);
 	igt_assert_eq(svm_vram_pages(fd, base, size), 0);
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 	svm_gpu_fill(fd, base, size, MAGIC + 1);
@@ -58,7 +58,7 @@ static void huge(int fd)
 
 	svm_gpu_fill(fd, base, size, MAGIC);
 	igt_assert_eq(svm_vram_pages(fd, base, size), size / svm_page_size());
-	evict();
+	evict(fd);
 	igt_assert_eq(svm_vram_pages(fd, base, size), 0);
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
@@ -85,7 +85,7 @@ static void owner_gone(int fd)
 		_exit(write(done[1], &byte, 1) != 1);
 	}
 	igt_assert_eq(waitpid(owner, &status, 0), owner);
-	evict();
+	evict(fd);
 	igt_assert_eq(write(go[1], &byte, 1), 1);
 	igt_assert_eq(read(done[0], &byte, 1), 1);
 	igt_assert(byte);
@@ -98,7 +98,7 @@ static void remapped(int fd)
 	char *base = in_vram(fd, size), *to = svm_mmap_small(size);
 
 	igt_assert(mremap(base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
-	evict();
+	evict(fd);
 	igt_assert(svm_cpu_all32(to, size, MAGIC));
 }
 
@@ -108,7 +108,7 @@ static void unmapped(int fd)
 	char *base = in_vram(fd, 16 * page);
 
 	munmap(base + 3 * page, 5 * page);
-	evict();
+	evict(fd);
 	igt_assert(svm_cpu_all32(base, 3 * page, MAGIC));
 	igt_assert(svm_cpu_all32(base + 8 * page, 8 * page, MAGIC));
 }
@@ -121,7 +121,7 @@ static void protected(int fd)
 	igt_assert(!mprotect(base, size, PROT_READ));
 	igt_assert_eq(__svm_gpu_write32(fd, base, 0), -EACCES);
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
-	evict();
+	evict(fd);
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
@@ -235,7 +235,7 @@ static void race(int fd)
 		for (int j = 0; j < 50; j++) {
 			__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
 			if (j % 10 == 0)
-				evict();
+				evict(fd);
 		}
 		svm_wait(fd, job, &result);
 		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
@@ -260,7 +260,7 @@ static void killed(int fd)
 		usleep(50000 * (i + 1));
 		kill(pid, SIGKILL);
 		igt_assert_eq(waitpid(pid, NULL, 0), pid);
-		evict();
+		evict(fd);
 	}
 	close(fd);
 }
