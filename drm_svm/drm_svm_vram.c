@@ -393,8 +393,8 @@ void drm_svm_vram_resume(struct drm_svm_vram *vram)
 EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
 
 /*
- * A page that does not come home is lost. Its lock is only ever held for a short
- * time; a reference is all that is needed, so it cannot be missed.
+ * A page that does not come home is lost. Its lock is held for the time of a copy at
+ * most, by who migrates it; a reference is all that is needed, so it cannot be missed.
  */
 static void drm_svm_vram_lose_all(struct drm_svm_vram *vram)
 {
