@@ -78,12 +78,26 @@ static void drm_svm_print_range(struct drm_svm_context *ctx,
 	drm_svm_print_pages(range, mapped, writable, p);
 }
 
+/* Where faults are that have no answer yet. */
+static void drm_svm_print_queue(struct drm_svm *svm, struct drm_printer *p)
+{
+	struct drm_svm_fault_queue *q = &svm->queue;
+
+	/* numbers of one moment or another: for a look, not for a decision */
+	drm_printf(p, "queued faults: %u, busy workers: %lu of %u\n",
+		   READ_ONCE(q->count), q->nworkers - hweight_long(READ_ONCE(q->idle)),
+		   q->nworkers);
+	drm_printf(p, "faults that wait for their page: %u, in %u threads\n",
+		   READ_ONCE(svm->waiters.nactive),
+		   READ_ONCE(svm->waiters.nthreads));
+}
+
 /**
  * drm_svm_print() - describe what a context has of its address space
  * @ctx: the context; one that is not attached prints as such
  * @p: where to
  *
- * For debugfs: counters, and every range with its mapped pages. Shows
+ * For debugfs: the fault queue, counters, and every range with its mapped pages. Shows
  * addresses of the process, so it is for root.
  *
  * Context: process context; the driver keeps @ctx from being detached.
@@ -101,6 +115,7 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 		drm_puts(p, "not attached\n");
 		return;
 	}
+	drm_svm_print_queue(svm, p);
 	drm_printf(p, "ranges: %ld\n", atomic_long_read(&svm->nranges));
 	for (i = 0; i < DRM_SVM_STAT_NUM; i++)
 		drm_printf(p, "%s: %llu\n", drm_svm_stat_names[i],
