@@ -365,9 +365,13 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	return ret;
 }
 
-/* The device pages of a BO that are in use; free ones must be left out. */
+/*
+ * The device pages of a BO that are in use; free ones must be left out. A huge page
+ * that could not be split is left out too, unless it goes @whole.
+ */
 static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
-					  struct drm_svm_migration *m)
+					  struct drm_svm_migration *m,
+					  bool whole)
 {
 	unsigned long index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
 	unsigned int i, nr, n = 0;
@@ -380,7 +384,7 @@ static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
 		if (!folio)
 			continue;
 		nr = min_t(unsigned int, folio_nr_pages(folio), m->max - i);
-		for (j = 0; j < nr; j++)
+		for (j = 0; j < nr && (whole || nr == 1); j++)
 			m->src[n++] = folio_pfn(folio) + j;
 		folio_put(folio);
 	}
@@ -389,13 +393,13 @@ static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
 
 /* One try to bring the pages of a BO home. */
 static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
-			     struct drm_svm_moved *moved)
+			     bool whole, struct drm_svm_moved *moved)
 {
 	struct folio *huge;
 	int err;
 
 	drm_svm_migration_reset(m, bo->vram);
-	m->npages = drm_svm_evict_collect(bo, m);
+	m->npages = drm_svm_evict_collect(bo, m, whole);
 	if (!m->npages)
 		return 0;
 	memset(m->dst, 0, m->npages * sizeof(*m->dst));
@@ -409,16 +413,6 @@ static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
 	migrate_device_finalize(m->src, m->dst, m->npages);
 	drm_svm_home_unguard(huge);
 	return err;
-}
-
-/* Split the huge page of a BO, if it has one, so that it leaves in pieces. */
-static void drm_svm_evict_split(struct drm_svm_bo *bo,
-				struct drm_svm_migration *m)
-{
-	unsigned long index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
-
-	/* a huge page has a BO for itself */
-	drm_svm_split(bo->vram, index, m);
 }
 
 /**
@@ -443,18 +437,20 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 	m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
 	if (!m)
 		return -EBUSY;
-	/* whole, it could be zapped while it migrates: see drm_svm_home_guard() */
-	drm_svm_evict_split(bo, m);
-	for (try = 0; try < DRM_SVM_EVICT_BO_TRIES && !err; try++) {
+	for (try = 1; try <= DRM_SVM_EVICT_BO_TRIES && !err; try++) {
 		if (!drm_svm_bo_has_pages(bo))
 			break;
 		if (fatal_signal_pending(current)) {
 			err = -ERESTARTSYS;
 			break;
 		}
-		err = drm_svm_evict_try(bo, m, &moved);
-		if (m->split)
-			drm_svm_evict_split(bo, m);
+		/*
+		 * Whole, it could be zapped while it migrates: see
+		 * drm_svm_home_guard(). It has the BO for itself.
+		 */
+		drm_svm_split(bo->vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT, m);
+		err = drm_svm_evict_try(bo, m, try == DRM_SVM_EVICT_BO_TRIES,
+					&moved);
 		cond_resched();
 	}
 	drm_svm_migration_free(m);
