@@ -9,9 +9,8 @@
  * buffer object while its content is copied; nobody wants them moved.
  *
  * A buffer object of this driver moves in three steps: its GPU mappings go,
- * with every TLB entry, so that no engine writes any more; the copy is queued;
- * TTM is given the fence. The copy engine does its jobs in order, so what is
- * copied or cleared afterwards, by whomever, comes after it.
+ * with every TLB entry, so that no engine writes any more; it is copied; TTM is
+ * told. A copy that fails leaves it where it was.
  *
  * Locking. The functions of TTM are called with the dma_resv of the buffer
  * object held, but for ttm_tt_destroy.
@@ -97,6 +96,19 @@ static bool move_has_content(struct ttm_buffer_object *tbo)
 			    ttm_tt_is_swapped(tbo->ttm));
 }
 
+/*
+ * Whether all was written, which is not known before the end: else the buffer object
+ * would show what its new place held before. Not to be interrupted, as the caller frees
+ * the place after an error.
+ */
+static int move_wait(struct dma_fence *fence)
+{
+	if (IS_ERR(fence))
+		return PTR_ERR(fence);
+	dma_fence_wait(fence, false);
+	return min(dma_fence_get_status(fence), 0);
+}
+
 /* Give a buffer object that nobody wrote its place, and no old content. */
 static int move_first(struct ttm_buffer_object *tbo,
 		      struct ttm_resource *new_mem)
@@ -107,18 +119,17 @@ static int move_first(struct ttm_buffer_object *tbo,
 		.location = DRM_SVM_LOCATION_VRAM,
 	};
 	struct dma_fence *fence;
+	int err = 0;
 
 	if (new_mem->mem_type == TTM_PL_VRAM) {
 		fence = svm_test_copy_clear(ttm_gpu(tbo->bdev)->copy, &run, 1);
-		if (IS_ERR(fence))
-			return PTR_ERR(fence);
-		/* The slot was reserved by TTM. */
-		dma_resv_add_fence(tbo->base.resv, fence,
-				   DMA_RESV_USAGE_KERNEL);
-		dma_fence_put(fence);
+		err = move_wait(fence);
+		if (!IS_ERR(fence))
+			dma_fence_put(fence);
 	}
-	ttm_bo_move_null(tbo, new_mem);
-	return 0;
+	if (!err)
+		ttm_bo_move_null(tbo, new_mem);
+	return err;
 }
 
 /* One side of a segment, for the pages from @page on; at most @npages of them. */
@@ -177,14 +188,11 @@ static int move_content(struct ttm_buffer_object *tbo, bool evict,
 		return err;
 
 	fence = move_copy(tbo, new_mem);
-	if (IS_ERR(fence))
-		return PTR_ERR(fence);
-
-	err = ttm_bo_move_accel_cleanup(tbo, fence, evict, true, new_mem);
-	/* The caller frees what is copied to. */
-	if (err)
-		dma_fence_wait(fence, false);
-	dma_fence_put(fence);
+	err = move_wait(fence);
+	if (!err)
+		err = ttm_bo_move_accel_cleanup(tbo, fence, evict, true, new_mem);
+	if (!IS_ERR(fence))
+		dma_fence_put(fence);
 	return err;
 }
 

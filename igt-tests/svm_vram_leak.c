@@ -4,6 +4,7 @@
  * another process had there, whichever way it went and whichever way VRAM is got.
  */
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_vram.h"
 
@@ -246,6 +248,71 @@ static void huge_page(int fd, bool huge)
 	munmap(base, size);
 }
 
+/* Memory of which the CPU has written every second page */
+static char *half_written(size_t size, bool huge)
+{
+	size_t page = svm_page_size();
+	char *base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
+
+	if (huge)
+		madvise(base, size, MADV_HUGEPAGE);
+	for (size_t at = 0; at < size; at += 2 * page)
+		memset(base + at, MINE & 0xff, page);
+	return base;
+}
+
+/* Copies and clears fail, here and there: nobody is shown what they would have replaced */
+static void copies_fail(int fd, bool huge)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+
+	for (unsigned int skip = 0; skip < 6; skip++) {
+		char *base, *copy = svm_mmap_small(size);
+
+		lose(huge, skip % 2 ? lose_exit : lose_evict);
+		base = half_written(size, huge);
+		svm_hw_fail_copy(fd, skip, 2);
+		svm_gpu_touch(fd, base, size, page, false);
+		svm_gpu_touch(fd, base + page, size - page, 8 * page, true);
+		svm_hw_fail_copy(fd, 0, 0);
+		svm_gpu_copy(fd, copy, base, size);
+		for (size_t at = 0; at < size; at += page) {
+			uint32_t want = at / page % 2 ? 0 : MINE;
+
+			igt_assert(svm_cpu_all32(copy + at, page, want));
+			igt_assert(svm_cpu_all32(base + at, page, want));
+		}
+		munmap(base, size);
+		munmap(copy, size);
+	}
+}
+
+/* What cannot be cleared is no buffer object; what cannot be copied stays where it is */
+static void buffers_fail(int fd, bool huge)
+{
+	size_t size = svm_vram_size(fd) / 2;
+	char *gpu, *copy = svm_mmap_small(size);
+	uint32_t handle;
+
+	lose(huge, lose_kill);
+	svm_hw_fail_copy(fd, 0, 1);
+	igt_assert_eq(__svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM, &handle), -EIO);
+	svm_hw_fail_copy(fd, 0, 0);
+	handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
+	gpu = svm_bo_bind(fd, handle, svm_bo_start(fd), size);
+	svm_gpu_fill(fd, gpu, size, MINE);
+	svm_hw_fail_copy(fd, 0, 1000);
+	igt_assert_lt(__svm_evict_vram(fd), 0);
+	svm_hw_fail_copy(fd, 0, 0);
+	svm_gpu_copy(fd, copy, gpu, size);
+	igt_assert(svm_cpu_all32(copy, size, MINE));
+	svm_evict_vram(fd);
+	svm_gpu_copy(fd, copy, gpu, size);
+	igt_assert(svm_cpu_all32(copy, size, MINE));
+	svm_bo_close(fd, handle);
+	munmap(copy, size);
+}
+
 static const struct svm_vram_case cases[] = {
 	{ "munmap", "The secret was unmapped.", after_munmap },
 	{ "dontneed", "The secret was dropped.", after_dontneed },
@@ -257,6 +324,8 @@ static const struct svm_vram_case cases[] = {
 	{ "close", "The file with the secret was closed.", after_close },
 	{ "holes", "Some pages of a block are the process's own.", holes },
 	{ "huge-page", "A huge page is made in VRAM and split.", huge_page },
+	{ "copies-fail", "The new owner's copies and clears fail.", copies_fail },
+	{ "buffers-fail", "A buffer object cannot be cleared, or copied.", buffers_fail, true },
 };
 
 igt_main
