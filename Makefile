@@ -5,7 +5,7 @@
 KERNEL ?= stock
 export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
-.PHONY: help demo test list-tests check mutants modules modules_install user stage shell clean distclean
+.PHONY: help demo test list-tests check mutants coverage modules modules_install user stage shell clean distclean
 
 help:
 	@echo 'What to make (as root; Debian 12 or 13; nothing has to be set up first):'
@@ -14,6 +14,7 @@ help:
 	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
 	@echo '  list-tests       names of all tests'
 	@echo '  check            style, documentation, sparse, headers, sizes'
+	@echo '  coverage         which lines of drm_svm/ the tests run; some hours'
 	@echo "  mutants M='GLOB' plant bugs, see that the tests notice; without M all: some hours"
 	@echo '  modules          the kernel modules, for the kernel of the virtual machine'
 	@echo '  user             programs and tests'
@@ -44,6 +45,9 @@ list-tests:
 
 check:
 	@tools/check
+
+coverage:
+	@tools/coverage $(if $(T),'$(T)')
 
 mutants:
 	@tools/mutants $(M)

@@ -142,10 +142,10 @@ in_tree()
 # same things in it, and build/ with what its modules are built against.
 kernel_dir()
 {
-	local name=$1 rootfs=$2 dir names='stock debug'
+	local name=$1 rootfs=$2 dir names='stock debug coverage'
 	case $name in
 	stock) dir=$rootfs ;;
-	debug) dir=$("$TOP/tools/kernel-debug") ;;
+	debug | coverage) dir=$("$TOP/tools/kernel-debug") ;;
 	*) dir=$CACHE/kernel-$name ;;
 	esac
 	if [ ! -e "$dir/vmlinuz" ]; then
