@@ -34,7 +34,8 @@ static void drm_svm_fault_pause(unsigned int try)
 }
 
 /* By page; of one page writes first. */
-static int drm_svm_fault_cmp(const void *pa, const void *pb)
+VISIBLE_IF_KUNIT
+int drm_svm_fault_cmp(const void *pa, const void *pb)
 {
 	const struct drm_svm_fault_entry *a = pa, *b = pb;
 	u64 page_a = a->fault.addr >> PAGE_SHIFT;
@@ -45,6 +46,7 @@ static int drm_svm_fault_cmp(const void *pa, const void *pb)
 	return (int)(b->fault.access & DRM_SVM_ACCESS_WRITE) -
 	       (int)(a->fault.access & DRM_SVM_ACCESS_WRITE);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_cmp);
 
 /**
  * drm_svm_context_put_busy() - a fault, or who looks after one, is done with @ctx
@@ -55,6 +57,7 @@ void drm_svm_context_put_busy(struct drm_svm_context *ctx)
 	if (atomic_dec_and_test(&ctx->busy))
 		wake_up_var(&ctx->busy);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_context_put_busy);
 
 /**
  * drm_svm_fault_finish() - answer a fault
@@ -74,9 +77,10 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 }
 
 /* What another fault mapped in the meantime needs no service. */
-static void drm_svm_fault_skip_served(struct drm_svm_range *range,
-				      struct drm_svm_fault_entry *entries,
-				      unsigned int n)
+VISIBLE_IF_KUNIT
+void drm_svm_fault_skip_served(struct drm_svm_range *range,
+			       struct drm_svm_fault_entry *entries,
+			       unsigned int n)
 {
 	unsigned int i;
 
@@ -96,9 +100,11 @@ static void drm_svm_fault_skip_served(struct drm_svm_range *range,
 		drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_skip_served);
 
-static unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
-						unsigned int n)
+VISIBLE_IF_KUNIT
+unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
+					 unsigned int n)
 {
 	unsigned int i;
 
@@ -106,9 +112,11 @@ static unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entr
 		;
 	return i;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_first_pending);
 
-static void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
-				       unsigned int n, int err)
+VISIBLE_IF_KUNIT
+void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
+				unsigned int n, int err)
 {
 	unsigned int i;
 
@@ -117,6 +125,7 @@ static void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
 			entries[i].err = err;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_fail_pending);
 
 /* Try until every fault of the group is answered; -EAGAIN: look the range up. */
 static int drm_svm_fault_serve_range(struct drm_svm_range *range,
@@ -207,7 +216,8 @@ static void drm_svm_fault_serve_group(struct drm_svm *svm,
 }
 
 /* What cannot be served, whatever the CPU's page table says. */
-static int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
+VISIBLE_IF_KUNIT
+int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
 {
 	struct drm_svm_context *ctx = entry->ctx;
 
@@ -217,9 +227,11 @@ static int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
 		return -EFAULT;
 	return DRM_SVM_PENDING;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_check);
 
-static unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
-					unsigned int n)
+VISIBLE_IF_KUNIT
+unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
+				 unsigned int n)
 {
 	u64 window = entries[0].fault.addr >> PMD_SHIFT;
 	unsigned int i;
@@ -228,6 +240,7 @@ static unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entrie
 		;
 	return i;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_group);
 
 /* With the users of the mm held: sort, group, serve. */
 static void drm_svm_fault_serve_mm(struct drm_svm *svm,

@@ -53,15 +53,18 @@ static unsigned int drm_svm_queue_slot(const struct drm_svm_fault_queue *q,
  */
 #define DRM_SVM_BATCH_MIN	32U
 
-static unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q)
+VISIBLE_IF_KUNIT
+unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q)
 {
 	unsigned int share = max(q->count / q->nworkers, DRM_SVM_BATCH_MIN);
 
 	return min3(share, q->count, DRM_SVM_BATCH_MAX);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_share);
 
-static unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
-				      struct drm_svm_fault_entry *batch)
+VISIBLE_IF_KUNIT
+unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
+			       struct drm_svm_fault_entry *batch)
 {
 	unsigned int i, n;
 
@@ -74,6 +77,7 @@ static unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 	drm_svm_queue_wake_locked(q);
 	return n;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
 static void drm_svm_queue_work(struct work_struct *work)
 {

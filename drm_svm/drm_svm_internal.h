@@ -2,7 +2,10 @@
 #ifndef _DRM_SVM_INTERNAL_H_
 #define _DRM_SVM_INTERNAL_H_
 
+#include <kunit/visibility.h>
+
 #include <linux/bitmap.h>
+#include <linux/export.h>
 #include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
@@ -302,7 +305,7 @@ struct drm_svm_slice {
 };
 
 /* The smallest slice, and so the smallest BO, in bytes. */
-#define DRM_SVM_SLICE_MIN	max(SZ_64K, PAGE_SIZE)
+#define DRM_SVM_SLICE_MIN	MAX(SZ_64K, PAGE_SIZE)
 
 /* Slices whose BOs are made before the first of them is filled. */
 #define DRM_SVM_FILL_SLICES	8U
@@ -523,5 +526,29 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
 			 unsigned long *end);
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Static in other kernels; for tests/ alone. */
+int drm_svm_fault_cmp(const void *pa, const void *pb);
+void drm_svm_fault_skip_served(struct drm_svm_range *range,
+			       struct drm_svm_fault_entry *entries,
+			       unsigned int n);
+unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
+					 unsigned int n);
+void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
+				unsigned int n, int err);
+int drm_svm_fault_check(const struct drm_svm_fault_entry *entry);
+unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
+				 unsigned int n);
+unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q);
+unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
+			       struct drm_svm_fault_entry *batch);
+bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
+			     unsigned long pfn);
+unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
+				  struct drm_svm_range *range,
+				  const struct drm_svm_fault_entry *entry,
+				  struct vm_area_struct *vma);
+#endif
 
 #endif

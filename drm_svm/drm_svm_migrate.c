@@ -50,6 +50,7 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 	m->dst = m->src + max;
 	return m;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_alloc);
 
 /**
  * drm_svm_migration_reset() - begin a new migration
@@ -66,11 +67,13 @@ void drm_svm_migration_reset(struct drm_svm_migration *m,
 	m->split = false;
 	m->args = (struct migrate_vma) { .src = m->src, .dst = m->dst };
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_reset);
 
 void drm_svm_migration_free(struct drm_svm_migration *m)
 {
 	kvfree(m);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_free);
 
 /*
  * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
@@ -83,6 +86,7 @@ unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
 		return min(HPAGE_PMD_NR, m->npages - i);
 	return 1;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_stride);
 
 static void drm_svm_migration_add_seg(struct drm_svm_migration *m,
 				      const struct drm_svm_copy *seg)
@@ -134,6 +138,7 @@ int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 	drm_svm_migration_add_seg(m, &seg);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_add_copy);
 
 /**
  * drm_svm_migration_add_clear() - VRAM for pages that nobody has touched
@@ -157,6 +162,7 @@ void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 		.location = DRM_SVM_LOCATION_VRAM,
 	};
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_add_clear);
 
 /**
  * drm_svm_migration_start() - start to copy and to clear
@@ -242,3 +248,4 @@ int drm_svm_migration_wait(struct drm_svm_migration *m)
 		drm_svm_migration_drop_all(m);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_wait);

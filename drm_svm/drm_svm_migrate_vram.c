@@ -14,8 +14,9 @@
  */
 
 /* Whether the page of a fault is worth to be moved: not if it is in VRAM. */
-static bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
-				    unsigned long pfn)
+VISIBLE_IF_KUNIT
+bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
+			     unsigned long pfn)
 {
 	if (pfn & HMM_PFN_ERROR)
 		return false;
@@ -26,6 +27,7 @@ static bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 	/* a read of what nobody wrote needs no memory at all */
 	return fault->access & DRM_SVM_ACCESS_WRITE;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_is_wanted);
 
 /* Up to @npages from page @first on, as far as the mapping goes, become a slice. */
 static void drm_svm_slice_add(struct drm_svm_filler *filler,
@@ -58,10 +60,11 @@ static void drm_svm_slice_add(struct drm_svm_filler *filler,
  * does not fault again. Blocks that have pages in VRAM are left alone, but for that of
  * the fault. Returns the page past the window.
  */
-static unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
-					 struct drm_svm_range *range,
-					 const struct drm_svm_fault_entry *entry,
-					 struct vm_area_struct *vma)
+VISIBLE_IF_KUNIT
+unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
+				  struct drm_svm_range *range,
+				  const struct drm_svm_fault_entry *entry,
+				  struct vm_area_struct *vma)
 {
 	struct drm_svm_view *view = drm_svm_range_find_view(range, entry->ctx);
 	unsigned int index = drm_svm_page_index(entry->fault.addr);
@@ -79,6 +82,7 @@ static unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 	}
 	return first;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_window);
 
 /*
  * Which pages to move for this fault, with mmap_lock held. Returns the page of the

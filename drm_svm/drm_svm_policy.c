@@ -47,6 +47,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 		*last = block + size;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
 
 /**
  * drm_svm_policy_slice() - which pages to move to VRAM together
@@ -74,6 +75,7 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 		size *= 2;
 	return size;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_slice);
 
 /**
  * drm_svm_policy_may_move() - can pages of a mapping be in VRAM
@@ -88,6 +90,7 @@ bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 	return !drm_svm_mirror_check_vma(vma, access) &&
 	       vma_is_anonymous(vma) && !(vma->vm_flags & VM_SPECIAL);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 
 /**
  * drm_svm_policy_is_whole() - is a range moved as one huge page
@@ -106,6 +109,7 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 		return vma->vm_flags & VM_HUGEPAGE;
 	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 
 /**
  * drm_svm_policy_home() - which addresses come home with one that the CPU touched
@@ -124,6 +128,7 @@ void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
 	*start = round_down(addr, size);
 	*end = *start + size;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_home);
 
 /**
  * drm_svm_policy_map_writable() - may a page that the CPU can write be mapped
@@ -147,3 +152,4 @@ bool drm_svm_policy_map_writable(struct folio *folio, bool requested)
 	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
 	       !folio_test_swapcache(folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_map_writable);

@@ -85,6 +85,7 @@ void drm_svm_range_put(struct drm_svm_range *range)
 	if (range)
 		kref_put(&range->ref, drm_svm_range_release);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_put);
 
 /**
  * drm_svm_range_lookup() - find a range
@@ -104,6 +105,7 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 		range = NULL;
 	return range;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_lookup);
 
 /* Make a range that nobody can find yet, with service_lock held. */
 static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
@@ -206,6 +208,7 @@ void drm_svm_range_drop_views(struct drm_svm_range *range,
 			drm_svm_view_free(view);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_drop_views);
 
 /*
  * Take a range out of its address space. Its notifier may be running; what is
@@ -307,6 +310,7 @@ struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 			return ERR_PTR(err);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain);
 
 /**
  * drm_svm_range_find_view() - what a context has of a range
@@ -327,6 +331,7 @@ struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
 	}
 	return NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_find_view);
 
 /**
  * drm_svm_range_obtain_view() - find a view or make it
@@ -362,6 +367,7 @@ struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 		list_add_tail(&view->link, &range->views);
 	return view;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain_view);
 
 /**
  * drm_svm_range_remove_all() - remove every range
@@ -382,6 +388,7 @@ void drm_svm_range_remove_all(struct drm_svm *svm)
 		cond_resched();
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_remove_all);
 
 static bool drm_svm_gc_has_vma(struct drm_svm_range *range)
 {

@@ -284,6 +284,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 	drm_svm_run_emit(&b);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_run_map_locked);
 
 /**
  * drm_svm_run_unmap_dma() - give back the DMA addresses of mapped pages

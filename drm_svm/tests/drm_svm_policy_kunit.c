@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Decisions: windows, slices, what may move, what is mapped writable.
+ */
+
+#include <kunit/test.h>
+
+#include <linux/hmm.h>
+#include <linux/mm.h>
+
+#include "drm_svm_fake_kunit.h"
+
+#define PAGES	DRM_SVM_RANGE_PAGES
+#define LEAF	((unsigned int)(DRM_SVM_SLICE_MIN >> PAGE_SHIFT))
+
+static struct drm_svm_view *make_view(struct kunit *test)
+{
+	struct drm_svm_view *view = kunit_kzalloc(test, sizeof(*view), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, view);
+	return view;
+}
+
+/* Of the range [mapped, mapped + nmapped) is mapped; page index faults. */
+struct window_case {
+	const char *name;
+	unsigned int mapped;
+	unsigned int nmapped;
+	unsigned int index;
+	unsigned int first;
+	unsigned int last;
+};
+
+static const struct window_case window_cases[] = {
+	{ "empty, first page", 0, 0, 0, 0, LEAF },
+	{ "empty, last page of a leaf", 0, 0, LEAF - 1, 0, LEAF },
+	{ "empty, first page of the next leaf", 0, 0, LEAF, LEAF, 2 * LEAF },
+	{ "empty, last page", 0, 0, PAGES - 1, PAGES - LEAF, PAGES },
+	{ "neighbour full", 0, LEAF, LEAF, 0, 2 * LEAF },
+	{ "neighbour has one page", 0, 1, LEAF, 0, 2 * LEAF },
+	{ "neighbour of another pair", LEAF, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
+	{ "a half of four, with the leaf", 0, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
+	{ "a page more than a half of four", 0, LEAF + 1, 2 * LEAF, 0, 4 * LEAF },
+	{ "own leaf counts once", 0, LEAF, 0, 0, LEAF },
+	{ "half of the range", 0, PAGES / 2, PAGES / 2, 0, PAGES },
+	{ "half of the range less a leaf", 0, PAGES / 2 - LEAF, PAGES / 2,
+	  PAGES / 2, PAGES / 2 + LEAF },
+	{ "all", 0, PAGES, PAGES - 1, 0, PAGES },
+};
+
+KUNIT_ARRAY_PARAM_DESC(window, window_cases, name);
+
+static void window_grows_where_most_is_mapped(struct kunit *test)
+{
+	const struct window_case *c = test->param_value;
+	struct drm_svm_view *view = make_view(test);
+	unsigned int first, last;
+
+	bitmap_set(view->mapped, c->mapped, c->nmapped);
+	drm_svm_policy_window(view, c->index, &first, &last);
+	KUNIT_EXPECT_EQ(test, first, c->first);
+	KUNIT_EXPECT_EQ(test, last, c->last);
+}
+
+static void window_without_view_is_a_leaf(struct kunit *test)
+{
+	unsigned int first, last;
+
+	drm_svm_policy_window(NULL, PAGES - 1, &first, &last);
+	KUNIT_EXPECT_EQ(test, first, PAGES - LEAF);
+	KUNIT_EXPECT_EQ(test, last, PAGES);
+}
+
+/* A GPU that reads on and on: what the comment of the function promises. */
+static void window_of_a_scan_takes_six_faults(struct kunit *test)
+{
+	struct drm_svm_view *view = make_view(test);
+	unsigned int first, last = 0, faults = 0, index;
+
+	for (index = 0; index < PAGES; index = last, faults++) {
+		drm_svm_policy_window(view, index, &first, &last);
+		KUNIT_ASSERT_GT(test, last, index);
+		bitmap_set(view->mapped, first, last - first);
+	}
+	KUNIT_EXPECT_EQ(test, faults, ilog2(PAGES / LEAF) + 1);
+}
+
+/* Pages from in_vram on are there; NO_VRAM: none. */
+struct slice_case {
+	const char *name;
+	unsigned int in_vram;
+	unsigned int first;
+	unsigned int last;
+	unsigned int size;
+};
+
+#define NO_VRAM	PAGES
+
+static const struct slice_case slice_cases[] = {
+	{ "all of the range", NO_VRAM, 0, PAGES, PAGES },
+	{ "a leaf", NO_VRAM, 0, LEAF, LEAF },
+	{ "a page short of two", NO_VRAM, 0, 2 * LEAF - 1, LEAF },
+	{ "a page short of a leaf", NO_VRAM, 0, LEAF - 1, 0 },
+	{ "alignment bounds it", NO_VRAM, LEAF, PAGES, LEAF },
+	{ "alignment to two", NO_VRAM, 2 * LEAF, PAGES, 2 * LEAF },
+	{ "second half", NO_VRAM, PAGES / 2, PAGES, PAGES / 2 },
+	{ "last leaf", NO_VRAM, PAGES - LEAF, PAGES, LEAF },
+	{ "first page in VRAM", 0, 0, PAGES, 0 },
+	{ "last page of the leaf in VRAM", LEAF - 1, 0, PAGES, 0 },
+	{ "the next leaf in VRAM", LEAF, 0, PAGES, LEAF },
+	{ "last page of two in VRAM", 2 * LEAF - 1, 0, PAGES, LEAF },
+	{ "last page of all in VRAM", PAGES - 1, 0, PAGES, PAGES / 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(slice, slice_cases, name);
+
+static void slice_is_aligned_and_ends_before_vram(struct kunit *test)
+{
+	const struct slice_case *c = test->param_value;
+	struct drm_svm_view *view = make_view(test);
+
+	if (c->in_vram != NO_VRAM)
+		set_bit(c->in_vram, view->vram);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(view, c->first, c->last),
+			c->size);
+}
+
+static void slice_does_not_look_before_first(struct kunit *test)
+{
+	struct drm_svm_view *view = make_view(test);
+
+	set_bit(LEAF - 1, view->vram);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(view, LEAF, PAGES), LEAF);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(NULL, 0, PAGES), PAGES);
+}
+
+struct move_case {
+	const char *name;
+	vm_flags_t flags;
+	u32 access;
+	bool move;
+};
+
+#define RD	DRM_SVM_ACCESS_READ
+#define WR	DRM_SVM_ACCESS_WRITE
+
+static const struct move_case move_cases[] = {
+	{ "readable", VM_READ, RD, true },
+	{ "readable, write", VM_READ, WR, false },
+	{ "writable", VM_READ | VM_WRITE, WR, true },
+	{ "writable only", VM_WRITE, WR, false },
+	{ "PROT_NONE", 0, RD, false },
+	{ "VM_IO", VM_READ | VM_IO, RD, false },
+	{ "VM_PFNMAP", VM_READ | VM_PFNMAP, RD, false },
+	{ "VM_MIXEDMAP", VM_READ | VM_MIXEDMAP, RD, false },
+	{ "VM_DONTEXPAND", VM_READ | VM_DONTEXPAND, RD, false },
+	{ "locked", VM_READ | VM_LOCKED, RD, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(move, move_cases, name);
+
+static void move_by_flags_of_the_mapping(struct kunit *test)
+{
+	const struct move_case *c = test->param_value;
+	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	vm_flags_init(vma, c->flags);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_move(vma, c->access), c->move);
+}
+
+static void move_only_anonymous_mappings(struct kunit *test)
+{
+	static const struct vm_operations_struct ops;
+	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	vm_flags_init(vma, VM_READ);
+	KUNIT_EXPECT_TRUE(test, drm_svm_policy_may_move(vma, RD));
+	vma->vm_ops = &ops;
+	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(vma, RD));
+	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(NULL, RD));
+}
+
+/* A mapping around the range at RANGE, in pages before its start and past its end. */
+struct whole_case {
+	const char *name;
+	int before;
+	int past;
+	bool wants_huge;
+	unsigned long pfn;
+	bool whole;
+};
+
+#define RANGE		(16 * DRM_SVM_RANGE_SIZE)
+#define PFN_OF(order)	(HMM_PFN_VALID | (unsigned long)(order) << HMM_PFN_ORDER_SHIFT)
+#define HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+
+static const struct whole_case whole_cases[] = {
+	{ "huge page, just the range", 0, 0, false, PFN_OF(HUGE_ORDER), true },
+	{ "huge page, more around it", 3, 5, false, PFN_OF(HUGE_ORDER), true },
+	{ "mapping begins a page late", -1, 0, true, PFN_OF(HUGE_ORDER), false },
+	{ "mapping ends a page early", 0, -1, true, PFN_OF(HUGE_ORDER), false },
+	{ "half of a huge page", 0, 0, true, PFN_OF(HUGE_ORDER - 1), false },
+	{ "small page", 0, 0, true, PFN_OF(0), false },
+	{ "nothing yet", 0, 0, false, 0, false },
+	{ "nothing yet, wants huge pages", 0, 0, true, 0, true },
+	{ "nothing yet, too short a mapping", 0, -1, true, 0, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(whole, whole_cases, name);
+
+static void whole_needs_mapping_and_huge_page(struct kunit *test)
+{
+	const struct whole_case *c = test->param_value;
+	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	vma->vm_start = RANGE - c->before * PAGE_SIZE;
+	vma->vm_end = RANGE + DRM_SVM_RANGE_SIZE + c->past * PAGE_SIZE;
+	vm_flags_init(vma, c->wants_huge ? VM_HUGEPAGE : 0);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_is_whole(vma, RANGE, c->pfn),
+			c->whole);
+}
+
+static void home_is_the_block_around_an_address(struct kunit *test)
+{
+	unsigned long start, end;
+
+	drm_svm_policy_home(RANGE - 1, false, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_SLICE_MIN);
+	KUNIT_EXPECT_EQ(test, end, RANGE);
+	drm_svm_policy_home(RANGE, false, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE);
+	KUNIT_EXPECT_EQ(test, end, RANGE + DRM_SVM_SLICE_MIN);
+	drm_svm_policy_home(RANGE - 1, true, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_RANGE_SIZE);
+	KUNIT_EXPECT_EQ(test, end, RANGE);
+}
+
+/* What a folio is, and what follows when the GPU only read. */
+struct writable_case {
+	const char *name;
+	bool anon;
+	bool dirty;
+	bool swapbacked;
+	bool swapcache;
+	bool writable;
+};
+
+static const struct writable_case writable_cases[] = {
+	{ "anonymous", true, false, true, false, true },
+	{ "anonymous, copy in swap", true, false, true, true, false },
+	{ "anonymous, copy in swap, dirty", true, true, true, true, true },
+	{ "MADV_FREE", true, false, false, false, false },
+	{ "MADV_FREE, dirty", true, true, false, false, true },
+	{ "clean file", false, false, false, false, false },
+	{ "dirty file", false, true, false, false, true },
+	{ "clean tmpfs", false, false, true, false, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(writable, writable_cases, name);
+
+static void writable_if_it_is_written_back_anyway(struct kunit *test)
+{
+	const struct writable_case *c = test->param_value;
+	struct folio *folio = page_folio(fake_pages(test, 0));
+
+	if (c->anon)
+		folio->mapping = (void *)FOLIO_MAPPING_ANON;
+	if (c->dirty)
+		folio_set_dirty(folio);
+	if (c->swapbacked)
+		__folio_set_swapbacked(folio);
+	if (c->swapcache)
+		folio_set_swapcache(folio);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_map_writable(folio, false),
+			c->writable);
+	KUNIT_EXPECT_TRUE(test, drm_svm_policy_map_writable(folio, true));
+
+	/* as the page allocator wants it back */
+	folio->mapping = NULL;
+	folio_clear_dirty(folio);
+	folio_clear_swapcache(folio);
+	__folio_clear_swapbacked(folio);
+}
+
+static struct kunit_case policy_cases[] = {
+	KUNIT_CASE_PARAM(window_grows_where_most_is_mapped, window_gen_params),
+	KUNIT_CASE(window_without_view_is_a_leaf),
+	KUNIT_CASE(window_of_a_scan_takes_six_faults),
+	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
+	KUNIT_CASE(slice_does_not_look_before_first),
+	KUNIT_CASE_PARAM(move_by_flags_of_the_mapping, move_gen_params),
+	KUNIT_CASE(move_only_anonymous_mappings),
+	KUNIT_CASE_PARAM(whole_needs_mapping_and_huge_page, whole_gen_params),
+	KUNIT_CASE(home_is_the_block_around_an_address),
+	KUNIT_CASE_PARAM(writable_if_it_is_written_back_anyway, writable_gen_params),
+	{}
+};
+
+static struct kunit_suite policy_suite = {
+	.name = "drm_svm_policy",
+	.test_cases = policy_cases,
+};
+
+kunit_test_suite(policy_suite);
