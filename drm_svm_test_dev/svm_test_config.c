@@ -8,9 +8,12 @@
 
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
+#include <kunit/visibility.h>
+
 #include <linux/array_size.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
@@ -91,6 +94,7 @@ int svm_test_config_validate(const struct svm_test_config *config)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_config_validate);
 
 /**
  * svm_test_config_vram_size() - how much VRAM a device has
@@ -102,6 +106,7 @@ u64 svm_test_config_vram_size(const struct svm_test_config *config)
 {
 	return (u64)config->vram_mb * SZ_1M;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_config_vram_size);
 
 /**
  * svm_test_config_bind_start() - where the GPU addresses of buffer objects are
@@ -118,3 +123,4 @@ u64 svm_test_config_bind_start(const struct svm_test_config *config)
 
 	return half >= DEFAULT_MAP_WINDOW ? half : BIT_ULL(config->va_bits);
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_config_bind_start);

@@ -36,7 +36,6 @@
 
 #include <linux/bits.h>
 #include <linux/gfp.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -280,6 +279,7 @@ int svm_test_pt_prepare(struct svm_test_pt *pt, u64 start, u64 end)
 	window_promise(pt, window, start, table);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_prepare);
 
 /* Drop the tags of the group of entry @i; its use becomes the use of each. */
 static void medium_split(struct svm_test_table *table, unsigned int i)
@@ -431,6 +431,7 @@ void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 	}
 	spin_unlock(pt_lock(pt, start));
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_map);
 
 static void table_clear(struct svm_test_table *table, unsigned int i,
 			unsigned int end)
@@ -490,6 +491,7 @@ void svm_test_pt_unmap(struct svm_test_pt *pt, u64 start, u64 end)
 	window_clear(pt, window, start, end);
 	spin_unlock(pt_lock(pt, start));
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_unmap);
 
 /* The entry @i of a table, with the use of the whole leaf */
 static u64 pte_state(struct svm_test_table *table, unsigned int i)
@@ -542,6 +544,7 @@ void svm_test_pt_query(struct svm_test_pt *pt, u64 start, u64 end, u32 *state)
 		state[i] |= pte_query(leaf ?: pte_state(table, first + i));
 	spin_unlock(pt_lock(pt, start));
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_query);
 
 /* The entry that translates @addr, under rcu_read_lock() */
 static atomic64_t *pt_entry(struct svm_test_pt *pt, u64 addr)
@@ -612,6 +615,7 @@ bool svm_test_pt_walk(struct svm_test_pt *pt, u64 addr, u32 access,
 	tr->write = pte & PTE_WRITE && pte & PTE_DIRTY;
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_walk);
 
 /**
  * svm_test_pt_probe() - look for a translation, and leave no mark
@@ -624,14 +628,12 @@ bool svm_test_pt_walk(struct svm_test_pt *pt, u64 addr, u32 access,
 bool svm_test_pt_probe(struct svm_test_pt *pt, u64 addr, u32 access)
 {
 	atomic64_t *entry;
-	bool ret;
 
-	rcu_read_lock();
+	guard(rcu)();
 	entry = pt_entry(pt, addr);
-	ret = entry && pte_permits(atomic64_read(entry), access);
-	rcu_read_unlock();
-	return ret;
+	return entry && pte_permits(atomic64_read(entry), access);
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_probe);
 
 /**
  * svm_test_pt_create() - make an empty page table
@@ -654,6 +656,7 @@ struct svm_test_pt *svm_test_pt_create(unsigned int va_bits)
 		spin_lock_init(&pt->locks[i]);
 	return pt;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_create);
 
 static void windows_free(struct svm_test_windows *windows)
 {
@@ -694,3 +697,4 @@ void svm_test_pt_destroy(struct svm_test_pt *pt)
 	dir_clear(&pt->root, pt->levels - 1);
 	kfree(pt);
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_destroy);

@@ -2,6 +2,9 @@
 #ifndef _SVM_TEST_PT_H_
 #define _SVM_TEST_PT_H_
 
+#include <kunit/visibility.h>
+
+#include <linux/export.h>
 #include <linux/pgtable.h>
 #include <linux/types.h>
 

@@ -19,8 +19,11 @@
  * there was one since.
  */
 
+#include <kunit/visibility.h>
+
 #include <linux/bits.h>
 #include <linux/cleanup.h>
+#include <linux/export.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -114,6 +117,7 @@ bool svm_test_tlb_lookup(struct svm_test_tlb *tlb,
 	}
 	return false;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_tlb_lookup);
 
 static struct svm_test_tlb_entry *tlb_victim(struct svm_test_tlb *tlb,
 					     struct svm_test_tlb_entry *set)
@@ -157,6 +161,7 @@ void svm_test_tlb_insert(struct svm_test_tlb *tlb,
 	entry->shift = tr->shift;
 	entry->write = tr->write;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_tlb_insert);
 
 /* Drop the entries of leaf size @shift that overlap [@start, @end). */
 static void tlb_flush_size(struct svm_test_tlb *tlb,
@@ -204,6 +209,7 @@ void svm_test_tlb_flush(struct svm_test_tlb *tlb,
 	for (i = 0; tlb->valid && i < ARRAY_SIZE(leaf_shifts); i++)
 		tlb_flush_size(tlb, asid, start, end, leaf_shifts[i]);
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_tlb_flush);
 
 /**
  * svm_test_tlb_create() - make an empty TLB
@@ -225,6 +231,7 @@ struct svm_test_tlb *svm_test_tlb_create(unsigned int entries)
 	tlb->sets = entries / tlb->ways;
 	return tlb;
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_tlb_create);
 
 /**
  * svm_test_tlb_destroy() - free a TLB
@@ -234,3 +241,4 @@ void svm_test_tlb_destroy(struct svm_test_tlb *tlb)
 {
 	kvfree(tlb);
 }
+EXPORT_SYMBOL_IF_KUNIT(svm_test_tlb_destroy);
