@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_vram.h"
 
@@ -85,6 +87,15 @@ void svm_vram_off(void)
 {
 	stop_leaked();
 	svm_module_reset();
+}
+
+void svm_vram_all_free(void)
+{
+	int fd = svm_open();
+
+	igt_assert_f(svm_until(!svm_hw_resident(fd, "used"), 10000),
+		     "%" PRIu64 " bytes of VRAM are in use\n", svm_hw_resident(fd, "used"));
+	close(fd);
 }
 
 static bool bring(int fd, void *addr, size_t size)

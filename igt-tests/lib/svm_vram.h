@@ -13,6 +13,8 @@
 /* Load the module with @params, such as "vram_mb=16"; and without VRAM, as others want it */
 void svm_vram_on(const char *params);
 void svm_vram_off(void);
+/* Asserts that nothing is in VRAM, or soon will be no more */
+void svm_vram_all_free(void);
 
 /*
  * Have the GPU bring [addr, addr + size) to VRAM, whose pages all exist, and assert
