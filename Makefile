@@ -5,13 +5,15 @@
 KERNEL ?= stock
 export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
-.PHONY: help demo test list-tests check mutants coverage modules modules_install user stage shell clean distclean
+.PHONY: help demo test soak list-tests check mutants coverage
+.PHONY: modules modules_install user stage shell clean distclean
 
 help:
 	@echo 'What to make (as root; Debian 12 or 13; nothing has to be set up first):'
 	@echo '  demo             build everything and show it at work in a virtual machine'
 	@echo '  test             all checks, then all tests in a virtual machine'
 	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
+	@echo '  soak S=3600      random work against a model, S seconds; SVM_SOAK_SEED=... again'
 	@echo '  list-tests       names of all tests'
 	@echo '  check            style, documentation, sparse, headers, sizes'
 	@echo '  coverage         which lines of drm_svm/ the tests run; some hours'
@@ -39,6 +41,10 @@ demo:
 
 test:
 	@tools/test $(if $(T),'$(T)')
+
+S ?= 3600
+soak:
+	@SVM_SOAK_SECONDS='$(S)' tools/test '$(or $(T),svm_soak@*)'
 
 list-tests:
 	@tools/test --list
