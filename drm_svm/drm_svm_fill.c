@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -177,6 +178,29 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 	return vma;
 }
 
+/*
+ * Where the entry of a huge page becomes that of a device page, Linux 7.2 looks for the
+ * bit that says writable, which means soft-dirty there: with CONFIG_DEBUG_VM it stops at
+ * a page that is not the mapping's own, as after a fork (remove_migration_pmd()). There
+ * such pages go one by one. mmap_lock is held, so this cannot change meanwhile.
+ */
+static bool drm_svm_slice_is_whole(struct drm_svm_filler *filler,
+				   const struct drm_svm_slice *slice)
+{
+	struct page *page;
+	unsigned long pfn;
+
+	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
+		return slice->whole;
+	if (drm_svm_mirror_peek(filler->svm->mm, slice->start,
+				slice->start + PAGE_SIZE, &pfn))
+		return false;
+	page = hmm_pfn_to_page(pfn);
+	/* not PageAnonExclusive(): it stops too, if the page has just gone */
+	return !(pfn & HMM_PFN_VALID) || pfn & HMM_PFN_WRITE ||
+	       test_bit(PG_anon_exclusive, &page->flags.f);
+}
+
 /* Collect, and start to copy. False: nothing is under way. */
 static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 				struct drm_svm_slice *slice,
@@ -194,7 +218,8 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	/* for the notifier; device pages are not selected */
 	m->args.pgmap_owner = filler->svm;
 	m->args.flags = MIGRATE_VMA_SELECT_SYSTEM |
-			(slice->whole ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+			(drm_svm_slice_is_whole(filler, slice) ?
+			 MIGRATE_VMA_SELECT_COMPOUND : 0);
 	if (migrate_vma_setup(&m->args) || !m->args.cpages)
 		return false;
 	m->npages = m->args.npages;

@@ -299,6 +299,27 @@ static void under_writes(int fd, bool huge)
 	igt_waitchildren();
 }
 
+/* Pages go to VRAM when a child has them too, or has had them */
+static void before_vram(int fd, bool huge)
+{
+	struct svm_area area = { .size = svm_range_size(), .huge = huge };
+	int gate = svm_gate();
+
+	area.base = huge ? svm_mmap_thp(area.size) : svm_mmap_small(area.size);
+	svm_pattern(area.base, area.size, OLD);
+	igt_fork(child, 1) {
+		svm_gate_wait(gate);
+		igt_assert(area_has(&area, OLD));
+	}
+	igt_assert(svm_gpu_pattern_ok(fd, area.base, area.size, OLD));
+	igt_assert_lt(0, svm_device_pages(area.base, area.size));
+	svm_gate_open(gate);
+	igt_waitchildren();
+	svm_evict_vram(fd);
+	igt_assert(svm_gpu_pattern_ok(fd, area.base, area.size, OLD));
+	svm_area_check(fd, &area, OLD);
+}
+
 /* Children come and go while a thread evicts all the time. */
 static void under_eviction(int fd, bool huge)
 {
@@ -336,6 +357,7 @@ static const struct svm_vram_case cases[] = {
 	{ "child-exits", "After the end of its children the parent's pages are its own.",
 	  child_exits },
 	{ "grandchildren", "Three generations write to pages that they share.", grandchildren },
+	{ "before-vram", "Pages go to VRAM while a child has them too.", before_vram },
 	{ "under-writes", "A child's memory does not change while the GPU writes in VRAM.",
 	  under_writes },
 	{ "under-eviction", "Children come and go while VRAM is evicted.", under_eviction },
