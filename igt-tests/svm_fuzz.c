@@ -206,8 +206,8 @@ static void open_file(struct fuzzer *f, bool foreign)
 	file->va_end = 1ull << 47;
 	svm_info(file->fd, &file->info);
 	for (int i = 0; i < FUZZ_SYNCS; i++)
-		igt_assert(!drmSyncobjCreate(file->fd, i % 4 == 0 ? DRM_SYNCOBJ_CREATE_SIGNALED :
-					     0, &file->syncs[i]));
+		igt_assert(!drmSyncobjCreate(file->fd, i & 1 ? 0 : DRM_SYNCOBJ_CREATE_SIGNALED,
+					     &file->syncs[i]));
 	if (foreign) {
 		file->attached = true;
 		return;

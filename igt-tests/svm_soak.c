@@ -47,7 +47,7 @@ static const struct variant variants[] = {
 	{ "devices", "Threads on two devices.", "num_devices=2 vram_mb=8", 2, 2, 1 },
 	{ "small-vram", "There is hardly any VRAM.", "vram_mb=4", 1, 2, 1 },
 	{ "memcg", "Less RAM than is used, and swap.", "vram_mb=8", 1, 2, 1,
-	  .memory = "33554432" },
+	  .memory = "25165824" },
 	{ "inject", "Copies fail, and VRAM is not to be had.", "num_devices=2 vram_mb=8",
 	  2, 2, 1, .inject = true },
 	{ "processes", "Processes come and go with all they have.", "vram_mb=8", 1, 1, 3,

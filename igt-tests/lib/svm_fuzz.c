@@ -251,7 +251,7 @@ static struct drm_svm_test_cmd cmd_elements(struct fuzz_gen *gen, uint32_t op)
 static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 {
 	struct drm_svm_test_cmd cmd = {
-		.op = below(gen, DRM_SVM_TEST_OP_TIMESTAMP + 1),
+		.op = 1 + below(gen, DRM_SVM_TEST_OP_TIMESTAMP),
 		.dst = cmd_addr(gen),
 		.size = cmd_size(gen),
 	};
@@ -330,7 +330,7 @@ static struct drm_svm_sync make_sync(struct fuzz_gen *gen, bool in)
 		sync.flags = DRM_SVM_SYNC_TIMELINE;
 		sync.point = in ? 1 + below(gen, 4) : 1 + below(gen, 1000);
 	}
-	if (!one_in(gen, 10))
+	if (!one_in(gen, 16))
 		return sync;
 	if (one_in(gen, 2))
 		sync.handle = border(gen, sync.handle);
@@ -379,7 +379,7 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 	case OUT_SYNCS:
 		return make_syncs(gen, false);
 	case NUM_SYNCS:
-		return one_in(gen, 3) ? below(gen, FUZZ_SYNCS + 1) : 0;
+		return one_in(gen, 4) ? below(gen, FUZZ_SYNCS + 1) : 0;
 	case CMDS_PTR:
 		make_cmds(gen);
 		return svm_va(gen->cmds);
@@ -475,6 +475,7 @@ static bool is_invalid(const struct fuzz_try *t, const struct field *field)
 
 static void make(struct fuzz_gen *gen, struct fuzz_try *t, const struct fuzz_call *call)
 {
+	bool spoil = one_in(gen, 2);
 	const struct field *field;
 
 	memset(t, 0, sizeof(*t));
@@ -487,7 +488,9 @@ static void make(struct fuzz_gen *gen, struct fuzz_try *t, const struct fuzz_cal
 	for (field = call->fields; field->size; field++) {
 		uint64_t value = good(gen, field);
 
-		put(t, field, one_in(gen, 12) ? bad(gen, field, value) : value);
+		if (spoil && one_in(gen, 6))
+			value = bad(gen, field, value);
+		put(t, field, value);
 		t->invalid |= is_invalid(t, field);
 	}
 }

@@ -128,14 +128,20 @@ static bool is_busy(const struct soak_worker *w, size_t page)
 	return page - w->busy.first < w->busy.n;
 }
 
-/* Single pages, some, many, and whole ranges, which may be huge pages */
+/*
+ * Single pages, some, many, and whole ranges, which may be huge pages. Often where the
+ * last operation was: many mistakes take several that meet.
+ */
 static struct soak_span random_span(struct soak_worker *w, size_t max)
 {
 	static const size_t sizes[] = { 1, 4, 4, 16, 64 };
 	size_t range = svm_range_size() / svm_page_size(), pages = w->model.pages;
-	struct soak_span span;
+	struct soak_span span = w->last;
 
-	span.first = svm_rng_below(&w->rng, pages);
+	if (w->stay)
+		return span;
+	if (svm_rng_one_in(&w->rng, 3))
+		span.first = svm_rng_below(&w->rng, pages);
 	span.n = 1 + svm_rng_below(&w->rng, svm_rng_of(&w->rng, sizes));
 	if (svm_rng_one_in(&w->rng, 12) && max >= range) {
 		span.first -= span.first % range;
@@ -143,6 +149,7 @@ static struct soak_span random_span(struct soak_worker *w, size_t max)
 	}
 	if (span.n > max)
 		span.n = max;
+	w->last = span;
 	return span;
 }
 
@@ -157,6 +164,21 @@ struct soak_span soak_pick(struct soak_worker *w, soak_fits fits, size_t max)
 	       !is_busy(w, got.first + got.n) && fits(&w->model, got.first + got.n))
 		got.n++;
 	return got;
+}
+
+struct soak_span soak_pick_two(struct soak_worker *w, soak_fits fits_from, soak_fits fits_to,
+			       size_t max, struct soak_span *to)
+{
+	struct soak_span from = soak_pick(w, fits_from, max);
+
+	w->last.first = svm_rng_below(&w->rng, w->model.pages);
+	*to = soak_pick(w, fits_to, from.n ? from.n : 1);
+	if (to->n < from.n)
+		from.n = to->n;
+	to->n = from.n;
+	if (soak_overlap(from, *to))
+		from.n = 0;
+	return from;
 }
 
 /* The CPU */
@@ -301,6 +323,22 @@ bool soak_check_all(struct soak_worker *w, bool gpu)
 		}
 		if (fits && !span.n++)
 			span.first = i;
+	}
+	return true;
+}
+
+bool soak_unprotect(struct soak_worker *w)
+{
+	size_t page = svm_page_size(), i, n;
+	struct svm_model *m = &w->model;
+
+	for (i = 0; i < m->pages; i += n + 1) {
+		n = 0;
+		while (i + n < m->pages && soak_is_mapped(m, i + n))
+			n++;
+		if (n && mprotect(m->base + i * page, n * page, PROT_READ | PROT_WRITE))
+			return soak_bad(w, "mprotect: %s", strerror(errno));
+		svm_model_protect(m, i, n, SVM_MODEL_WRITE);
 	}
 	return true;
 }

@@ -15,7 +15,7 @@
  * be in it, and the ways to reach the area.
  */
 
-#define SOAK_RANGES	4	/* of an area, 2 MiB each */
+#define SOAK_RANGES	3	/* of an area, 2 MiB each */
 #define SOAK_BUF_PAGES	256	/* the most pages that a job of the GPU moves about */
 #define SOAK_WORDS	32	/* words that all workers of a process add to */
 #define SOAK_DEVICES	2
@@ -39,6 +39,8 @@ struct soak_worker {
 	char *page;		/* one page that is the CPU's alone */
 	uint64_t *result;	/* of a command */
 	uint64_t added[SOAK_WORDS];
+	struct soak_span last;	/* where something was done */
+	bool stay;		/* and is to be done again */
 	struct soak_span busy;	/* a job is writing here */
 	uint64_t job;
 	int job_fd;
@@ -81,6 +83,9 @@ bool soak_is_writable(const struct svm_model *m, size_t page);
 bool soak_is_sure(const struct svm_model *m, size_t page);	/* and readable */
 bool soak_is_unsettled(const struct svm_model *m, size_t page);	/* and mapped */
 struct soak_span soak_pick(struct soak_worker *w, soak_fits fits, size_t max);
+/* Two places of the same size, that of the first one zero if there are none */
+struct soak_span soak_pick_two(struct soak_worker *w, soak_fits fits_from, soak_fits fits_to,
+			       size_t max, struct soak_span *to);
 static inline bool soak_overlap(struct soak_span a, struct soak_span b)
 {
 	return a.first < b.first + b.n && b.first < a.first + a.n;
@@ -110,6 +115,8 @@ int soak_fd(struct soak_worker *w);	/* of any device */
 /* Are the pages what they must be, for the CPU or for the GPU? */
 bool soak_check(struct soak_worker *w, struct soak_span span, bool gpu);
 bool soak_check_all(struct soak_worker *w, bool gpu);
+/* All that is mapped becomes writable, so that all of it can be looked at */
+bool soak_unprotect(struct soak_worker *w);
 
 /* Do something; and when all is done, see that everything is right, whatever its protection */
 bool soak_step(struct soak_worker *w);

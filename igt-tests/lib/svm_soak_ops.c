@@ -85,25 +85,10 @@ static bool op_unmap(void *data)
 	return true;
 }
 
-/* Two places of the same size; the first one has none, if there are none */
-static struct soak_span pick_two(struct soak_worker *w, soak_fits fits_from, soak_fits fits_to,
-				 size_t max, struct soak_span *to)
-{
-	struct soak_span from = soak_pick(w, fits_from, max);
-
-	*to = soak_pick(w, fits_to, from.n ? from.n : 1);
-	if (to->n < from.n)
-		from.n = to->n;
-	to->n = from.n;
-	if (soak_overlap(from, *to))
-		from.n = 0;
-	return from;
-}
-
 static bool op_move(void *data)
 {
 	struct soak_worker *w = data;
-	struct soak_span to, from = pick_two(w, soak_is_mapped, soak_is_any, MAX_PAGES, &to);
+	struct soak_span to, from = soak_pick_two(w, soak_is_mapped, soak_is_any, MAX_PAGES, &to);
 	size_t size = from.n * svm_page_size();
 
 	if (!from.n)
@@ -172,13 +157,25 @@ static bool op_advise(void *data)
 {
 	static const int advices[] = {
 		MADV_HUGEPAGE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLLAPSE,
-		MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+		MADV_POPULATE_READ, MADV_POPULATE_WRITE,
 	};
 	struct soak_worker *w = data;
 	struct soak_span span = soak_pick(w, soak_is_mapped, MAX_PAGES);
 
 	if (span.n)
 		advise(w, span, svm_rng_of(&w->rng, advices));
+	return true;
+}
+
+/* To swap, if there is any; what was freed lazily is dropped in any case */
+static bool op_pageout(void *data)
+{
+	struct soak_worker *w = data;
+	struct soak_span span = soak_pick(w, soak_is_mapped, MAX_PAGES);
+
+	svm_lru_drain();
+	if (span.n)
+		advise(w, span, MADV_PAGEOUT);
 	return true;
 }
 
@@ -402,7 +399,7 @@ static bool op_gpu_write(void *data)
 static bool op_gpu_copy(void *data)
 {
 	struct soak_worker *w = data;
-	struct soak_span to, from = pick_two(w, soak_is_sure, soak_is_writable, MAX_PAGES, &to);
+	struct soak_span to, from = soak_pick_two(w, soak_is_sure, soak_is_writable, MAX_PAGES, &to);
 	size_t at, size, page = svm_page_size();
 	struct drm_svm_test_cmd cmd;
 
@@ -624,14 +621,35 @@ static bool op_check_all(void *data)
 	return soak_check_all(w, svm_rng_one_in(&w->rng, 2));
 }
 
+/*
+ * Pages are given back, used by the GPU alone, come home and are reclaimed: only in this
+ * order can it be seen whether somebody forgot that the GPU wrote to them.
+ */
+static bool op_reuse(void *data)
+{
+	static bool (*const order[])(void *data) = {
+		op_cpu_add, op_free, op_gpu_touch, op_evict, op_pageout, op_check,
+	};
+	struct soak_worker *w = data;
+	bool ok = true;
+
+	w->last = soak_pick(w, soak_is_writable, 16);
+	w->stay = true;
+	for (size_t i = 0; ok && i < ARRAY_SIZE(order); i++)
+		ok = order[i](w);
+	w->stay = false;
+	return ok;
+}
+
 static const struct svm_op ops[] = {
 	{ "map", 5, op_map },
 	{ "unmap", 3, op_unmap },
 	{ "move", 4, op_move },
 	{ "protect", 6, op_protect },
 	{ "drop", 3, op_drop },
-	{ "free", 3, op_free },
-	{ "advise", 8, op_advise },
+	{ "free", 4, op_free },
+	{ "advise", 6, op_advise },
+	{ "pageout", 5, op_pageout },
 	{ "fork", 1, op_fork },
 	{ "evict", 1, op_evict },
 	{ "prefetch", 4, op_prefetch },
@@ -648,6 +666,7 @@ static const struct svm_op ops[] = {
 	{ "gpu-finish", 2, op_gpu_finish },
 	{ "cpu-write", 6, op_cpu_write },
 	{ "cpu-add", 4, op_cpu_add },
+	{ "reuse", 3, op_reuse },
 	{ "shared", 6, op_shared },
 	{ "check", 8, op_check },
 	{ "check-all", 1, op_check_all },
@@ -664,27 +683,9 @@ bool soak_step(struct soak_worker *w)
 	return op->fn(w);
 }
 
-/* All that is mapped becomes writable, so that all of it can be looked at */
-static bool unprotect(struct soak_worker *w)
-{
-	struct svm_model *m = &w->model;
-	struct soak_span span = {};
-
-	for (; span.first < m->pages; span.first += span.n + 1) {
-		span.n = 0;
-		while (span.first + span.n < m->pages && soak_is_mapped(m, span.first + span.n))
-			span.n++;
-		if (span.n && mprotect(page_at(w, span.first), span.n * svm_page_size(),
-				       PROT_READ | PROT_WRITE))
-			return failed(w, "mprotect", span);
-		svm_model_protect(m, span.first, span.n, SVM_MODEL_WRITE);
-	}
-	return true;
-}
-
 bool soak_end(struct soak_worker *w)
 {
 	w->what = "end";
-	return op_gpu_finish(w) && reap(w) && (!w->bo || bo_end(w)) && unprotect(w) &&
+	return op_gpu_finish(w) && reap(w) && (!w->bo || bo_end(w)) && soak_unprotect(w) &&
 	       soak_check_all(w, true) && soak_check_all(w, false);
 }
