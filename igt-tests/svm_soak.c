@@ -36,7 +36,7 @@ struct variant {
 	const char *describe;
 	const char *module;	/* its parameters */
 	unsigned int devices, threads, processes;
-	unsigned int seconds;	/* that a process lives; 0: as long as there is time */
+	unsigned int steps;	/* of a worker; 0: as long as there is time */
 	bool inject;
 	const char *memory;	/* its limit, with swap */
 };
@@ -51,7 +51,7 @@ static const struct variant variants[] = {
 	{ "inject", "Copies fail, and VRAM is not to be had.", "num_devices=2 vram_mb=8",
 	  2, 2, 1, .inject = true },
 	{ "processes", "Processes come and go with all they have.", "vram_mb=8", 1, 1, 3,
-	  .seconds = 2 },
+	  .steps = 80 },
 };
 
 /* Of all processes together */
@@ -80,7 +80,7 @@ static void count(int fd, struct drm_svm_counters *last)
 
 /* A worker */
 
-static uint64_t end_ms;
+static uint64_t end_ms, max_steps;
 
 static void *worker_main(void *data)
 {
@@ -88,12 +88,13 @@ static void *worker_main(void *data)
 	struct soak_worker *w = data;
 	struct soak_team *team = w->team;
 
-	while (w->ok && !READ_ONCE(team->stop) && svm_now_ms() < end_ms) {
+	while (w->ok && !READ_ONCE(team->stop) && svm_now_ms() < end_ms &&
+	       (!max_steps || w->step < max_steps)) {
 		w->step++;
 		soak_step(w);
 		add(&stats->ops, 1);
 		add(&stats->pulse, 1);
-		for (unsigned int i = 0; !w->index && w->step % 16 == 0 && i < team->devices; i++)
+		for (unsigned int i = 0; !w->index && w->step % 8 == 0 && i < team->devices; i++)
 			count(team->fds[i], &last[i]);
 	}
 	if (w->ok)
@@ -224,12 +225,11 @@ static void limit_memory(const struct variant *v)
 
 static void run_processes(const struct variant *v, uint64_t seed, uint64_t last_ms)
 {
+	end_ms = last_ms;
+	max_steps = v->steps;
 	for (unsigned int round = 0; svm_now_ms() < last_ms; round++) {
-		end_ms = last_ms;
-		if (v->seconds && svm_now_ms() + v->seconds * 1000 < end_ms)
-			end_ms = svm_now_ms() + v->seconds * 1000;
 		igt_fork(child, v->processes)
-			team_run(v, seed + round * v->processes + child, v->seconds);
+			team_run(v, seed + round * v->processes + child, v->steps);
 		igt_waitchildren();
 	}
 }
