@@ -233,7 +233,8 @@ int soak_fd(struct soak_worker *w)
 	return w->team->fds[svm_rng_below(&w->rng, w->team->devices)];
 }
 
-static bool may_fail(const struct soak_worker *w, int err)
+/* Where failures are injected some errors are right */
+bool soak_may_fail(const struct soak_worker *w, int err)
 {
 	return w->team->inject && (err == EIO || err == EFAULT || err == EBUSY ||
 				   err == EAGAIN || err == ENOMEM || err == ENOSPC);
@@ -255,7 +256,7 @@ bool soak_gpu_on(struct soak_worker *w, int fd, struct drm_svm_test_cmd *cmds, u
 			return true;
 		cmds += result.out_cmd;
 		n -= result.out_cmd;
-		if (!may_fail(w, result.out_errno))
+		if (!soak_may_fail(w, result.out_errno))
 			break;
 	}
 	return soak_bad(w, "op %u at %#llx, size %#llx: %s at %#llx", cmds->op,

@@ -108,6 +108,7 @@ bool soak_cpu(struct soak_worker *w, enum soak_access access, void *mem, void *o
 struct drm_svm_test_cmd;
 
 /* Run commands; where copies fail on purpose, what failed is tried again. */
+bool soak_may_fail(const struct soak_worker *w, int err);	/* a positive errno */
 bool soak_gpu_on(struct soak_worker *w, int fd, struct drm_svm_test_cmd *cmds, uint32_t n);
 bool soak_gpu(struct soak_worker *w, struct drm_svm_test_cmd *cmds, uint32_t n);
 int soak_fd(struct soak_worker *w);	/* of any device */

@@ -327,8 +327,13 @@ static bool op_bo(void *data)
 	err = __svm_bo_create(w->bo_fd, w->bo_size, DRM_SVM_TEST_BO_VRAM, &w->bo);
 	if (!err)
 		err = __svm_bo_bind(w->bo_fd, w->bo, svm_va(bo_addr(w)), 0, w->bo_size);
-	if (err)
-		return soak_bad(w, "a buffer object: %s", strerror(-err));
+	if (err && w->bo)
+		svm_bo_close(w->bo_fd, w->bo);
+	if (err) {
+		w->bo = 0;
+		return soak_may_fail(w, -err) ||
+		       soak_bad(w, "a buffer object: %s", strerror(-err));
+	}
 	cmd = svm_cmd_fill(bo_addr(w), w->bo_size, w->bo_word);
 	return soak_gpu_on(w, w->bo_fd, &cmd, 1);
 }
