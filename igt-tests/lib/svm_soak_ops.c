@@ -404,7 +404,8 @@ static bool op_gpu_write(void *data)
 static bool op_gpu_copy(void *data)
 {
 	struct soak_worker *w = data;
-	struct soak_span to, from = soak_pick_two(w, soak_is_sure, soak_is_writable, MAX_PAGES, &to);
+	struct soak_span to, from = soak_pick_two(w, soak_is_sure, soak_is_writable,
+						  MAX_PAGES, &to);
 	size_t at, size, page = svm_page_size();
 	struct drm_svm_test_cmd cmd;
 
