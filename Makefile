@@ -2,8 +2,7 @@
 #
 # See "make help". The work is done by the scripts in tools/.
 
-KERNEL ?= stock
-export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
+export KERNEL KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
 .PHONY: help demo test soak list-tests check mutants coverage
 .PHONY: modules modules_install user stage shell clean distclean
@@ -11,7 +10,7 @@ export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 help:
 	@echo 'What to make (as root; Debian 12 or 13; nothing has to be set up first):'
 	@echo '  demo             build everything and show it at work in a virtual machine'
-	@echo '  test             all checks, then all tests in a virtual machine'
+	@echo '  test             all checks, then all tests in a virtual machine, many of them twice'
 	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
 	@echo '  soak S=3600      random work against a model, S seconds; SVM_SOAK_SEED=... again'
 	@echo '  list-tests       names of all tests'
@@ -29,7 +28,7 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: 7.2.11, 7.3;'
 	@echo '                   default: the newest 7.2.x there'
-	@echo '  KERNEL=          stock (default), debug (with KASAN, lockdep and the like), or the'
+	@echo '  KERNEL=          stock (default; test: both), debug (KASAN, lockdep and so on), or the'
 	@echo '                   name of another kernel built from source'
 	@echo '  DEMO_SVG=        the picture that demo draws; default: in the cache'
 	@echo '  DRM_SVM_CACHE=   where everything is built (~/.cache/drm_svm)'
@@ -65,7 +64,7 @@ modules:
 	@$(MAKE) -C '$(KDIR)' --no-print-directory M='$(CURDIR)' MO='$(MO)' modules
 else
 modules:
-	@tools/build modules $(KERNEL)
+	@tools/build modules $(or $(KERNEL),stock)
 endif
 
 modules_install: KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -78,10 +77,10 @@ user:
 	@tools/build user
 
 stage:
-	@tools/build stage $(KERNEL)
+	@tools/build stage $(or $(KERNEL),stock)
 
 shell: stage
-	@tools/vm --kernel $(KERNEL) --tty -- bash -l
+	@tools/vm --kernel $(or $(KERNEL),stock) --tty -- bash -l
 
 clean:
 	@rm -rf "$$(tools/build --dir)"
