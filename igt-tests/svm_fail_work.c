@@ -24,7 +24,7 @@ IGT_TEST_DESCRIPTION("Jobs for which there is no memory.");
 
 #define PAGES	20	/* two blocks of 64 KiB, of which one is not full */
 #define OTHERS	16
-#define RANGES	4
+#define RANGES	3
 #define VRAM	DRM_SVM_LOCATION_VRAM
 #define NEW	0x77770000u
 

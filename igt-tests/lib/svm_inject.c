@@ -45,6 +45,7 @@ struct text {
 static struct text everything = { 0, UINT64_MAX };
 /* What the leak checker is told of an allocation, for which it allocates itself */
 static struct text checkers;
+static struct text except;	/* that, or what a test wants instead */
 static int fail_nth = -1;
 static bool no_huge;
 static char *burn_area;
@@ -86,8 +87,8 @@ static void set_filter(enum svm_injected what, struct text text)
 
 	set(what, "require-start", text.start);
 	set(what, "require-end", text.end);
-	set(what, "reject-start", what == SVM_INJECTED_USER ? 0 : checkers.start);
-	set(what, "reject-end", what == SVM_INJECTED_USER ? 0 : checkers.end);
+	set(what, "reject-start", what == SVM_INJECTED_USER ? 0 : except.start);
+	set(what, "reject-end", what == SVM_INJECTED_USER ? 0 : except.end);
 	set(what, "stacktrace-depth", all && what == SVM_INJECTED_USER ? 0 : 32);
 }
 
@@ -195,10 +196,17 @@ void svm_inject_init(void)
 		checkers = find_function("kmemleak_alloc");
 		burn_area = svm_mmap_small(BURN_PAGES * svm_page_size());
 	}
+	except = checkers;
 	for (size_t i = SVM_INJECTED_SLAB; i <= SVM_INJECTED_USER; i++)
 		configure(i);
 	set_bool(SVM_INJECTED_PAGES, "ignore-gfp-highmem", false);
 	set(SVM_INJECTED_PAGES, "min-order", 0);
+}
+
+void svm_inject_except(const char *function)
+{
+	except = find_function(function);
+	igt_require_f(except.end, "no address of %s\n", function);
 }
 
 static struct text find_text(const char *function)

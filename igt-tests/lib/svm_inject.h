@@ -21,6 +21,12 @@ enum svm_injected {
 void svm_inject_init(void);
 
 /*
+ * What is made within @function never fails, from now on until svm_inject_init(). Then
+ * what the checkers allocate does count; a few of these do not turn them off.
+ */
+void svm_inject_except(const char *function);
+
+/*
  * Of what this thread does from now on the @nth allocation or copy fails, once; with
  * zero none does. Only those count that are made within @function of the kernel, or
  * within the modules of the project as they are loaded now; all of them if it is NULL.
