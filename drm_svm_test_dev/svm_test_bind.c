@@ -174,6 +174,13 @@ static void binding_destroy(struct svm_test_binding *binding)
 	kfree(binding);
 }
 
+static bool bind_is_free(struct svm_test_vm *vm, u64 start, u64 end)
+{
+	unsigned long index = start;
+
+	return !mt_find(&vm->bindings.tree, &index, end - 1);
+}
+
 /* Bind what is free. */
 static int bind_locked(struct svm_test_vm *vm, struct svm_test_bo *bo,
 		       const struct drm_svm_test_bo_bind *args)
@@ -183,25 +190,21 @@ static int bind_locked(struct svm_test_vm *vm, struct svm_test_bo *bo,
 
 	lockdep_assert_held(&vm->bindings.lock);
 
+	/* Before the page table is touched: somebody else may be there. */
+	if (!bind_is_free(vm, args->addr, args->addr + args->size))
+		return -EEXIST;
 	binding = binding_create(vm, bo, args);
 	if (!binding)
 		return -ENOMEM;
 
-	/* Before the page table is touched: somebody else may be there. */
-	err = mtree_insert_range(&vm->bindings.tree, binding->start,
-				 binding->end - 1, binding, GFP_KERNEL_ACCOUNT);
-	if (err)
-		goto err_binding;
-
+	/* Last, for to take it out of the tree again could fail. */
 	err = binding_map(binding, true);
+	if (!err)
+		err = mtree_insert_range(&vm->bindings.tree, binding->start,
+					 binding->end - 1, binding,
+					 GFP_KERNEL_ACCOUNT);
 	if (err)
-		goto err_tree;
-	return 0;
-
-err_tree:
-	mtree_erase(&vm->bindings.tree, binding->start);
-err_binding:
-	binding_destroy(binding);
+		binding_destroy(binding);
 	return err;
 }
 
@@ -295,9 +298,12 @@ int svm_test_ioctl_bo_unbind(struct drm_device *drm, void *data,
 	    binding->end != args->addr + args->size)
 		return -ENOENT;
 
-	mtree_erase(&vm->bindings.tree, binding->start);
-	binding_destroy(binding);
-	return 0;
+	/* Not mtree_erase(), which does not say that there was no memory for it. */
+	err = mtree_store_range(&vm->bindings.tree, binding->start,
+				binding->end - 1, NULL, GFP_KERNEL);
+	if (!err)
+		binding_destroy(binding);
+	return err;
 }
 
 /**
