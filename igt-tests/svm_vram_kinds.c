@@ -87,15 +87,18 @@ static struct where look(int fd, const struct svm_mem *mem)
 	return where;
 }
 
-static void check_where(int fd, const struct svm_mem *mem)
+/* To move pages is best effort: who has the lock of one for a moment keeps it where it is */
+static bool is_where_it_should(int fd, const struct svm_mem *mem)
 {
 	size_t pages = span(mem) / svm_page_size();
 	struct where where = look(fd, mem);
 	size_t anon = anon_pages(mem);
 
-	igt_assert_f(where.mapped == pages && where.vram == anon,
-		     "%zu pages: %zu mapped, %zu in VRAM, %zu anonymous\n", pages,
-		     where.mapped, where.vram, anon);
+	if (where.mapped == pages && where.vram == anon)
+		return true;
+	igt_info("%zu pages: %zu mapped, %zu in VRAM, %zu anonymous\n", pages,
+		 where.mapped, where.vram, anon);
+	return false;
 }
 
 static void check_in_ram(int fd, const struct svm_mem *mem)
@@ -105,46 +108,63 @@ static void check_in_ram(int fd, const struct svm_mem *mem)
 }
 
 /* The GPU reads what the CPU wrote, and the CPU reads it again. */
-static void check_in(int fd, const struct svm_mem *mem, void *copy)
+static bool check_in(int fd, const struct svm_mem *mem, void *copy)
 {
+	bool moved;
+
 	svm_pattern(mem->addr, mem->size, IN);
 	svm_gpu_copy(fd, copy, mem->addr, mem->size);
-	check_where(fd, mem);
+	moved = is_where_it_should(fd, mem);
 	igt_assert(svm_pattern_ok(copy, mem->size, IN));
 	igt_assert(svm_pattern_ok(mem->addr, mem->size, IN));
 	check_in_ram(fd, mem);
+	return moved;
 }
 
 /* The CPU reads what the GPU wrote, after an eviction of all VRAM. */
-static void check_out(int fd, const struct svm_mem *mem, void *copy)
+static bool check_out(int fd, const struct svm_mem *mem, void *copy)
 {
+	bool moved;
+
 	svm_pattern(copy, mem->size, OUT);
 	svm_gpu_copy(fd, mem->addr, copy, mem->size);
-	check_where(fd, mem);
+	moved = is_where_it_should(fd, mem);
 	svm_evict_vram(fd);
 	check_in_ram(fd, mem);
 	igt_assert(svm_pattern_ok(mem->addr, mem->size, OUT));
 	memset(copy, 0, mem->size);
 	svm_gpu_copy(fd, copy, mem->addr, mem->size);
 	igt_assert(svm_pattern_ok(copy, mem->size, OUT));
+	return moved;
 }
 
-static void run_kind(const struct svm_kind *kind)
+static bool run_once(const struct svm_kind *kind)
 {
 	char local[SVM_LOCAL_SIZE] __attribute__((aligned(16)));
 	int fd = svm_open_attached();
 	struct svm_mem mem;
+	bool moved;
 	void *copy;
 
 	svm_sys_restore();
 	mem = svm_kind_make(kind, local);
 	copy = svm_mmap_small(span(&mem));
-	check_in(fd, &mem, copy);
-	check_out(fd, &mem, copy);
+	moved = check_in(fd, &mem, copy);
+	moved = check_out(fd, &mem, copy) && moved;
 	svm_kind_free(&mem);
 	munmap(copy, span(&mem));
 	close(fd);
 	svm_sys_restore();
+	return moved;
+}
+
+static void run_kind(const struct svm_kind *kind)
+{
+	enum { TRIES = 3 };
+	int tries = 0;
+
+	while (!run_once(kind))
+		igt_assert_lt(++tries, TRIES);
 }
 
 igt_main
