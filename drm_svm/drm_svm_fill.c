@@ -129,8 +129,8 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 }
 
 /*
- * What migrate_vma would move, but must not. KSM looks into its pages by the CPU. The
- * zero page, which counts as a hole, may be write-protected by userfaultfd, and what
+ * What migrate_vma would move, but must not. KSM looks into its pages by the CPU; there
+ * are few, see drm_svm_slice_has_ksm(). The zero page, which counts as a hole, may be write-protected by userfaultfd, and what
  * is put there is not.
  */
 static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
@@ -201,6 +201,31 @@ static bool drm_svm_slice_is_whole(struct drm_svm_filler *filler,
 	       test_bit(PG_anon_exclusive, &page->flags.f);
 }
 
+/*
+ * Pages of KSM are not to be collected at all. Its scanner forgets a page that it does not
+ * find in the page table for once, and by what it forgot Linux would find the entry that
+ * stands there meanwhile: this would stay, and whoever touches it, GPU or CPU, would try
+ * for ever. A page that is merged after this look is one that was just found.
+ */
+static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
+				  struct vm_area_struct *vma,
+				  struct drm_svm_migration *m)
+{
+	unsigned int i, n = (slice->end - slice->start) >> PAGE_SHIFT;
+	unsigned long *pfns = m->src;
+
+	if (!(vma->vm_flags & VM_MERGEABLE))
+		return false;
+	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, pfns))
+		return true;
+	for (i = 0; i < n; i++) {
+		if (pfns[i] & HMM_PFN_VALID &&
+		    folio_test_ksm(page_folio(hmm_pfn_to_page(pfns[i]))))
+			return true;
+	}
+	return false;
+}
+
 /* Collect, and start to copy. False: nothing is under way. */
 static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 				struct drm_svm_slice *slice,
@@ -209,7 +234,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	struct vm_area_struct *vma = drm_svm_slice_vma(filler->svm->mm, slice);
 	unsigned int i;
 
-	if (!vma)
+	if (!vma || drm_svm_slice_has_ksm(slice, vma, m))
 		return false;
 	drm_svm_migration_reset(m, slice->vram);
 	m->args.vma = vma;

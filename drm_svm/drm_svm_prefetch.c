@@ -63,13 +63,18 @@ static struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
 static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start,
 			       unsigned long end)
 {
+	unsigned long size = DRM_SVM_RANGE_SIZE;
+
 	if (start == end)
 		return false;
 	p->vma = find_vma_intersection(p->ctx->svm->mm, start, start + 1);
 	if (!p->vma)
 		return false;
+	/* a page of KSM keeps the whole piece where it is */
+	if (p->vma->vm_flags & VM_MERGEABLE)
+		size = DRM_SVM_SLICE_MIN;
 	p->start = start;
-	p->end = min3((start | ~DRM_SVM_RANGE_MASK) + 1, p->vma->vm_end, end);
+	p->end = min3((start | (size - 1)) + 1, p->vma->vm_end, end);
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Huge pages leave VRAM though RAM has no huge page for them.");
 

@@ -13,6 +13,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Pages in VRAM are locked, merged and swapped out.");
@@ -138,6 +139,27 @@ static void ksm_merged(int fd, bool huge)
 	igt_assert_eq_u32(*(uint32_t *)base, NEW);
 	igt_assert(svm_cpu_all32(base + page, size - page, SAME));
 	igt_assert(svm_cpu_all32(more, size, SAME));
+}
+
+/*
+ * Pages that cannot move are asked to, over and over, while the scanner passes: each time
+ * they are where they were. If not, who reads them here does so for ever.
+ */
+static void ksm_scanned(int fd, bool huge)
+{
+	enum { TIMES = 400 };
+	size_t page = svm_page_size(), size = 64 * page;
+	char *base = svm_mmap_small(size);
+
+	memset(base, SAME & 0xff, size);
+	svm_ksm_merge(base, size);
+	igt_require(svm_sys_set("/sys/kernel/mm/ksm/sleep_millisecs", "0"));
+	for (int i = 0; i < TIMES; i++) {
+		svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM);
+		igt_assert_eq(svm_device_pages(base, size), 0);
+		igt_assert(svm_cpu_all32(base + i % 64 * page, page, SAME));
+	}
+	igt_assert(svm_cpu_all32(base, size, SAME));
 }
 
 /* Merged pages are written and merged again, while the GPU uses all of them */
@@ -306,6 +328,8 @@ static const struct svm_vram_case cases[] = {
 	  .one = true },
 	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.",
 	  ksm_merged, .one = true },
+	{ "ksm-scanned", "Merged pages are asked to move while they are scanned.", ksm_scanned,
+	  .one = true },
 	{ "ksm-busy", "Pages are merged and separated while the GPU uses them.", ksm_busy,
 	  .one = true },
 	{ "swap", "What the GPU wrote in VRAM survives swap.", swap },
