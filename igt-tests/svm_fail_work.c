@@ -372,8 +372,9 @@ static const struct svm_path paths[] = {
 	{ "evict", "Pages leave VRAM for others.", full_setup, evict_act, evict_check },
 	{ "evict-huge", "Huge pages leave VRAM for others.",
 	  full_huge_setup, evict_act, evict_check },
-	{ "pieces", "A huge page comes home in pieces.", pieces_setup, load_act, load_check },
-	{ "bo", "The GPU uses a buffer object.", bo_setup, bo_act, bo_check },
+	{ "pieces", "A huge page comes home in pieces.",
+	  pieces_setup, load_act, load_check, .slab = true },
+	{ "bo", "The GPU uses a buffer object.", bo_setup, bo_act, bo_check, .slab = true },
 	{ "bo-evicts", "The GPU uses a buffer object, for which pages leave VRAM.",
 	  bo_full_setup, bo_act, bo_check },
 };

@@ -42,6 +42,7 @@ struct svm_path {
 	bool alone;	/* no other file of this process is attached */
 	const char *within;	/* as of svm_inject_begin() */
 	bool none;	/* asks for no memory there */
+	bool slab;	/* no sweep over pages: none are needed, or they fail all the time */
 };
 
 /* Memory that is unmapped after the try; the CPU has written svm_pattern() to it */
@@ -60,7 +61,7 @@ void svm_sweep_check(struct svm_sweep *s);
 
 /* A subtest for each path: what this thread allocates fails. */
 void svm_sweep_calls(const struct svm_path *paths, size_t n);
-/* Two subtests for each path: what all threads allocate in the modules fails. */
+/* Two subtests for each path, or one: what all threads allocate in the modules fails. */
 void svm_sweep_work(const struct svm_path *paths, size_t n);
 
 #endif
