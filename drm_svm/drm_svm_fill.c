@@ -130,8 +130,8 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 
 /*
  * What migrate_vma would move, but must not. KSM looks into its pages by the CPU; there
- * are few, see drm_svm_slice_has_ksm(). The zero page, which counts as a hole, may be write-protected by userfaultfd, and what
- * is put there is not.
+ * are hardly any, see drm_svm_slice_has_ksm(). The zero page, which counts as a hole, may
+ * be write-protected by userfaultfd, and what is put there is not.
  */
 static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
 				  struct page *src)
