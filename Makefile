@@ -2,7 +2,8 @@
 #
 # See "make help". The work is done by the scripts in tools/.
 
-export KERNEL KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
+KERNEL ?= stock
+export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
 .PHONY: help demo test soak list-tests check mutants coverage
 .PHONY: modules modules_install user stage shell clean distclean
@@ -64,7 +65,7 @@ modules:
 	@$(MAKE) -C '$(KDIR)' --no-print-directory M='$(CURDIR)' MO='$(MO)' modules
 else
 modules:
-	@tools/build modules $(or $(KERNEL),stock)
+	@tools/build modules $(KERNEL)
 endif
 
 modules_install: KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -77,10 +78,10 @@ user:
 	@tools/build user
 
 stage:
-	@tools/build stage $(or $(KERNEL),stock)
+	@tools/build stage $(KERNEL)
 
 shell: stage
-	@tools/vm --kernel $(or $(KERNEL),stock) --tty -- bash -l
+	@tools/vm --kernel $(KERNEL) --tty -- bash -l
 
 clean:
 	@rm -rf "$$(tools/build --dir)"

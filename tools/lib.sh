@@ -89,6 +89,18 @@ step()
 	exit "$status"
 }
 
+# matches NAME GLOB...: whether one of the globs is it
+matches()
+{
+	local name=$1 glob
+	shift
+	for glob; do
+		# shellcheck disable=SC2053 # a glob is what it is
+		[[ $name != $glob ]] || return 0
+	done
+	return 1
+}
+
 # Only one of several concurrent builders does the work; the rest wait for it.
 # with_lock NAME COMMAND...
 with_lock()
