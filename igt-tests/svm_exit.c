@@ -16,6 +16,7 @@
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_lib.h"
+#include "svm_random.h"
 
 IGT_TEST_DESCRIPTION("Nothing that ends in the middle of its work hangs, or holds up others.");
 
@@ -416,7 +417,7 @@ static void test_close_endless(void)
 /* A process is killed while its threads submit, map and unmap */
 struct chaos {
 	int fd;
-	uint32_t seed;
+	struct svm_rng rng;
 };
 
 static void *chaos_thread(void *arg)
@@ -425,13 +426,13 @@ static void *chaos_thread(void *arg)
 	size_t page = svm_page_size();
 
 	for (;;) {
-		size_t size = page << svm_random(&chaos->seed) % 6;
+		size_t size = page << svm_rng_below(&chaos->rng, 6);
 		uint8_t *buf = svm_mmap_anon(size);
 		struct drm_svm_test_cmd cmd = svm_cmd_touch(buf, size, page, true);
 		uint64_t job;
 
 		__svm_submit(chaos->fd, &cmd, 1, &job);
-		if (svm_random(&chaos->seed) % 2)
+		if (svm_rng_one_in(&chaos->rng, 2))
 			__svm_poll_job(chaos->fd, job);
 		munmap(buf, size);
 	}
@@ -448,7 +449,7 @@ static void test_kill_chaos(void)
 			int fd = svm_open_attached();
 
 			for (int i = 0; i < 3; i++)
-				chaos[i] = (struct chaos) { fd, 1 + round * 3 + i };
+				chaos[i] = (struct chaos) { fd, svm_rng(round, i) };
 			svm_threads(3, chaos_thread, chaos, sizeof(chaos[0]));
 		}
 		usleep(20000 + round * 30000);

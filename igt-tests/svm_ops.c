@@ -13,6 +13,7 @@
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_lib.h"
+#include "svm_random.h"
 
 IGT_TEST_DESCRIPTION("Each command does what a model of it on the CPU does.");
 
@@ -26,12 +27,14 @@ struct pair {
 
 static void pair_init(struct pair *pair, size_t size, uint32_t seed)
 {
+	struct svm_rng rng = svm_rng(seed, 0);
+
 	pair->size = size;
 	pair->gpu = svm_mmap_anon(size);
 	pair->cpu = malloc(size);
 	igt_assert(pair->cpu);
 	for (size_t i = 0; i + 4 <= size; i += 4) {
-		uint32_t value = seed ? svm_random(&seed) : CANARY * 0x01010101u;
+		uint32_t value = seed ? svm_rng_next(&rng) : CANARY * 0x01010101u;
 
 		memcpy(pair->cpu + i, &value, 4);
 	}
@@ -117,14 +120,14 @@ static void test_fill(int fd, bool is64)
 static void test_copy(int fd, bool unused)
 {
 	size_t page = svm_page_size(), half = 3 * page;
-	uint32_t seed = 77;
+	struct svm_rng rng = svm_rng(77, 0);
 	struct pair mem;
 
 	pair_init(&mem, 2 * half, 5);
 	for (int round = 0; round < 60; round++) {
-		size_t size = 1 + svm_random(&seed) % (round % 3 ? 70 : 2 * page);
-		size_t src = svm_random(&seed) % (half - size);
-		size_t dst = half + svm_random(&seed) % (half - size);
+		size_t size = 1 + svm_rng_below(&rng, round % 3 ? 70 : 2 * page);
+		size_t src = svm_rng_below(&rng, half - size);
+		size_t dst = half + svm_rng_below(&rng, half - size);
 
 		svm_gpu_copy(fd, mem.gpu + dst, mem.gpu + src, size);
 		memcpy(mem.cpu + dst, mem.cpu + src, size);
@@ -268,7 +271,7 @@ static void test_chase(int fd, bool is64)
 	enum { NODES = 100, NEXT = 24, VALUE = 8 };
 	uint8_t *mem = svm_mmap_anon(NODES * svm_page_size()), *nodes[NODES];
 	uint64_t result[3], sum = 0, limits[] = { 0, 1, 17, NODES - 1, NODES, NODES + 9 };
-	uint32_t seed = 42;
+	struct svm_rng rng = svm_rng(42, 0);
 
 	for (int i = 0; i < NODES; i++)
 		nodes[i] = mem + (i * 37 % NODES) * svm_page_size() + 64 * (i % 50);
@@ -276,7 +279,7 @@ static void test_chase(int fd, bool is64)
 		uint64_t next = i + 1 < NODES ? svm_va(nodes[i + 1]) : 0;
 
 		memcpy(nodes[i] + NEXT, &next, 8);
-		set_element(nodes[i] + VALUE, is64, svm_random(&seed) * 0x100000001ull);
+		set_element(nodes[i] + VALUE, is64, svm_rng_next(&rng));
 	}
 	for (size_t l = 0; l < ARRAY_SIZE(limits); l++) {
 		uint64_t n = limits[l] < NODES ? limits[l] : NODES;
@@ -312,7 +315,8 @@ static void test_chase_null(int fd, bool is64)
 static void test_indexed(int fd, bool is64, bool scatter)
 {
 	size_t esize = is64 ? 8 : 4, count = 2000;
-	uint32_t *index = malloc(count * sizeof(*index)), seed = 6;
+	uint32_t *index = malloc(count * sizeof(*index));
+	struct svm_rng rng = svm_rng(6, 0);
 	struct pair src, dst;
 	struct drm_svm_test_cmd cmd = {
 		.op = scatter ? DRM_SVM_TEST_OP_SCATTER : DRM_SVM_TEST_OP_GATHER,
@@ -325,7 +329,7 @@ static void test_indexed(int fd, bool is64, bool scatter)
 	cmd.src = svm_va(src.gpu);
 	cmd.dst = svm_va(dst.gpu + 2 * esize);
 	for (size_t i = 0; i < count; i++)
-		index[i] = scatter ? i * 7 % count : svm_random(&seed) % count;
+		index[i] = scatter ? i * 7 % count : svm_rng_below(&rng, count);
 	svm_run(fd, &cmd);
 	for (size_t i = 0; i < count; i++) {
 		size_t to = scatter ? index[i] : i, from = scatter ? i : index[i];

@@ -11,6 +11,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
+#include "svm_random.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Working sets that are larger than VRAM.");
@@ -58,16 +59,16 @@ static bool all_ok(const struct svm_area *area, const uint32_t *added)
 
 /* Add 1 to the words of @n pages that @next names one after the other */
 static void add_to_pages(int fd, const struct svm_area *area, uint32_t *added, size_t n,
-			 size_t (*next)(uint32_t *state, size_t pages))
+			 size_t (*next)(struct svm_rng *rng, size_t pages))
 {
 	enum { BATCH = 64 };
 	size_t pages = area->size / svm_page_size();
 	struct drm_svm_test_cmd cmds[BATCH];
-	uint32_t state = 0x1234567;
+	struct svm_rng rng = svm_rng(0x1234567, 0);
 	int filled = 0;
 
 	while (n--) {
-		size_t page = next(&state, pages);
+		size_t page = next(&rng, pages);
 
 		added[page]++;
 		cmds[filled++] = svm_cmd_add32(page_word(area, page), 1, 1);
@@ -78,20 +79,20 @@ static void add_to_pages(int fd, const struct svm_area *area, uint32_t *added, s
 	}
 }
 
-static size_t next_random(uint32_t *state, size_t pages)
+static size_t next_random(struct svm_rng *rng, size_t pages)
 {
-	return svm_random(state) % pages;
+	return svm_rng_below(rng, pages);
 }
 
 /* Every seventh page: several times around until each had its turn */
-static size_t next_in_order(uint32_t *state, size_t pages)
+static size_t next_in_order(struct svm_rng *rng, size_t pages)
 {
-	*state += 7;
-	return *state % pages;
+	rng->state += 7;
+	return rng->state % pages;
 }
 
 static void run(int fd, bool huge, int times, size_t adds,
-		size_t (*next)(uint32_t *state, size_t pages))
+		size_t (*next)(struct svm_rng *rng, size_t pages))
 {
 	struct svm_area area = working_set(fd, huge, times);
 	uint32_t *added = calloc(area.size / svm_page_size(), sizeof(*added));

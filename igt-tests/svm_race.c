@@ -16,6 +16,7 @@
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_random.h"
 
 IGT_TEST_DESCRIPTION("The CPU changes mappings in a loop while the GPU works.");
 
@@ -385,7 +386,7 @@ struct replace {
 	int fd[REPLACE_FILES];
 	char *page;	/* the first of the window */
 	uint32_t *seen;
-	uint32_t seed;
+	struct svm_rng rng;
 };
 
 static void replace_check(const struct replace *r, int fd)
@@ -414,7 +415,7 @@ static void replace_round(struct replace *r)
 		job[i] = svm_submit(r->fd[i], cmds, REPLACE_CMDS);
 	igt_assert(svm_until(svm_query_page(r->fd[0], r->page), 30000));
 	for (i = 0; i < REPLACE_PAGES; i++) {
-		spin(svm_random(&r->seed) % REPLACE_SPINS);
+		spin(svm_rng_below(&r->rng, REPLACE_SPINS));
 		WRITE_ONCE(*(uint32_t *)svm_page(r->page, i), i + 1);
 	}
 	for (i = 0; i < REPLACE_FILES; i++)
@@ -426,7 +427,7 @@ static void replace_round(struct replace *r)
 static void race_replace(int fd)
 {
 	enum { RANGES = 10 };
-	struct replace r = { .seen = svm_mmap_anon(svm_page_size()), .seed = 1 };
+	struct replace r = { .seen = svm_mmap_anon(svm_page_size()), .rng = svm_rng(1, 0) };
 	char *base = svm_mmap_small(RANGES * svm_range_size());
 	struct drm_svm_counters c;
 	uint64_t retries = 0;
@@ -508,14 +509,14 @@ static void race_in_flight(int fd)
 		.results = svm_mmap_anon(svm_page_size()),
 	};
 	size_t page = svm_page_size();
-	uint32_t seed = 1;
+	struct svm_rng rng = svm_rng(1, 0);
 	unsigned int i;
 
 	memset(f.same, 0x5a, page);
 	f.same[page - 1] = 0;
 	for (i = 0; i < FLIGHTS; i++) {
 		memset(f.page, 0x5a, page);
-		flight_round(fd, &f, svm_random(&seed) % SPINS);
+		flight_round(fd, &f, svm_rng_below(&rng, SPINS));
 		flight_check(&f, i);
 		igt_assert(mremap(f.away, page, page, MREMAP_MAYMOVE | MREMAP_FIXED,
 				  f.page) == f.page);

@@ -383,11 +383,3 @@ void svm_close_leaked(void)
 	}
 	closedir(dir);
 }
-
-uint32_t svm_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}

@@ -106,6 +106,4 @@ void svm_uffd_copy(int uffd, void *page, const void *from);
 /* Close the devices that a failed subtest left open, so that its jobs end */
 void svm_close_leaked(void);
 
-uint32_t svm_random(uint32_t *state);	/* xorshift; @state must not be zero */
-
 #endif
