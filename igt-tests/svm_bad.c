@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -183,8 +182,7 @@ static void test_unload(void)
 
 	svm_hw_write(fd, "inject/bad_page", svm_hw_offset(fd, base));
 	close(fd);
-	igt_assert_eq(syscall(SYS_delete_module, "drm_svm_test_dev", O_NONBLOCK), -1);
-	igt_assert_eq(errno, EWOULDBLOCK);
+	igt_assert_eq(__svm_delete_module("drm_svm_test_dev"), -EWOULDBLOCK);
 	igt_assert_eq(bus_error_at(base), BUS_MCEERR_AR);
 	munmap(base, page);
 	svm_module_unload();

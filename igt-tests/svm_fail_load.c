@@ -62,17 +62,6 @@ static bool is_loaded(const char *name)
 	return !access(path, F_OK);
 }
 
-static void unload(const char *name)
-{
-	igt_assert(svm_until(!syscall(SYS_delete_module, name, O_NONBLOCK) ||
-			     errno == ENOENT, 5000));
-}
-
-static void check_helper(void)
-{
-	unload(HELPER);
-}
-
 static void check_driver(void)
 {
 	size_t size = 16 * svm_page_size();
@@ -124,9 +113,8 @@ static void sweep(const char *name, const char *params, void (*check)(void))
 
 static void test_helper(void)
 {
-	svm_module_unload();
-	unload(HELPER);
-	sweep(HELPER, "", check_helper);
+	svm_helper_unload();
+	sweep(HELPER, "", svm_helper_unload);
 	svm_module_load(NULL);
 }
 

@@ -17,10 +17,6 @@
 
 IGT_TEST_DESCRIPTION("Accesses that cannot be served fail their job, by name, and nothing else.");
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#endif
-
 /* Read and write of one word; the fault must name the page or the very byte */
 static void assert_faults(int fd, uint64_t addr, bool write, uint32_t err)
 {

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "igt.h"
@@ -41,10 +40,12 @@ static const char * const modules[] = { "drm_svm_kunit", "drm_svm_test_dev_kunit
 
 static void unload(void)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
-		if (syscall(SYS_delete_module, modules[i], O_NONBLOCK))
-			igt_assert_f(errno == ENOENT, "cannot unload %s: %s\n",
-				     modules[i], strerror(errno));
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
+		int err = __svm_delete_module(modules[i]);
+
+		igt_assert_f(!err || err == -ENOENT, "cannot unload %s: %s\n",
+			     modules[i], strerror(-err));
+	}
 }
 
 static void load(void)
@@ -147,8 +148,7 @@ igt_main
 		igt_require_f(!access(DEBUGFS, F_OK), "a kernel without KUnit\n");
 		unload();
 		/* the tests want the modules as they are by default */
-		svm_module_unload();
-		syscall(SYS_delete_module, "drm_svm", O_NONBLOCK);
+		svm_helper_unload();
 		load();
 	}
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "igt.h"
 #include "svm_job.h"
@@ -23,9 +22,7 @@ static void load_helper(const char *params)
 {
 	char command[128];
 
-	svm_module_unload();
-	igt_assert(svm_until(!syscall(SYS_delete_module, "drm_svm", O_NONBLOCK) ||
-			     errno == ENOENT, 5000));
+	svm_helper_unload();
 	snprintf(command, sizeof(command), "modprobe drm_svm %s", params);
 	igt_assert_eq(system(command), 0);
 	svm_module_load(NULL);

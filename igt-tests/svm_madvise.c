@@ -13,23 +13,6 @@
 
 IGT_TEST_DESCRIPTION("The CPU gives advice on memory that the GPU has mapped.");
 
-#ifndef MADV_COLD
-#define MADV_COLD		20
-#endif
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
-#ifndef MLOCK_ONFAULT
-#define MLOCK_ONFAULT		1
-#endif
-
 #define PAGES	64
 #define MAGIC	0x77770000u
 #define COMPACT	"/proc/sys/vm/compact_memory"

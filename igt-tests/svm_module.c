@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <linux/sync_file.h>
@@ -26,11 +25,6 @@ IGT_TEST_DESCRIPTION("Loading, parameters, unloading, and what root may look at.
 
 #define DRIVER		"drm_svm_test_dev"
 #define HELPER		"drm_svm"
-
-static int delete_module(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
 
 static bool is_loaded(const char *name)
 {
@@ -81,14 +75,14 @@ static void test_unload_open(void)
 
 	svm_module_load(NULL);
 	fd = svm_open();
-	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	igt_assert_eq(__svm_delete_module(DRIVER), -EWOULDBLOCK);
 	svm_attach(fd);
 	copy = dup(fd);
 	close(fd);
-	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	igt_assert_eq(__svm_delete_module(DRIVER), -EWOULDBLOCK);
 	svm_gpu_touch(copy, &fd, 4, 4, false);
 	close(copy);
-	igt_assert(svm_until(!delete_module(DRIVER), 5000));
+	igt_assert(svm_until(!__svm_delete_module(DRIVER), 5000));
 	igt_assert(!is_loaded(DRIVER));
 }
 
@@ -100,7 +94,7 @@ static void test_unload_busy(void)
 	svm_module_load(NULL);
 	fd = svm_open_attached();
 	svm_spin_start(&spin, fd, 0);
-	igt_assert_eq(delete_module(DRIVER), -EWOULDBLOCK);
+	igt_assert_eq(__svm_delete_module(DRIVER), -EWOULDBLOCK);
 	igt_assert_eq(__svm_poll_job(fd, spin.job), -ETIME);
 	close(fd);
 	svm_spin_free(&spin);
@@ -113,10 +107,10 @@ static void test_unload_helper(void)
 {
 	svm_module_load(NULL);
 	igt_require_f(is_loaded(HELPER), "the helper is not a module of its own\n");
-	igt_assert_eq(delete_module(HELPER), -EWOULDBLOCK);
+	igt_assert_eq(__svm_delete_module(HELPER), -EWOULDBLOCK);
 	smoke(0);
 	svm_module_unload();
-	igt_assert(svm_until(!delete_module(HELPER), 5000));
+	igt_assert(svm_until(!__svm_delete_module(HELPER), 5000));
 	igt_assert(!is_loaded(HELPER));
 	svm_module_load(NULL);
 	smoke(0);

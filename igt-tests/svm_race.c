@@ -20,16 +20,6 @@
 
 IGT_TEST_DESCRIPTION("The CPU changes mappings in a loop while the GPU works.");
 
-#ifndef MADV_COLD
-#define MADV_COLD	20
-#endif
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 #define PAGES		32
 #define ROUNDS		6
 #define ADDS		200	/* of the GPU, in each page and round */

@@ -21,10 +21,6 @@
 
 IGT_TEST_DESCRIPTION("GPU access to memory that it must not or cannot reach.");
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret	447
 #endif

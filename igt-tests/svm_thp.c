@@ -16,13 +16,6 @@
 
 IGT_TEST_DESCRIPTION("The CPU splits and moves huge pages that the GPU has mapped.");
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 #define MAGIC		0x19190000u
 #define HOLE		37	/* the page that changes */
 #define MTHP_ENABLED	"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"

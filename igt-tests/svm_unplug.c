@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/sync_file.h>
@@ -104,7 +103,7 @@ static void unplug_memory(int fd, const struct unplug *u)
 	assert_after(u, base, size);
 	if (u->vram && u->how == SVM_HW_SURPRISE) {
 		/* What is lost keeps the driver */
-		igt_assert_eq(syscall(SYS_delete_module, "drm_svm_test_dev", O_NONBLOCK), -1);
+		igt_assert_lt(__svm_delete_module("drm_svm_test_dev"), 0);
 		igt_assert_eq(madvise(base, size, MADV_DONTNEED), 0);
 		igt_assert(svm_cpu_all32(base, size, 0));
 	} else {

@@ -15,10 +15,6 @@
 
 IGT_TEST_DESCRIPTION("Mappings of pages in VRAM change.");
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP	4
-#endif
-
 #define OLD	0x13130000u
 #define NEW	0x31310000u
 

@@ -18,13 +18,6 @@
 
 IGT_TEST_DESCRIPTION("CPUs, GPUs and eviction meet at the same pages.");
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
-
 #define OLD	0x6a6a0000u
 #define NEW	0x7c7c0000u
 #define THREADS	8

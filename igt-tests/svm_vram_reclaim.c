@@ -18,10 +18,6 @@
 
 IGT_TEST_DESCRIPTION("Pages in VRAM are locked, merged and swapped out.");
 
-#ifndef MLOCK_ONFAULT
-#define MLOCK_ONFAULT	1
-#endif
-
 #define OLD	0x4e4e0000u
 #define NEW	0x4f4f0000u
 #define SAME	0x5c5c5c5cu

@@ -24,10 +24,6 @@
 #include "svm_inject.h"
 #include "svm_mem.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-
 #define BURN_PAGES	16
 #define MAX_BURN	100000
 #define NO_END		1000000

@@ -110,18 +110,34 @@ int svm_open_attached(void)
 	return svm_open_index_attached(0);
 }
 
-void svm_module_unload(void)
+int __svm_delete_module(const char *name)
 {
-	int tries = 100, ret;
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static void unload(const char *name, int tries)
+{
+	int err;
 
 	/* The last put of a closed file may still be on its way */
 	do {
-		ret = syscall(SYS_delete_module, SVM_DRIVER, O_NONBLOCK);
-		if (!ret || errno == ENOENT)
+		err = __svm_delete_module(name);
+		if (!err || err == -ENOENT)
 			return;
 		usleep(20000);
 	} while (--tries);
-	igt_assert_f(!ret, "cannot unload %s: %s\n", SVM_DRIVER, strerror(errno));
+	igt_assert_f(!err, "cannot unload %s: %s\n", name, strerror(-err));
+}
+
+void svm_module_unload(void)
+{
+	unload(SVM_DRIVER, 100);
+}
+
+void svm_helper_unload(void)
+{
+	svm_module_unload();
+	unload("drm_svm", 250);
 }
 
 void svm_module_load(const char *params)

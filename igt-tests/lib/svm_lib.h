@@ -8,6 +8,8 @@
 
 #include <drm/drm_svm_test.h>
 
+#include "svm_compat.h"
+
 /*
  * Pairs, as in IGT: __svm_x() returns 0 or a negative errno, svm_x() asserts.
  */
@@ -26,6 +28,10 @@ void svm_module_load(const char *params);
 /* As the tests of most files want it: memory stays where it is, for there is no VRAM. */
 void svm_module_reset(void);
 void svm_module_unload(void);
+/* And what it is on top of */
+void svm_helper_unload(void);
+/* Of any module, tried once: 0 or -errno */
+int __svm_delete_module(const char *name);
 
 int __svm_attach(int fd, struct drm_svm_attach *args);
 void svm_attach(int fd);

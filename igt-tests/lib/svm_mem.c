@@ -22,10 +22,6 @@
 #define PATTERN_STEP	2654435761u
 #define KSM		"/sys/kernel/mm/ksm/"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 static struct setting {
 	char path[128];
 	char value[128];

@@ -11,10 +11,6 @@
 #include "svm_lib.h"
 #include "svm_model.h"
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
-#endif
-
 void svm_model_init(struct svm_model *m, uintptr_t addr, size_t pages)
 {
 	size_t size = pages * svm_page_size();

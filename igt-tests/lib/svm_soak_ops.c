@@ -21,17 +21,6 @@
 #include "svm_prefetch.h"
 #include "svm_soak.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT		21
-#endif
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
-
 #define MAX_PAGES	(SOAK_RANGES * 512)
 #define CHILD_STEPS	10
 
