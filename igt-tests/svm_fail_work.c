@@ -99,8 +99,7 @@ static void huge_setup(struct svm_sweep *s)
 static void huge_untouched_setup(struct svm_sweep *s)
 {
 	s->size = svm_range_size();
-	s->base = svm_mmap_aligned(s->size, s->size);
-	igt_require(!madvise(s->base, s->size, MADV_HUGEPAGE));
+	s->base = svm_mmap_untouched(s->size, true);
 }
 
 static void ram_untouched_setup(struct svm_sweep *s)

@@ -25,10 +25,7 @@ static struct svm_area working_set(int fd, bool huge, int times)
 {
 	struct svm_area area = { .size = times * svm_vram_size(fd), .huge = huge };
 
-	area.base = huge ? svm_mmap_aligned(area.size, svm_range_size()) :
-			   svm_mmap_small(area.size);
-	if (huge)
-		igt_require(!madvise(area.base, area.size, MADV_HUGEPAGE));
+	area.base = svm_mmap_untouched(area.size, huge);
 	return area;
 }
 

@@ -47,15 +47,6 @@ static void check_vram_free(void)
 	close(fd);
 }
 
-static char *new_area(bool huge, size_t size)
-{
-	char *base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
-
-	if (huge)
-		madvise(base, size, MADV_HUGEPAGE);
-	return base;
-}
-
 /* Jobs that bring memory to VRAM, some of it written by the CPU before, some not */
 static uint64_t submit_fills(int fd, char *base, size_t size, int n)
 {
@@ -98,7 +89,7 @@ static void kill_amid(bool huge, void (*work)(int own, char *base, size_t size))
 		if (!pid) {
 			int own = svm_open_attached();
 
-			work(own, new_area(huge, size), size);
+			work(own, svm_mmap_untouched(size, huge), size);
 		}
 		usleep(20000 + round * 23000);
 		kill(pid, SIGKILL);
@@ -127,7 +118,7 @@ static void end_amid(bool huge, void (*end)(int own))
 		if (!svm_fork()) {
 			int own = svm_open_attached();
 
-			submit_fills(own, new_area(huge, size), size, 4);
+			submit_fills(own, svm_mmap_untouched(size, huge), size, 4);
 			usleep(round * 15000);
 			end(own);
 			exit(1);
@@ -189,7 +180,7 @@ static void closed(int fd, bool huge)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		int own = svm_open_attached();
-		char *base = new_area(huge, size);
+		char *base = svm_mmap_untouched(size, huge);
 
 		submit_fills(own, base, size, 2);
 		usleep(round * 15000);
@@ -206,7 +197,7 @@ static void unmapped(int fd, bool huge)
 	size_t size = svm_range_size();
 
 	for (int round = 0; round < ROUNDS; round++) {
-		char *base = new_area(huge, size);
+		char *base = svm_mmap_untouched(size, huge);
 		uint64_t job = submit_fills(fd, base, size, 1);
 		struct drm_svm_test_wait result;
 

@@ -114,11 +114,9 @@ static void look_in_pages(bool huge)
 {
 	int own = svm_open_attached();
 	size_t size = svm_vram_size(own), page = svm_page_size();
-	char *base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
+	char *base = svm_mmap_untouched(size, huge);
 	char *copy = svm_mmap_small(page);
 
-	if (huge)
-		madvise(base, size, MADV_HUGEPAGE);
 	for (size_t at = 0; at < size; at += 64 * 1024)
 		svm_gpu_write32(own, base + at, MINE);
 	igt_assert_lte(size / 2 / page, svm_device_pages(base, size));
@@ -235,8 +233,7 @@ static void huge_page(int fd, bool huge)
 
 	lose(huge, lose_kill);
 	size = svm_vram_size(fd);
-	base = svm_mmap_aligned(size, range);
-	igt_require(!madvise(base, size, MADV_HUGEPAGE));
+	base = svm_mmap_untouched(size, true);
 	for (at = 0; at < size; at += range) {
 		svm_gpu_write32(fd, base + at + range / 2, MINE);
 		igt_assert(!munmap(base + at, svm_page_size()));
@@ -252,10 +249,8 @@ static void huge_page(int fd, bool huge)
 static char *half_written(size_t size, bool huge)
 {
 	size_t page = svm_page_size();
-	char *base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
+	char *base = svm_mmap_untouched(size, huge);
 
-	if (huge)
-		madvise(base, size, MADV_HUGEPAGE);
 	for (size_t at = 0; at < size; at += 2 * page)
 		memset(base + at, MINE & 0xff, page);
 	return base;

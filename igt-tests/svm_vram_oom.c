@@ -121,10 +121,8 @@ static void want_too_much(struct limited *limited, bool huge)
 {
 	int own = svm_open_attached();
 	size_t size = 16 * MIB;
-	char *base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
+	char *base = svm_mmap_untouched(size, huge);
 
-	if (huge)
-		madvise(base, size, MADV_HUGEPAGE);
 	limited_wait(limited);
 	exit(__svm_gpu_fill(own, base, size, NEW) != -ENOMEM);
 }

@@ -280,9 +280,7 @@ static void pressure(int fd, bool huge)
 	svm_need_swap();
 	svm_cgroup_enter();
 	igt_require(svm_cgroup_set("memory.max", "10485760"));
-	base = huge ? svm_mmap_aligned(size, svm_range_size()) : svm_mmap_small(size);
-	if (huge)
-		igt_require(!madvise(base, size, MADV_HUGEPAGE));
+	base = svm_mmap_untouched(size, huge);
 	for (size_t at = 0; at < size; at += chunk)
 		svm_gpu_pattern(fd, base + at, chunk, NEW + at);
 	for (size_t at = 0; at < size; at += 4 * chunk)

@@ -162,11 +162,21 @@ void *svm_mmap_small(size_t size)
 	return addr;
 }
 
+void *svm_mmap_untouched(size_t size, bool huge)
+{
+	void *addr;
+
+	if (!huge)
+		return svm_mmap_small(size);
+	addr = svm_mmap_aligned(size, svm_range_size());
+	igt_require(!madvise(addr, size, MADV_HUGEPAGE));
+	return addr;
+}
+
 void *svm_mmap_thp(size_t size)
 {
-	void *addr = svm_mmap_aligned(size, svm_range_size());
+	void *addr = svm_mmap_untouched(size, true);
 
-	igt_require(!madvise(addr, size, MADV_HUGEPAGE));
 	memset(addr, 0, size);
 	igt_require_f(svm_smaps_kb(addr, "AnonHugePages") >= size / 1024,
 		      "no huge pages to be had\n");

@@ -51,6 +51,7 @@ void svm_sys_restore(void);
 
 /* Memory. All assert success, and require what not each kernel has. */
 void *svm_mmap_small(size_t size);	/* anonymous, range-aligned, never huge pages */
+void *svm_mmap_untouched(size_t size, bool huge);	/* the same, or huge ones when touched */
 void *svm_mmap_thp(size_t size);	/* anonymous, huge pages, written by the CPU */
 void *svm_mmap_fd(int fd, size_t size, int flags);	/* read-write, range-aligned */
 void *svm_mmap_fixed(void *addr, size_t size, int prot, int flags, int fd);
