@@ -42,7 +42,7 @@ IGT_TEST_DESCRIPTION("Calls and jobs that are nearly right.");
 struct variant {
 	const char *name;
 	const char *describe;
-	unsigned int submissions;	/* of a hundred steps */
+	unsigned int submissions;	/* of a hundred calls */
 	unsigned int processes;
 	bool evict;
 };
@@ -276,15 +276,10 @@ static bool op_call(void *data)
 {
 	struct fuzzer *f = data;
 
-	fuzz_make_call(&f->gen, &f->now);
-	return try_ioctl(f);
-}
-
-static bool op_submit(void *data)
-{
-	struct fuzzer *f = data;
-
-	fuzz_make_submit(&f->gen, &f->now);
+	if (svm_rng_below(&f->gen.rng, 100) < f->variant->submissions)
+		fuzz_make_submit(&f->gen, &f->now);
+	else
+		fuzz_make_call(&f->gen, &f->now);
 	return try_ioctl(f);
 }
 
@@ -312,13 +307,10 @@ static const struct svm_op ops[] = {
 
 static void step(struct fuzzer *f)
 {
-	bool submit = svm_rng_below(&f->gen.rng, 100) < f->variant->submissions;
 	const struct svm_op *op = svm_op_pick(&f->gen.rng, ops, ARRAY_SIZE(ops));
-	bool ok;
 
 	f->step++;
-	ok = submit && op->fn == op_call ? op_submit(f) : op->fn(f);
-	igt_assert_f(ok, "SVM_FUZZ_SEED=%#" PRIx64 ", step %" PRIu64 ": %s\n", f->seed,
+	igt_assert_f(op->fn(f), "SVM_FUZZ_SEED=%#" PRIx64 ", step %" PRIu64 ": %s\n", f->seed,
 		     f->step, op->name);
 }
 

@@ -9,9 +9,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include <xf86drm.h>
-
 #include "igt.h"
+#include "svm_bo.h"
 #include "svm_fuzz.h"
 #include "svm_job.h"
 #include "svm_lib.h"
@@ -545,14 +544,6 @@ bool fuzz_job_may_fail(const struct drm_svm_test_wait *result)
 	return is_of(result->out_errno, job_errors, ARRAY_SIZE(job_errors));
 }
 
-static void close_bo(struct fuzz_gen *gen, uint32_t handle)
-{
-	struct drm_gem_close args = { .handle = handle };
-
-	if (handle)
-		igt_assert(!drmIoctl(gen->file.fd, DRM_IOCTL_GEM_CLOSE, &args));
-}
-
 static void forget_job(struct fuzz_gen *gen, uint64_t job)
 {
 	for (int i = 0; i < FUZZ_JOBS; i++)
@@ -570,7 +561,8 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 	if (t->size < _IOC_SIZE(t->call->request))
 		return;
 	if (t->call->request == DRM_IOCTL_SVM_TEST_BO_CREATE) {
-		close_bo(gen, *bo);
+		if (*bo)
+			svm_bo_close(gen->file.fd, *bo);
 		*bo = create->out_handle;
 	} else if (t->call == SUBMIT) {
 		gen->file.jobs[below(gen, FUZZ_JOBS)] = submit->out_job;
