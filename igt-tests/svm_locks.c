@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
+#include "svm_random.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Faults of different ranges do not wait for each other.");
@@ -55,8 +55,6 @@ static void trace_start(void)
 {
 	int trace;
 
-	/* QEMU's software emulation may run the old code where the kernel has patched its own */
-	igt_require_f(getenv("SVM_LOCKS"), "tracing is asked for by SVM_LOCKS=1\n");
 	igt_require(!mkdir(TRACE, 0755) || errno == EEXIST);
 	igt_require(trace_set("events/lock/contention_begin/filter", "flags != 1"));
 	igt_assert(trace_set("options/stacktrace", "1"));
@@ -114,6 +112,13 @@ static void trace_end(void)
 	rmdir(TRACE);
 }
 
+static unsigned int count_waits(struct touch touches[ENGINES])
+{
+	trace_start();
+	svm_threads(ENGINES, touch_thread, touches, sizeof(touches[0]));
+	return trace_stop();
+}
+
 /*
  * Each engine touches a page of each of its ranges, and does not look ahead: no two faults
  * are of one range.
@@ -127,9 +132,7 @@ static unsigned int waits_apart(int fd)
 
 	for (int i = 0; i < ENGINES; i++)
 		touches[i] = (struct touch) { fd, i, base + i * size, size, range };
-	trace_start();
-	svm_threads(ENGINES, touch_thread, touches, sizeof(touches[0]));
-	n = trace_stop();
+	n = count_waits(touches);
 	munmap(base, ENGINES * size);
 	return n;
 }
@@ -137,7 +140,7 @@ static unsigned int waits_apart(int fd)
 /* All engines touch pages of the same ranges, none of them the same */
 static unsigned int waits_together(int fd)
 {
-	size_t page = svm_page_size(), leaf = 16 * page, size = RANGES * svm_range_size();
+	size_t leaf = 16 * svm_page_size(), size = RANGES * svm_range_size();
 	char *base = svm_mmap_small(size);
 	struct touch touches[ENGINES];
 	unsigned int n;
@@ -145,9 +148,7 @@ static unsigned int waits_together(int fd)
 	for (int i = 0; i < ENGINES; i++)
 		touches[i] = (struct touch) { fd, i, base + i * leaf, size - ENGINES * leaf,
 					      ENGINES * leaf };
-	trace_start();
-	svm_threads(ENGINES, touch_thread, touches, sizeof(touches[0]));
-	n = trace_stop();
+	n = count_waits(touches);
 	munmap(base, size);
 	return n;
 }
@@ -177,8 +178,15 @@ static const struct svm_case vram_cases[] = {
 
 igt_main
 {
-	igt_fixture
+	igt_fixture {
+		/*
+		 * QEMU's software emulation may run the old code where the kernel has
+		 * patched its own
+		 */
+		igt_require_f(svm_env_is_set("SVM_LOCKS"),
+			      "tracing is asked for by SVM_LOCKS=1\n");
 		svm_vram_on("vram_mb=0 engines=4 lanes=1");
+	}
 
 	svm_cases(ram_cases);
 
