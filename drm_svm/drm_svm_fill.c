@@ -184,15 +184,15 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
  * a page that is not the mapping's own, as after a fork (remove_migration_pmd()). There
  * such pages go one by one. mmap_lock is held, so this cannot change meanwhile.
  */
-static bool drm_svm_slice_is_whole(struct drm_svm_filler *filler,
-				   const struct drm_svm_slice *slice)
+static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
+				   struct vm_area_struct *vma)
 {
 	struct page *page;
 	unsigned long pfn;
 
 	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
 		return slice->whole;
-	if (drm_svm_mirror_peek(filler->svm->mm, slice->start,
+	if (drm_svm_mirror_peek(vma->vm_mm, slice->start,
 				slice->start + PAGE_SIZE, &pfn))
 		return false;
 	page = hmm_pfn_to_page(pfn);
@@ -243,7 +243,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	/* for the notifier; device pages are not selected */
 	m->args.pgmap_owner = filler->svm;
 	m->args.flags = MIGRATE_VMA_SELECT_SYSTEM |
-			(drm_svm_slice_is_whole(filler, slice) ?
+			(drm_svm_slice_is_whole(slice, vma) ?
 			 MIGRATE_VMA_SELECT_COMPOUND : 0);
 	if (migrate_vma_setup(&m->args) || !m->args.cpages)
 		return false;
