@@ -349,24 +349,10 @@ static void to_system_check(struct svm_sweep *s, int err)
 
 /* The CPU touches what is in VRAM. */
 
-static uint32_t seen;
-
-static int load_act(struct svm_sweep *s)
-{
-	seen = READ_ONCE(*(uint32_t *)s->base);
-	return 0;
-}
-
 static int store_act(struct svm_sweep *s)
 {
 	WRITE_ONCE(*(uint32_t *)(s->base + s->size / 2), 0);
 	return 0;
-}
-
-static void load_check(struct svm_sweep *s, int err)
-{
-	igt_assert_eq_u32(seen, SVM_SWEEP_SEED);
-	svm_sweep_check(s);
 }
 
 static void store_check(struct svm_sweep *s, int err)
@@ -392,9 +378,9 @@ static void split_setup(struct svm_sweep *s)
 /* The kernel touches it for the program; this call knows no error but EFAULT. */
 static int gup_act(struct svm_sweep *s)
 {
-	struct iovec local = { &seen, sizeof(seen) }, remote = { s->base, sizeof(seen) };
+	struct iovec local = { &s->seen, sizeof(s->seen) }, remote = { s->base, sizeof(s->seen) };
 
-	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof(seen))
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof(s->seen))
 		return 0;
 	return -errno;
 }
@@ -402,7 +388,7 @@ static int gup_act(struct svm_sweep *s)
 static void gup_check(struct svm_sweep *s, int err)
 {
 	if (!err)
-		igt_assert_eq_u32(seen, SVM_SWEEP_SEED);
+		igt_assert_eq_u32(s->seen, SVM_SWEEP_SEED);
 	igt_assert_eq(gup_act(s), 0);
 	svm_sweep_check(s);
 }
@@ -571,7 +557,7 @@ static int bo_mmap_act(struct svm_sweep *s)
 	if (map == MAP_FAILED)
 		return -errno;
 	WRITE_ONCE(*(uint32_t *)map, 7);
-	seen = READ_ONCE(*(uint32_t *)map);
+	s->seen = READ_ONCE(*(uint32_t *)map);
 	WRITE_ONCE(*(uint32_t *)map, 0);
 	return munmap(map, BO_SIZE) ? -errno : 0;
 }
@@ -580,7 +566,7 @@ static void bo_mmap_check(struct svm_sweep *s, int err)
 {
 	if (err)
 		igt_assert_eq(bo_mmap_act(s), 0);
-	igt_assert_eq_u32(seen, 7);
+	igt_assert_eq_u32(s->seen, 7);
 	bo_check_content(s);
 }
 
@@ -661,14 +647,15 @@ static const struct svm_path paths[] = {
 	{ "prefetch-system", "Pages go home.", small_vram_setup, to_system_act, to_system_check },
 	{ "prefetch-system-huge", "A huge page goes home.",
 	  huge_vram_setup, to_system_act, to_system_check },
-	{ "cpu-load", "The CPU reads from VRAM.", small_vram_setup, load_act, load_check },
+	{ "cpu-load", "The CPU reads from VRAM.",
+	  small_vram_setup, svm_sweep_load, svm_sweep_load_check },
 	{ "cpu-store", "The CPU writes to VRAM.", small_vram_setup, store_act, store_check },
 	{ "cpu-load-huge", "The CPU reads from a huge page in VRAM.",
-	  huge_vram_setup, load_act, load_check },
+	  huge_vram_setup, svm_sweep_load, svm_sweep_load_check },
 	{ "cpu-store-huge", "The CPU writes to a huge page in VRAM.",
 	  huge_vram_setup, store_act, store_check },
 	{ "cpu-load-split", "The CPU reads from one page of a huge page in VRAM.",
-	  split_setup, load_act, load_check },
+	  split_setup, svm_sweep_load, svm_sweep_load_check },
 	{ "gup", "The kernel reads from VRAM for the program.",
 	  small_vram_setup, gup_act, gup_check, EFAULT },
 	{ "fork", "A process with pages in VRAM has a child; its page table has no memory.",

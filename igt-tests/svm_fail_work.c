@@ -28,26 +28,25 @@ IGT_TEST_DESCRIPTION("Jobs for which there is no memory.");
 #define VRAM	DRM_SVM_LOCATION_VRAM
 #define NEW	0x77770000u
 
+#define WAIT_NS	(20ll * NSEC_PER_SEC)
+
 /* 0, or what submission or the job says */
-static int run(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n)
+static int run(int fd, struct drm_svm_test_cmd cmd)
 {
 	struct drm_svm_test_wait result;
-	uint64_t job;
-	int err = __svm_submit(fd, cmds, n, &job);
 
-	if (err)
-		return err;
-	err = __svm_wait(fd, job, 20ll * NSEC_PER_SEC, &result);
-	return err ?: -(int)result.out_errno;
+	return __svm_run_cmds(fd, &cmd, 1, WAIT_NS, &result) ?: -(int)result.out_errno;
 }
 
-/* One word of each page is read, or written, by the GPU */
+/* One word of each @stride is read by the GPU */
+static int touch(int fd, void *addr, size_t size, size_t stride)
+{
+	return run(fd, svm_cmd_touch(addr, size, stride, false));
+}
 
 static int read_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_cmd cmd = svm_cmd_touch(s->base, s->size, svm_page_size(), false);
-
-	return run(s->fd, &cmd, 1);
+	return touch(s->fd, s->base, s->size, svm_page_size());
 }
 
 static void read_check(struct svm_sweep *s, int err)
@@ -58,9 +57,7 @@ static void read_check(struct svm_sweep *s, int err)
 
 static int fill_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_cmd cmd = svm_cmd_fill(s->base, s->size, NEW);
-
-	return run(s->fd, &cmd, 1);
+	return run(s->fd, svm_cmd_fill(s->base, s->size, NEW));
 }
 
 static void fill_check(struct svm_sweep *s, int err)
@@ -200,9 +197,7 @@ static void ranges_setup(struct svm_sweep *s)
 
 static int ranges_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_cmd cmd = svm_cmd_touch(s->base, s->size, svm_range_size(), false);
-
-	return run(s->fd, &cmd, 1);
+	return touch(s->fd, s->base, s->size, svm_range_size());
 }
 
 static void ranges_check(struct svm_sweep *s, int err)
@@ -231,11 +226,9 @@ static int two_act(struct svm_sweep *s)
 	uint64_t first;
 	int other, err = __svm_submit(s->fd, &cmd, 1, &first);
 
-	other = run(s->other, &cmd, 1);
-	if (!err) {
-		err = __svm_wait(s->fd, first, 20ll * NSEC_PER_SEC, &result);
-		err = err ?: -(int)result.out_errno;
-	}
+	other = run(s->other, cmd);
+	if (!err)
+		err = __svm_wait(s->fd, first, WAIT_NS, &result) ?: -(int)result.out_errno;
 	return err ?: other;
 }
 
@@ -268,10 +261,7 @@ static void full_huge_setup(struct svm_sweep *s)
 
 static int evict_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_cmd cmd = svm_cmd_touch(s->others, OTHERS * svm_page_size(),
-						    svm_page_size(), false);
-
-	return run(s->fd, &cmd, 1);
+	return touch(s->fd, s->others, OTHERS * svm_page_size(), svm_page_size());
 }
 
 static void evict_check(struct svm_sweep *s, int err)
@@ -288,20 +278,6 @@ static void pieces_setup(struct svm_sweep *s)
 	svm_sweep_huge_vram(s);
 	svm_gpu_touch(s->fd, s->base, s->size, svm_range_size() / 2, false);
 	svm_inject_no_huge();
-}
-
-static uint32_t seen;
-
-static int load_act(struct svm_sweep *s)
-{
-	seen = READ_ONCE(*(uint32_t *)s->base);
-	return 0;
-}
-
-static void load_check(struct svm_sweep *s, int err)
-{
-	igt_assert_eq_u32(seen, SVM_SWEEP_SEED);
-	svm_sweep_check(s);
 }
 
 /* A buffer object that the GPU maps when it uses it, where another one was */
@@ -335,9 +311,7 @@ static void bo_full_setup(struct svm_sweep *s)
 
 static int bo_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_cmd cmd = svm_cmd_touch(bo_addr(s), BO_SIZE, svm_page_size(), false);
-
-	return run(s->fd, &cmd, 1);
+	return touch(s->fd, bo_addr(s), BO_SIZE, svm_page_size());
 }
 
 static void bo_check(struct svm_sweep *s, int err)
@@ -372,7 +346,7 @@ static const struct svm_path paths[] = {
 	{ "evict-huge", "Huge pages leave VRAM for others.",
 	  full_huge_setup, evict_act, evict_check },
 	{ "pieces", "A huge page comes home in pieces.",
-	  pieces_setup, load_act, load_check, .slab = true },
+	  pieces_setup, svm_sweep_load, svm_sweep_load_check, .slab = true },
 	{ "bo", "The GPU uses a buffer object.", bo_setup, bo_act, bo_check, .slab = true },
 	{ "bo-evicts", "The GPU uses a buffer object, for which pages leave VRAM.",
 	  bo_full_setup, bo_act, bo_check },

@@ -253,6 +253,14 @@ int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wai
 	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_WAIT, result);
 }
 
+int __svm_run_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
+		   struct drm_svm_test_wait *result)
+{
+	uint64_t job;
+
+	return __svm_submit(fd, cmds, n, &job) ?: __svm_wait(fd, job, timeout_ns, result);
+}
+
 void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result)
 {
 	igt_assert_eq(__svm_wait(fd, job, SVM_TIMEOUT_NS, result), 0);

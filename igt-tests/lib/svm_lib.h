@@ -49,6 +49,10 @@ int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wai
 /* Asserts that it ends within 60 s, not how */
 void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result);
 
+/* Submit and wait: 0 or -errno of one or the other; how the job ended is in *result. */
+int __svm_run_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
+		   struct drm_svm_test_wait *result);
+
 /* Submit one command, wait, return 0 or -errno of the job; svm_run() asserts success. */
 int __svm_run(int fd, const struct drm_svm_test_cmd *cmd);
 void svm_run(int fd, const struct drm_svm_test_cmd *cmd);

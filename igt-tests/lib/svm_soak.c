@@ -245,11 +245,9 @@ bool soak_gpu_on(struct soak_worker *w, int fd, struct drm_svm_test_cmd *cmds, u
 {
 	struct drm_svm_test_wait result = {};
 	int err;
-	uint64_t job;
 
 	for (int tries = 0; tries < TRIES; tries++) {
-		err = __svm_submit(fd, cmds, n, &job) ?:
-		      __svm_wait(fd, job, WAIT_NS, &result);
+		err = __svm_run_cmds(fd, cmds, n, WAIT_NS, &result);
 		if (err)
 			return soak_bad(w, "a job: %s", strerror(-err));
 		if (!result.out_errno)

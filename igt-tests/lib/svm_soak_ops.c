@@ -482,11 +482,10 @@ static bool op_gpu_bad(void *data)
 	struct drm_svm_test_cmd cmd = svm_cmd_fill(page_at(w, page), svm_page_size(), 0xbad);
 	struct drm_svm_test_wait result;
 	int fd = soak_fd(w), err, want = prot == SVM_MODEL_GONE ? ENOENT : EACCES;
-	uint64_t job;
 
 	if (prot == SVM_MODEL_WRITE)
 		return true;
-	err = __svm_submit(fd, &cmd, 1, &job) ?: __svm_wait(fd, job, 60000000000ll, &result);
+	err = __svm_run_cmds(fd, &cmd, 1, 60ll * NSEC_PER_SEC, &result);
 	if (err)
 		return soak_bad(w, "a job: %s", strerror(-err));
 	if ((int)result.out_errno != want || result.out_addr != cmd.dst)

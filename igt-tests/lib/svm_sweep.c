@@ -107,6 +107,18 @@ void svm_sweep_check(struct svm_sweep *s)
 	igt_assert(svm_pattern_ok(s->base, s->size, SVM_SWEEP_SEED));
 }
 
+int svm_sweep_load(struct svm_sweep *s)
+{
+	s->seen = READ_ONCE(*(uint32_t *)s->base);
+	return 0;
+}
+
+void svm_sweep_load_check(struct svm_sweep *s, int err)
+{
+	igt_assert_eq_u32(s->seen, SVM_SWEEP_SEED);
+	svm_sweep_check(s);
+}
+
 /* What is left behind after a try: nothing, and nobody who uses the module */
 
 struct state {

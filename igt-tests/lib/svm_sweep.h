@@ -25,6 +25,7 @@ struct svm_sweep {
 	char *others;		/* one more range */
 	uint32_t handle;
 	uint64_t job;
+	uint32_t seen;		/* what the CPU has read */
 	struct drm_svm_sync in, out;
 	enum svm_injected injected;	/* for check */
 };
@@ -58,6 +59,9 @@ void svm_sweep_full(struct svm_sweep *s);
 /* Whether the GPU finds the pattern at @addr; it, and then the CPU, find it in the memory. */
 bool svm_sweep_gpu_sees(int fd, const void *addr, size_t size);
 void svm_sweep_check(struct svm_sweep *s);
+/* Acts and checks of more than one sweep: the CPU reads the first word */
+int svm_sweep_load(struct svm_sweep *s);
+void svm_sweep_load_check(struct svm_sweep *s, int err);
 
 /* A subtest for each path: what this thread allocates fails. */
 void svm_sweep_calls(const struct svm_path *paths, size_t n);
