@@ -337,19 +337,17 @@ static unsigned long drm_svm_mirror_base(unsigned long pfn, unsigned int index)
 
 /*
  * A CPU mapping as large as the range says all there is to know with any one of
- * its pages: map it whole, without walking it.
+ * its pages: map it whole, without walking it. It does not cross the end of the
+ * VMA: where that comes to be, Linux splits the huge page first.
  */
-static void drm_svm_mirror_widen(struct drm_svm_mirror *m,
-				 struct vm_area_struct *vma)
+static void drm_svm_mirror_widen(struct drm_svm_mirror *m)
 {
 	unsigned long *pfns = m->scratch->pfns;
 	unsigned long base;
 	unsigned int i;
 
 	if (!drm_svm_pfn_is_valid(pfns[m->first]) ||
-	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT ||
-	    vma->vm_start > m->range->start ||
-	    vma->vm_end - m->range->start < DRM_SVM_RANGE_SIZE)
+	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT)
 		return;
 
 	base = drm_svm_mirror_base(pfns[m->first], m->first);
@@ -387,7 +385,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	if (err)
 		return err;
 	drm_svm_mirror_refuse(m, vma);
-	drm_svm_mirror_widen(m, vma);
+	drm_svm_mirror_widen(m);
 	return 0;
 }
 
