@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/hmm.h>
+#include <linux/memcontrol.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -178,6 +179,18 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 	return vma;
 }
 
+/* What the CPU has there, of the page that the slice begins with; zero: nothing. */
+static unsigned long drm_svm_slice_peek(const struct drm_svm_slice *slice,
+					struct vm_area_struct *vma)
+{
+	unsigned long pfn;
+
+	if (drm_svm_mirror_peek(vma->vm_mm, slice->start,
+				slice->start + PAGE_SIZE, &pfn))
+		return 0;
+	return pfn & HMM_PFN_VALID ? pfn : 0;
+}
+
 /*
  * Where the entry of a huge page becomes that of a device page, Linux 7.2 looks for the
  * bit that says writable, which means soft-dirty there: with CONFIG_DEBUG_VM it stops at
@@ -187,18 +200,14 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
 				   struct vm_area_struct *vma)
 {
-	struct page *page;
 	unsigned long pfn;
 
 	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
 		return slice->whole;
-	if (drm_svm_mirror_peek(vma->vm_mm, slice->start,
-				slice->start + PAGE_SIZE, &pfn))
-		return false;
-	page = hmm_pfn_to_page(pfn);
+	pfn = drm_svm_slice_peek(slice, vma);
 	/* not PageAnonExclusive(): it stops too, if the page has just gone */
-	return !(pfn & HMM_PFN_VALID) || pfn & HMM_PFN_WRITE ||
-	       test_bit(PG_anon_exclusive, &page->flags.f);
+	return !pfn || pfn & HMM_PFN_WRITE ||
+	       test_bit(PG_anon_exclusive, &hmm_pfn_to_page(pfn)->flags.f);
 }
 
 /*
@@ -226,6 +235,44 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 	return false;
 }
 
+/* Of the memory controller; zero: the root, or none. */
+static u64 drm_svm_memory_cgroup(struct mm_struct *mm)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
+	u64 id = 0;
+
+	if (memcg && !mem_cgroup_is_root(memcg))
+		id = mem_cgroup_id(memcg);
+	mem_cgroup_put(memcg);
+	return id;
+}
+
+/*
+ * Linux has lists of huge pages that may be split, one for each memory cgroup, which is
+ * made when the fault of a CPU allocates the first one there. migrate_vma, which fills a
+ * hole, does not make it; then such a page goes by the list of the parent, and by another
+ * one, of another lock, once there is one. So the first one of a cgroup comes to be in
+ * RAM. Where there is none to be had, small ones are moved.
+ */
+static void drm_svm_slice_prepare_cgroup(struct drm_svm *svm,
+					 const struct drm_svm_slice *slice,
+					 struct vm_area_struct *vma)
+{
+	unsigned long pfn;
+	u64 id;
+
+	if (!slice->whole || !slice->holes)
+		return;
+	id = drm_svm_memory_cgroup(svm->mm);
+	if (READ_ONCE(svm->huge_cgroup) == id || drm_svm_slice_peek(slice, vma))
+		return;
+	handle_mm_fault(vma, slice->start, FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
+			NULL);
+	pfn = drm_svm_slice_peek(slice, vma);
+	if (pfn && drm_svm_policy_is_whole(vma, slice->start, pfn))
+		WRITE_ONCE(svm->huge_cgroup, id);
+}
+
 /* Collect, and start to copy. False: nothing is under way. */
 static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 				struct drm_svm_slice *slice,
@@ -236,6 +283,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 
 	if (!vma || drm_svm_slice_has_ksm(slice, vma, m))
 		return false;
+	drm_svm_slice_prepare_cgroup(filler->svm, slice, vma);
 	drm_svm_migration_reset(m, slice->vram);
 	m->args.vma = vma;
 	m->args.start = slice->start;

@@ -173,6 +173,9 @@ struct drm_svm {
 	/* Allocates VRAM where that is charged; NULL until it is needed. */
 	struct mutex charger_lock;
 	struct drm_svm_charger *charger;
+
+	/* See drm_svm_slice_prepare_cgroup(). */
+	u64 huge_cgroup;
 };
 
 /* State bits of a range. */
