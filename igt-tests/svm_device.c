@@ -17,6 +17,7 @@
 #include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 
 IGT_TEST_DESCRIPTION("Hardware that fails, sleeps, or has company.");
 
@@ -342,6 +343,22 @@ static void test_suspend_bo(int fd)
 	munmap(cpu, size);
 }
 
+/* Nothing goes to VRAM meanwhile */
+static void test_suspend_prefetch(int fd)
+{
+	size_t pages = 16, size = pages * svm_page_size();
+	char *base = svm_mmap_small(size);
+
+	svm_pattern(base, size, MAGIC);
+	svm_hw_write(fd, "suspend", 1);
+	igt_assert_eq(svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM), 0);
+	igt_assert_eq_u64(svm_hw_resident(fd, "used"), 0);
+	svm_hw_write(fd, "suspend", 0);
+	igt_assert_eq(svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM), pages);
+	igt_assert(svm_gpu_pattern_ok(fd, base, size, MAGIC));
+	munmap(base, size);
+}
+
 static void test_suspend_close(int fd)
 {
 	struct svm_spin spin;
@@ -488,6 +505,7 @@ static const struct {
 	{ "suspend-job", test_suspend_job, "A job stops and goes on." },
 	{ "suspend-fault", test_suspend_fault, "A fault is pending during the suspend." },
 	{ "suspend-bo", test_suspend_bo, "Buffer objects keep their content." },
+	{ "suspend-prefetch", test_suspend_prefetch, "Nothing goes to VRAM meanwhile." },
 	{ "suspend-close", test_suspend_close, "A file with jobs is closed meanwhile." },
 	{ "suspend-load", test_suspend_load, "Suspend again and again under load." },
 	{ "suspend-refused", test_suspend_refused, "VRAM cannot be emptied." },

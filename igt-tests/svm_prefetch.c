@@ -57,6 +57,23 @@ static void untouched(int fd)
 	igt_assert(svm_cpu_all32(base, size, 0));
 }
 
+/* What begins amid a block lies in VRAM as in the address space, so its leaves are large */
+static void aligned(int fd)
+{
+	size_t page = svm_page_size(), pages = 64, block = 16;
+	char *base = svm_mmap_small(svm_range_size());
+
+	svm_prefetch(fd, svm_page(base, 4), (pages - 4) * page, VRAM);
+	for (size_t i = 4; i < pages; i++) {
+		int64_t offset;
+
+		svm_gpu_touch(fd, svm_page(base, i), 4, 4, false);
+		offset = svm_hw_offset(fd, svm_page(base, i));
+		igt_assert_lte_s64(0, offset);
+		igt_assert_eq_u64(offset / page % block, i % block);
+	}
+}
+
 static void huge(int fd)
 {
 	size_t size = 2 * svm_range_size(), pages = size / svm_page_size();
@@ -453,6 +470,7 @@ static void counters_after_close(int fd)
 static const struct svm_case cases[] = {
 	{ "in-and-out", "Pages go to VRAM and to system memory.", in_and_out },
 	{ "untouched", "Untouched memory is made in VRAM, cleared and not copied.", untouched },
+	{ "aligned", "Pages lie in VRAM as they do in the address space.", aligned },
 	{ "huge", "Huge pages move whole, both ways.", huge },
 	{ "huge-untouched", "An untouched huge page is made in VRAM.", huge_untouched },
 	{ "parts", "Parts of huge pages move, and the rest later.", parts },

@@ -32,7 +32,9 @@ struct fake_done {
 /*
  * A GPU that writes down what it is told, and does nothing. @ctx is attached to the
  * address space of the test. The counts go on where an array is full. Faults are
- * answered by several threads: @ndone counts them, @lock is for @done.
+ * answered by several threads: @ndone counts them, @lock is for @done. While @disturb
+ * is the address of a page, that is mapped anew before each map, which comes to nothing
+ * if the range is the same.
  */
 struct fake_gpu {
 	struct drm_svm_context ctx;
@@ -44,6 +46,8 @@ struct fake_gpu {
 	u64 unmap_start;
 	u64 unmap_end;
 	unsigned int nflushes;
+	unsigned long disturb;
+	unsigned int ndisturbed;
 	spinlock_t lock;
 	wait_queue_head_t answered;
 	atomic_t ndone;

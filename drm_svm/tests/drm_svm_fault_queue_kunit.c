@@ -279,6 +279,27 @@ static void fault_is_served_as_the_mapping_allows(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, run->run.prot & DRM_SVM_PAGE_WRITE);
 }
 
+/*
+ * The memory changes during each try: after some tries the GPU is told to look again,
+ * and a worker is free for others.
+ */
+static void fault_that_is_always_disturbed_is_given_up(struct kunit *test)
+{
+	struct queue_test *t = test->priv;
+	unsigned long addr;
+
+	addr = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)addr));
+	t->gpu->disturb = addr + PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, push(t, addr, 7, RD), 0);
+	wait_for_answers(test, 1);
+	WRITE_ONCE(t->gpu->disturb, 0);
+	KUNIT_EXPECT_EQ(test, t->gpu->done[0].err, 0);
+	KUNIT_EXPECT_EQ(test, t->gpu->nruns, 0);
+	KUNIT_EXPECT_GT(test, t->gpu->ndisturbed, 1);
+}
+
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(access_has_to_be_known, access_gen_params),
 	KUNIT_CASE(dead_context_is_refused),
@@ -288,6 +309,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(share_is_fair_and_bounded, share_gen_params),
 	KUNIT_CASE(each_fault_is_answered_once),
 	KUNIT_CASE_PARAM(fault_is_served_as_the_mapping_allows, serve_gen_params),
+	KUNIT_CASE(fault_that_is_always_disturbed_is_given_up),
 	{}
 };
 

@@ -388,6 +388,18 @@ static void vram_that_is_not_reached_is_skipped(struct kunit *test)
 	expect_run(test, 0, 1, 1, 0, RO, DRM_SVM_LOCATION_VRAM);
 }
 
+/* A device that goes: what has not come home yet must not be mapped again. */
+static void vram_that_is_closed_is_skipped(struct kunit *test)
+{
+	struct run_test *t = test->priv;
+	struct fake_vram *own = make_vram(test, t->gpu);
+
+	found(t, 0, fake_vram_use(test, own, 0, 0), 1, 0);
+	own->vram.closed = true;
+	map(test, 0, 1);
+	expect_calls(test, 0, 0);
+}
+
 static struct kunit_case run_cases[] = {
 	KUNIT_CASE(pages_of_a_folio_are_one_run),
 	KUNIT_CASE(pages_outside_of_the_window_are_not_mapped),
@@ -406,6 +418,7 @@ static struct kunit_case run_cases[] = {
 	KUNIT_CASE(vram_is_a_run_of_offsets),
 	KUNIT_CASE(vram_of_a_peer_is_where_its_driver_says),
 	KUNIT_CASE(vram_that_is_not_reached_is_skipped),
+	KUNIT_CASE(vram_that_is_closed_is_skipped),
 	{}
 };
 
