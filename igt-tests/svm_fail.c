@@ -543,6 +543,28 @@ static void bo_check(struct svm_sweep *s, int err)
 	bo_check_content(s);
 }
 
+/* VRAM comes back, and the buffer object into it. */
+
+static void resume_setup(struct svm_sweep *s)
+{
+	bo_setup(s);
+	suspend_setup(s);
+	igt_assert_eq(evict_act(s), 0);
+}
+
+static int resume_act(struct svm_sweep *s)
+{
+	return write(s->file, "0", 1) == 1 ? 0 : -errno;
+}
+
+static void resume_check(struct svm_sweep *s, int err)
+{
+	if (err)
+		igt_assert_eq(resume_act(s), 0);
+	svm_sweep_check(s);
+	bo_check_content(s);
+}
+
 static void bo_offset_setup(struct svm_sweep *s)
 {
 	bo_setup(s);
@@ -664,6 +686,7 @@ static const struct svm_path paths[] = {
 	{ "evict-huge", "A huge page leaves VRAM.",
 	  evict_huge_setup, evict_act, evict_check, EBUSY },
 	{ "suspend", "The device is suspended.", suspend_setup, evict_act, suspend_check, EBUSY },
+	{ "resume", "The device is resumed.", resume_setup, resume_act, resume_check },
 	{ "unmap", "What the CPU takes away needs no memory.",
 	  small_vram_setup, unmap_act, unmap_check, .within = SVM_INJECT_MODULES, .none = true },
 	{ "unmap-huge", "What the CPU takes away of a huge page needs no memory.",

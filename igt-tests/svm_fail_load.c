@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Allocations fail while a module is initialized. Then it is not loaded, and nothing of
- * it is left; or it does without, and works.
+ * it is left; or it does without, and works. They fail while a device is removed, too:
+ * it goes all the same, and no memory is lost that could come home.
  */
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "svm_hw.h"
 #include "svm_inject.h"
 #include "svm_job.h"
 #include "svm_mem.h"
@@ -35,7 +37,11 @@ IGT_TEST_DESCRIPTION("Modules for which there is no memory.");
  * functions, one after the other. So only the first ones are tried one by one.
  */
 #define ALL	24
-#define STEP	23
+
+static unsigned int next_failure(unsigned int nth)
+{
+	return nth < ALL ? nth + 1 : nth + nth / 3;
+}
 
 static int open_module(const char *name)
 {
@@ -88,7 +94,7 @@ static void sweep(const char *name, const char *params, void (*check)(void))
 
 	svm_inject_init();
 	svm_inject_except(BROKEN);
-	for (nth = 1; injected; nth += nth < ALL ? 1 : STEP) {
+	for (nth = 1; injected; nth = next_failure(nth)) {
 		int err;
 
 		svm_inject_begin(nth, INIT);
@@ -126,6 +132,63 @@ static void test_driver(void)
 	check_driver();
 }
 
+static bool cpu_has_lost(const char *base, size_t size)
+{
+	uint32_t value;
+
+	for (size_t at = 0; at < size; at += svm_page_size())
+		if (svm_hw_load(base + at, &value))
+			return false;
+	return true;
+}
+
+/* A device whose removal has its @nth allocation fail. Returns what failed. */
+static enum svm_injected unplug(enum svm_hw_unplug how, unsigned int nth)
+{
+	char text[] = { '0' + how };
+	size_t size = 16 * svm_page_size();
+	enum svm_injected injected;
+	int fd, file, err;
+	char *base;
+
+	svm_module_load(PARAMS);
+	fd = svm_open_attached();
+	base = svm_hw_memory(fd, size, true);
+	file = svm_hw_open(fd, "unplug", O_WRONLY);
+	svm_inject_begin(nth, NULL);
+	err = write(file, text, 1) == 1 ? 0 : -errno;
+	injected = svm_inject_end();
+	if (injected == SVM_INJECTED_USER && err == -EFAULT)
+		err = write(file, text, 1) == 1 ? 0 : -errno;
+	igt_assert_f(!err, "failure %u: %s\n", nth, strerror(-err));
+	close(file);
+	if (how == SVM_HW_SURPRISE)
+		igt_assert(cpu_has_lost(base, size));
+	else
+		igt_assert(svm_cpu_all32(base, size, SVM_HW_MAGIC));
+	munmap(base, size);
+	close(fd);
+	svm_module_unload();
+	return injected;
+}
+
+static void test_unplug(enum svm_hw_unplug how)
+{
+	unsigned int nth, tries = 0;
+	enum svm_injected injected = SVM_INJECTED_SLAB;
+
+	svm_module_unload();
+	for (nth = 1; injected; nth = next_failure(nth)) {
+		injected = unplug(how, nth);
+		/* who waits for us wants to see that something happens */
+		if (!(tries % 8))
+			igt_info("failure %u\n", nth);
+		tries += !!injected;
+	}
+	igt_info("%u failures injected, up to number %u\n", tries, nth);
+	igt_assert_lt(0, tries);
+}
+
 igt_main
 {
 	igt_fixture {
@@ -141,6 +204,14 @@ igt_main
 	igt_describe("The driver is loaded.");
 	igt_subtest("driver")
 		test_driver();
+
+	igt_describe("A device goes whose memory comes home.");
+	igt_subtest("unplug-orderly")
+		test_unplug(SVM_HW_ORDERLY);
+
+	igt_describe("A device is gone, and its memory.");
+	igt_subtest("unplug-gone")
+		test_unplug(SVM_HW_SURPRISE);
 
 	igt_fixture
 		svm_module_reset();
