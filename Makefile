@@ -11,7 +11,8 @@ export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 help:
 	@echo 'What to make (as root; Debian 12 or 13; nothing has to be set up first):'
 	@echo '  demo             build everything and show it at work in a virtual machine'
-	@echo '  test             all checks, then all tests in a virtual machine'
+	@echo '  test             all checks, then all tests in a virtual machine, and some of them'
+	@echo '                   on a debug kernel, which is built first'
 	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
 	@echo '  soak S=3600      random work against a model, S seconds; SVM_SOAK_SEED=... again'
 	@echo '  list-tests       names of all tests'
@@ -29,8 +30,8 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: 7.2.11, 7.3;'
 	@echo '                   default: the newest 7.2.x there'
-	@echo '  KERNEL=          stock (default), debug (KASAN, lockdep and so on), for test both, or the'
-	@echo '                   name of another kernel built from source'
+	@echo '  KERNEL=          stock (default), debug (KASAN, lockdep and so on), both (for test; its'
+	@echo '                   default without T=), or the name of another kernel built from source'
 	@echo '  DEMO_SVG=        the picture that demo draws; default: in the cache'
 	@echo '  DRM_SVM_CACHE=   where everything is built (~/.cache/drm_svm)'
 	@echo '  DEBIAN_MIRROR=   default http://deb.debian.org/debian'
