@@ -11,6 +11,7 @@
 
 #include "igt.h"
 #include "svm_mem.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Pages move between RAM and the memory of the GPU.");
 
@@ -30,6 +31,23 @@ static void in_and_out(int fd)
 	svm_gpu_fill(fd, base, size, MAGIC + 1);
 	igt_assert_eq(svm_vram_pages(fd, base, size), 16);
 	igt_assert(svm_cpu_all32(base, size, MAGIC + 1));
+}
+
+/* A mapping that begins and ends amid blocks: what of a block is there comes home at once */
+static void home_ends(int fd)
+{
+	size_t page = svm_page_size(), first = 12, end = 20, size = svm_range_size();
+	char *base = svm_mmap_small(size), *area = svm_page(base, first);
+
+	igt_assert_eq(mprotect(base, first * page, PROT_NONE), 0);
+	igt_assert_eq(mprotect(svm_page(base, end), size - end * page, PROT_NONE), 0);
+	svm_gpu_fill(fd, area, (end - first) * page, MAGIC);
+	igt_assert_eq(svm_device_pages(area, (end - first) * page), end - first);
+	igt_assert_eq_u32(READ_ONCE(*(uint32_t *)area), MAGIC);
+	igt_assert_eq(svm_device_pages(area, (end - first) * page), 4);
+	igt_assert_eq_u32(READ_ONCE(*(uint32_t *)svm_page(base, 16)), MAGIC);
+	igt_assert_eq(svm_device_pages(area, (end - first) * page), 0);
+	igt_assert(svm_cpu_all32(area, (end - first) * page, MAGIC));
 }
 
 static void untouched(int fd)
@@ -212,6 +230,7 @@ static void both(int fd)
 static const struct svm_case cases[] = {
 	{ "in-and-out", "Pages go to VRAM when the GPU uses them and come back for the CPU.",
 	  in_and_out },
+	{ "home-ends", "A mapping that ends amid a block comes home.", home_ends },
 	{ "untouched", "Memory that the GPU writes first is made in VRAM, all zero.", untouched },
 	{ "read-untouched", "A GPU read of untouched memory allocates no VRAM.", read_untouched },
 	{ "huge", "A huge page moves whole.", huge },

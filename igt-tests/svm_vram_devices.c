@@ -12,6 +12,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Two GPUs with VRAM use the same memory.");
@@ -188,6 +189,25 @@ static void interleaved(int fd, bool huge)
 	close(fds[1]);
 }
 
+/* The pages of one block are in both VRAMs: to the CPU each comes from where it is */
+static void mixed(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	size_t page = svm_page_size(), n = 32;
+	int fds[DEVICES];
+
+	open_both(fd, fds);
+	for (int i = 0; i < DEVICES; i++)
+		svm_evict_vram(fds[i]);
+	for (size_t i = 0; i < n; i++)
+		igt_assert_eq(svm_prefetch(fds[i % DEVICES], area.base + i * page, page,
+					   DRM_SVM_LOCATION_VRAM), 1);
+	igt_assert_eq(svm_device_pages(area.base, n * page), n);
+	igt_assert(svm_pattern_ok(area.base, n * page, OLD));
+	close(fds[1]);
+	svm_area_check(fd, &area, OLD);
+}
+
 /*
  * Each GPU copies between the same two places all the time: a command needs both,
  * and neither GPU may keep the other one from ever having them.
@@ -241,6 +261,7 @@ static const struct svm_vram_case cases[] = {
 	{ "atomics", "Atomics of both GPUs and of the CPU add up.", atomics },
 	{ "atomics-evicted", "They add up while pages are evicted.", atomics_evicted },
 	{ "interleaved", "Both write to pages side by side.", interleaved },
+	{ "mixed", "Pages side by side are in the VRAM of both.", mixed },
 	{ "two-files", "Two files of one device use the same pages.", two_files },
 	{ "copy-fight", "Both copy between the same pages.", copy_fight },
 };
