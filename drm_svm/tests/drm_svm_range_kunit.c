@@ -8,6 +8,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mmu_notifier.h>
 
 #include "drm_svm_fake_kunit.h"
 
@@ -282,6 +283,41 @@ static void views_of_one_context_are_dropped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&range->views));
 }
 
+/* As the OOM reaper does it, which must not wait; -1 if the GPU would have to be told */
+static int reap(struct drm_svm_range *range, unsigned int first, unsigned int last)
+{
+	struct mmu_interval_notifier *notifier = &range->notifier;
+	struct mmu_interval_notifier_finish *finish = NULL;
+	struct mmu_notifier_range reaped;
+
+	mmu_notifier_range_init(&reaped, MMU_NOTIFY_CLEAR, 0, range->svm->mm,
+				drm_svm_page_addr(range, first),
+				drm_svm_page_addr(range, last));
+	if (!notifier->ops->invalidate_start(notifier, &reaped,
+					     notifier->invalidate_seq, &finish))
+		return -1;
+	return finish ? 1 : 0;
+}
+
+static void reaper_takes_what_no_gpu_maps(struct kunit *test)
+{
+	struct fake_gpu *gpu = test->priv;
+	struct drm_svm_range *range = fake_range(test, gpu, BASE);
+	struct drm_svm_view *view = fake_view(test, range, gpu);
+
+	set_bit(3, view->mapped);
+	set_bit(3, view->vram);
+	KUNIT_EXPECT_EQ(test, reap(range, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, reap(range, 4, DRM_SVM_RANGE_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, reap(range, 3, 4), -1);
+	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), -1);
+	KUNIT_EXPECT_EQ(test, gpu->nunmaps, 0);
+	KUNIT_EXPECT_TRUE(test, test_bit(3, view->mapped));
+	/* somebody writes the GPU's page table */
+	guard(mutex)(&range->pt_lock);
+	KUNIT_EXPECT_EQ(test, reap(range, 0, 3), -1);
+}
+
 static struct kunit_case range_cases[] = {
 	KUNIT_CASE(nothing_is_found_before_a_fault),
 	KUNIT_CASE_PARAM(any_address_finds_the_aligned_range, addr_gen_params),
@@ -297,6 +333,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(limit_removes_so_many_at_once),
 	KUNIT_CASE(context_has_one_view),
 	KUNIT_CASE(views_of_one_context_are_dropped),
+	KUNIT_CASE(reaper_takes_what_no_gpu_maps),
 	{}
 };
 
