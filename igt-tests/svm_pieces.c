@@ -255,6 +255,21 @@ static void touch(int fd)
 	munmap(base, size);
 }
 
+/* They cannot come as they are, so they are left to be split, and are there a moment later */
+static void prefetch(int fd)
+{
+	size_t size = 4 * svm_range_size();
+	char *base;
+
+	pieces_need();
+	base = huge_in_vram(fd, size);
+	igt_assert(svm_until((svm_prefetch(fd, base, size, DRM_SVM_LOCATION_SYSTEM),
+			      !svm_resident(fd, base, size, VRAM)), 5000));
+	igt_assert(huge_ok(base, size));
+	igt_assert(in_pieces(base, size));
+	munmap(base, size);
+}
+
 /* Room for others is made all the same. */
 static void oversubscribe(int fd)
 {
@@ -278,6 +293,7 @@ static const struct svm_case cases[] = {
 	{ "touch", "The CPU touches a huge page.", touch },
 	{ "touch-shared", "Processes that share a huge page touch it at the same time.",
 	  touch_shared },
+	{ "prefetch", "Huge pages are called home in pieces.", prefetch },
 	{ "oversubscribe", "Huge pages make room for each other in pieces.", oversubscribe },
 };
 
