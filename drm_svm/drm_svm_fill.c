@@ -330,7 +330,8 @@ static void drm_svm_slice_count(struct drm_svm_filler *filler,
 }
 
 /* What broke since it was taken for a destination. */
-static void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
+VISIBLE_IF_KUNIT
+void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
 {
 	unsigned int i, n;
 
@@ -345,6 +346,7 @@ static void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
 			drm_svm_migration_drop(m, i);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_drop_bad);
 
 static void drm_svm_slice_finish(struct drm_svm_filler *filler,
 				 struct drm_svm_slice *slice)

@@ -546,6 +546,7 @@ unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
 unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q);
 unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 			       struct drm_svm_fault_entry *batch);
+void drm_svm_slice_drop_bad(struct drm_svm_migration *m);
 bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn);
 unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,

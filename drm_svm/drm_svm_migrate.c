@@ -221,6 +221,7 @@ void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i)
 	put_page(dst);
 	m->dst[i] = 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_drop);
 
 static void drm_svm_migration_drop_all(struct drm_svm_migration *m)
 {

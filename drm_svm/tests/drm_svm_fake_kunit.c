@@ -249,6 +249,7 @@ struct fake_vram *fake_vram_create(struct kunit *test, struct fake_gpu *gpu)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, memremap_pages(pagemap, NUMA_NO_NODE));
 
 	dma_resv_init(&vram->resv);
+	xa_init(&vram->vram.bad);
 	spin_lock_init(&vram->bdev.lru_lock);
 	vram->bo.tbo.base.resv = &vram->resv;
 	vram->bo.tbo.bdev = &vram->bdev;

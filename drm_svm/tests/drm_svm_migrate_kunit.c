@@ -214,6 +214,36 @@ static void failed_copy_drops_all_destinations(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->m->dst[NPAGES - 1], 0);
 }
 
+/* As a destination is: locked, with a reference */
+static void take_for_destination(struct kunit *test, unsigned int i, unsigned int vram)
+{
+	struct migrate_test *t = test->priv;
+	struct page *page = fake_vram_use(test, t->vram, vram, 0);
+
+	get_page(page);
+	lock_page(page);
+	t->m->dst[i] = migrate_pfn(page_to_pfn(page));
+}
+
+/* Neither the page before nor the one past it. */
+static void page_that_broke_is_no_destination(struct kunit *test)
+{
+	struct migrate_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		take_for_destination(test, i, 100 + i);
+	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&t->vram->vram.bad, 101,
+					      xa_mk_value(0), GFP_KERNEL)), 0);
+	drm_svm_slice_drop_bad(t->m);
+	xa_destroy(&t->vram->vram.bad);
+	KUNIT_EXPECT_NE(test, t->m->dst[0], 0);
+	KUNIT_EXPECT_EQ(test, t->m->dst[1], 0);
+	KUNIT_EXPECT_NE(test, t->m->dst[2], 0);
+	for (i = 0; i < 3; i++)
+		drm_svm_migration_drop(t->m, i);
+}
+
 static void reset_forgets_the_last_migration(struct kunit *test)
 {
 	struct migrate_test *t = test->priv;
@@ -239,6 +269,7 @@ static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(stride_of_a_huge_page_ends_with_the_migration),
 	KUNIT_CASE(wait_undoes_each_dma_mapping),
 	KUNIT_CASE(failed_copy_drops_all_destinations),
+	KUNIT_CASE(page_that_broke_is_no_destination),
 	KUNIT_CASE(reset_forgets_the_last_migration),
 	{}
 };
