@@ -239,6 +239,7 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 	dma_resv_unlock(resv);
 	return false;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_trylock_resident);
 
 void drm_svm_bo_unlock(struct drm_svm_bo *bo)
 {

@@ -9,6 +9,8 @@
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 
+#include <drm/ttm/ttm_resource.h>
+
 #include "drm_svm_fake_kunit.h"
 
 #define NPAGES	16U
@@ -244,6 +246,23 @@ static void page_that_broke_is_no_destination(struct kunit *test)
 		drm_svm_migration_drop(t->m, i);
 }
 
+/* Who closed it evicts what is there next, and would have to do it again. */
+static void closed_vram_is_not_filled(struct kunit *test)
+{
+	struct migrate_test *t = test->priv;
+	struct drm_svm_bo *bo = &t->vram->bo;
+	struct ttm_resource place = { .mem_type = t->vram->vram.mem_type };
+
+	bo->vram = &t->vram->vram;
+	bo->tbo.resource = &place;
+	KUNIT_EXPECT_TRUE(test, drm_svm_bo_trylock_resident(bo));
+	dma_resv_unlock(&t->vram->resv);
+	t->vram->vram.closed = true;
+	KUNIT_EXPECT_FALSE(test, drm_svm_bo_trylock_resident(bo));
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(&t->vram->resv));
+	bo->tbo.resource = NULL;
+}
+
 static void reset_forgets_the_last_migration(struct kunit *test)
 {
 	struct migrate_test *t = test->priv;
@@ -269,6 +288,7 @@ static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(stride_of_a_huge_page_ends_with_the_migration),
 	KUNIT_CASE(wait_undoes_each_dma_mapping),
 	KUNIT_CASE(failed_copy_drops_all_destinations),
+	KUNIT_CASE(closed_vram_is_not_filled),
 	KUNIT_CASE(page_that_broke_is_no_destination),
 	KUNIT_CASE(reset_forgets_the_last_migration),
 	{}
