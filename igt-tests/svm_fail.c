@@ -172,14 +172,15 @@ static void counters_check(struct svm_sweep *s, int err)
 static int show_act(struct svm_sweep *s)
 {
 	static char text[8192];
-	int err = 0;
+	ssize_t len;
 
 	s->other = open(node, O_RDONLY | O_CLOEXEC);
 	if (s->other < 0)
 		return -errno;
-	while (!err && read(s->other, text, sizeof(text)) > 0)
-		err = errno == EFAULT ? -EFAULT : 0;
-	return err;
+	do {
+		len = read(s->other, text, sizeof(text));
+	} while (len > 0);
+	return len ? -errno : 0;
 }
 
 static void fdinfo_setup(struct svm_sweep *s)
