@@ -165,6 +165,15 @@ static bool in_pieces(const char *base, size_t size)
 	return false;
 }
 
+/* After they have left VRAM */
+static void check_in_pieces(int fd, char *base, size_t size)
+{
+	igt_assert(huge_ok(base, size));
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
+	igt_assert(in_pieces(base, size));
+	munmap(base, size);
+}
+
 static void evict(int fd)
 {
 	size_t size = 4 * svm_range_size();
@@ -175,9 +184,7 @@ static void evict(int fd)
 	svm_evict_vram(fd);
 	/* where else they are is the kernel's affair: compaction may have some on their way */
 	igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
-	igt_assert(huge_ok(base, size));
-	igt_assert(in_pieces(base, size));
-	munmap(base, size);
+	check_in_pieces(fd, base, size);
 }
 
 /* Moved in the address space, half unmapped, and then only a child has it. */
@@ -249,10 +256,7 @@ static void touch(int fd)
 	for (size_t at = 0; at < size; at += svm_range_size())
 		igt_assert_eq_u32(*(uint32_t *)(base + at), MAGIC);
 	/* the page that was touched came alone, perhaps: the others are on their way */
-	igt_assert(huge_ok(base, size));
-	igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
-	igt_assert(in_pieces(base, size));
-	munmap(base, size);
+	check_in_pieces(fd, base, size);
 }
 
 /* They cannot come as they are, so they are left to be split, and are there a moment later */
@@ -265,9 +269,7 @@ static void prefetch(int fd)
 	base = huge_in_vram(fd, size);
 	igt_assert(svm_until((svm_prefetch(fd, base, size, DRM_SVM_LOCATION_SYSTEM),
 			      !svm_resident(fd, base, size, VRAM)), 5000));
-	igt_assert(huge_ok(base, size));
-	igt_assert(in_pieces(base, size));
-	munmap(base, size);
+	check_in_pieces(fd, base, size);
 }
 
 /* Room for others is made all the same. */
