@@ -420,7 +420,7 @@ static void fork_check(struct svm_sweep *s, int err)
 
 static int evict_act(struct svm_sweep *s)
 {
-	return write(s->file, "1", 1) == 1 ? 0 : -errno;
+	return __svm_hw_put(s->file, "1");
 }
 
 static void evict_small_setup(struct svm_sweep *s)
@@ -555,7 +555,7 @@ static void resume_setup(struct svm_sweep *s)
 
 static int resume_act(struct svm_sweep *s)
 {
-	return write(s->file, "0", 1) == 1 ? 0 : -errno;
+	return __svm_hw_put(s->file, "0");
 }
 
 static void resume_check(struct svm_sweep *s, int err)

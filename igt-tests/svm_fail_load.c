@@ -86,66 +86,80 @@ static void check_driver(void)
 	svm_module_unload();
 }
 
-static void sweep(const char *name, const char *params, void (*check)(void))
+/* @try_once has the @nth allocation fail, and says what failed. */
+static void sweep(enum svm_injected (*try_once)(void *data, unsigned int nth), void *data)
 {
-	unsigned int nth, tries = 0, refused = 0;
+	unsigned int nth, tries = 0;
 	enum svm_injected injected = SVM_INJECTED_SLAB;
-	int file = open_module(name);
 
-	svm_inject_init();
-	svm_inject_except(BROKEN);
 	for (nth = 1; injected; nth = next_failure(nth)) {
-		int err;
-
-		svm_inject_begin(nth, INIT);
-		err = syscall(SYS_finit_module, file, params, 0) ? -errno : 0;
-		injected = svm_inject_end();
-		/* the kernel says ENODEV where it cannot make the parent of the device */
-		igt_assert_f(!err || (injected && (err == -ENOMEM || err == -ENODEV)),
-			     "failure %u: %s\n", nth, strerror(-err));
-		igt_assert_eq(is_loaded(name), !err);
-		if (!err)
-			check();
+		injected = try_once(data, nth);
 		/* who waits for us wants to see that something happens */
 		if (!(tries % 8))
 			igt_info("failure %u\n", nth);
 		tries += !!injected;
-		refused += !!err;
 	}
-	igt_info("%s: %u failures injected; %u times not loaded\n", name, tries, refused);
+	igt_info("%u failures injected\n", tries);
 	igt_assert_lt(0, tries);
-	close(file);
+}
+
+struct load {
+	const char *name;
+	const char *params;
+	void (*check)(void);	/* that it works; unloads it */
+	int file;
+	unsigned int refused;
+};
+
+static enum svm_injected load_once(void *data, unsigned int nth)
+{
+	struct load *load = data;
+	enum svm_injected injected;
+	int err;
+
+	svm_inject_begin(nth, INIT);
+	err = syscall(SYS_finit_module, load->file, load->params, 0) ? -errno : 0;
+	injected = svm_inject_end();
+	/* the kernel says ENODEV where it cannot make the parent of the device */
+	igt_assert_f(!err || (injected && (err == -ENOMEM || err == -ENODEV)),
+		     "failure %u: %s\n", nth, strerror(-err));
+	igt_assert_eq(is_loaded(load->name), !err);
+	if (!err)
+		load->check();
+	load->refused += !!err;
+	return injected;
+}
+
+static void test_load(struct load load)
+{
+	load.file = open_module(load.name);
+	svm_inject_init();
+	svm_inject_except(BROKEN);
+	sweep(load_once, &load);
+	igt_info("%s: %u times not loaded\n", load.name, load.refused);
+	close(load.file);
 }
 
 static void test_helper(void)
 {
 	svm_helper_unload();
-	sweep(HELPER, "", svm_helper_unload);
+	test_load((struct load) { .name = HELPER, .params = "", .check = svm_helper_unload });
 	svm_module_load(NULL);
 }
 
 static void test_driver(void)
 {
 	svm_module_unload();
-	sweep(DRIVER, PARAMS, check_driver);
+	test_load((struct load) { .name = DRIVER, .params = PARAMS, .check = check_driver });
 	svm_module_load(PARAMS);
 	check_driver();
 }
 
-static bool cpu_has_lost(const char *base, size_t size)
+/* A device is removed. */
+static enum svm_injected unplug_once(void *data, unsigned int nth)
 {
-	uint32_t value;
-
-	for (size_t at = 0; at < size; at += svm_page_size())
-		if (svm_hw_load(base + at, &value))
-			return false;
-	return true;
-}
-
-/* A device whose removal has its @nth allocation fail. Returns what failed. */
-static enum svm_injected unplug(enum svm_hw_unplug how, unsigned int nth)
-{
-	char text[] = { '0' + how };
+	const enum svm_hw_unplug how = *(enum svm_hw_unplug *)data;
+	const char text[] = { '0' + how, '\0' };
 	size_t size = 16 * svm_page_size();
 	enum svm_injected injected;
 	int fd, file, err;
@@ -156,14 +170,14 @@ static enum svm_injected unplug(enum svm_hw_unplug how, unsigned int nth)
 	base = svm_hw_memory(fd, size, true);
 	file = svm_hw_open(fd, "unplug", O_WRONLY);
 	svm_inject_begin(nth, NULL);
-	err = write(file, text, 1) == 1 ? 0 : -errno;
+	err = __svm_hw_put(file, text);
 	injected = svm_inject_end();
 	if (injected == SVM_INJECTED_USER && err == -EFAULT)
-		err = write(file, text, 1) == 1 ? 0 : -errno;
+		err = __svm_hw_put(file, text);
 	igt_assert_f(!err, "failure %u: %s\n", nth, strerror(-err));
 	close(file);
 	if (how == SVM_HW_SURPRISE)
-		igt_assert(cpu_has_lost(base, size));
+		igt_assert(svm_hw_all_lost(base, size));
 	else
 		igt_assert(svm_cpu_all32(base, size, SVM_HW_MAGIC));
 	munmap(base, size);
@@ -174,19 +188,8 @@ static enum svm_injected unplug(enum svm_hw_unplug how, unsigned int nth)
 
 static void test_unplug(enum svm_hw_unplug how)
 {
-	unsigned int nth, tries = 0;
-	enum svm_injected injected = SVM_INJECTED_SLAB;
-
 	svm_module_unload();
-	for (nth = 1; injected; nth = next_failure(nth)) {
-		injected = unplug(how, nth);
-		/* who waits for us wants to see that something happens */
-		if (!(tries % 8))
-			igt_info("failure %u\n", nth);
-		tries += !!injected;
-	}
-	igt_info("%u failures injected, up to number %u\n", tries, nth);
-	igt_assert_lt(0, tries);
+	sweep(unplug_once, &how);
 }
 
 igt_main

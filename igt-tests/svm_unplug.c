@@ -32,17 +32,6 @@ IGT_TEST_DESCRIPTION("The device goes while programs use it.");
 #define MIB	(1ull << 20)
 #define MANY	1000000		/* more than a subtest can use up */
 
-/* Whoever touches any page of it gets a signal */
-static bool cpu_all_lost(const char *base, size_t size)
-{
-	uint32_t value;
-
-	for (size_t at = 0; at < size; at += svm_page_size())
-		if (svm_hw_load(base + at, &value))
-			return false;
-	return true;
-}
-
 struct unplug {
 	enum svm_hw_unplug how;
 	bool vram;
@@ -70,7 +59,7 @@ static void assert_gone(int fd)
 static void assert_after(const struct unplug *u, const char *base, size_t size)
 {
 	if (u->vram && u->how == SVM_HW_SURPRISE)
-		igt_assert(cpu_all_lost(base, size));
+		igt_assert(svm_hw_all_lost(base, size));
 	else
 		igt_assert(svm_cpu_all32(base, size, MAGIC));
 }

@@ -33,12 +33,15 @@ int svm_hw_open(int fd, const char *name, int flags)
 	return file;
 }
 
+int __svm_hw_put(int file, const char *value)
+{
+	return write(file, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : -errno;
+}
+
 int __svm_hw_write(int fd, const char *name, const char *value)
 {
-	int file = svm_hw_open(fd, name, O_WRONLY), err = 0;
+	int file = svm_hw_open(fd, name, O_WRONLY), err = __svm_hw_put(file, value);
 
-	if (write(file, value, strlen(value)) != (ssize_t)strlen(value))
-		err = -errno;
 	close(file);
 	return err;
 }
@@ -128,4 +131,14 @@ bool svm_hw_load(const volatile void *addr, uint32_t *value)
 	}
 	igt_assert_eq(sigaction(SIGBUS, &old, NULL), 0);
 	return ok;
+}
+
+bool svm_hw_all_lost(const char *base, size_t size)
+{
+	uint32_t value;
+
+	for (size_t at = 0; at < size; at += svm_page_size())
+		if (svm_hw_load(base + at, &value))
+			return false;
+	return true;
 }

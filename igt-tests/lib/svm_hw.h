@@ -15,6 +15,8 @@
 void svm_hw_path(int fd, const char *name, char *path, size_t size);
 /* 0 or -errno */
 int __svm_hw_write(int fd, const char *name, const char *value);
+/* The same for a file that is open; asks for no memory */
+int __svm_hw_put(int file, const char *value);
 void svm_hw_write(int fd, const char *name, uint64_t value);
 int svm_hw_open(int fd, const char *name, int flags);
 
@@ -41,5 +43,7 @@ void svm_hw_unplug(int fd, enum svm_hw_unplug how);
 
 /* Read a word; false when that is answered by SIGBUS. */
 bool svm_hw_load(const volatile void *addr, uint32_t *value);
+/* Whoever touches any page of it gets a signal. */
+bool svm_hw_all_lost(const char *base, size_t size);
 
 #endif
