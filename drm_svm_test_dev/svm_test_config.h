@@ -34,6 +34,8 @@ struct svm_test_config {
 	unsigned int vram_mb;
 	/** @peer: devices reach the VRAM of each other. */
 	bool peer;
+	/** @backend: who manages shared memory. */
+	char *backend;
 	/** @copy_latency_us: microseconds that any copy takes. */
 	unsigned int copy_latency_us;
 	/** @copy_mbps: MB that are copied in a second; no limit if zero. */

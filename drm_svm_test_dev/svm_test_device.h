@@ -11,6 +11,7 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
+#include "svm_test_backend.h"
 #include "svm_test_config.h"
 #include "svm_test_inject.h"
 #include "svm_test_pm.h"
@@ -20,6 +21,7 @@ struct faux_device;
 struct svm_test_copy;
 struct svm_test_engine;
 struct svm_test_fault_buffer;
+struct svm_test_gpusvm_vram;
 struct svm_test_memory;
 
 /* Limits of the submission interface, as DRM_IOCTL_SVM_TEST_INFO reports. */
@@ -41,6 +43,12 @@ struct svm_test_device {
 	struct drm_svm_device sdev;
 	/** @vram: the part of its memory in it. */
 	struct drm_svm_vram vram;
+	/** @backend: who manages shared memory. */
+	const struct svm_test_backend *backend;
+	/** @service: what that costs. */
+	struct svm_test_service service;
+	/** @gpusvm: what the other backend has of its memory, in place of @vram. */
+	struct svm_test_gpusvm_vram *gpusvm;
 	/** @bdev: who has which part of the memory. */
 	struct ttm_device bdev;
 	/** @range_man: how TTM gives out places in the memory. */

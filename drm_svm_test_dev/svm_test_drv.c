@@ -14,9 +14,12 @@
  * fault buffer of limited size, and their job waits.
  *
  * What belongs to the port, and would be in any driver, is svm_test_svm.c and
- * the few calls of drm_svm in svm_test_vm.c, svm_test_device.c, svm_test_exec.c
- * and this file. The rest is the hardware and its scheduler.
+ * the calls of drm_svm_device_init() and drm_svm_device_fini(). The rest is the
+ * hardware and its scheduler, and the same port to the manager that the kernel has,
+ * to compare with: svm_test_gpusvm.c.
  */
+
+#define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -29,9 +32,9 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_print.h>
-#include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 
+#include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_config.h"
 #include "svm_test_device.h"
@@ -57,6 +60,7 @@ static struct svm_test_config config = {
 	.lanes = 8,
 	.vram_mb = 0,
 	.peer = true,
+	.backend = "drm_svm",
 };
 
 module_param_named(num_devices, config.num_devices, uint, 0444);
@@ -78,6 +82,8 @@ module_param_named(vram_mb, config.vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");
 module_param_named(peer, config.peer, bool, 0444);
 MODULE_PARM_DESC(peer, "Devices reach the VRAM of each other (default Y)");
+module_param_named(backend, config.backend, charp, 0444);
+MODULE_PARM_DESC(backend, "Manager of shared memory: drm_svm (default), drm_gpusvm");
 module_param_named(copy_latency_us, config.copy_latency_us, uint, 0444);
 MODULE_PARM_DESC(copy_latency_us, "Microseconds that any copy takes (default 0)");
 module_param_named(copy_mbps, config.copy_mbps, uint, 0444);
@@ -103,7 +109,7 @@ static int svm_test_ioctl_query(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
-	err = drm_svm_ioctl_query(&vm->ctx, data);
+	err = vm->gpu->backend->query(vm, data);
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -116,7 +122,7 @@ static int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
-	err = drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+	err = vm->gpu->backend->prefetch(vm, file, data);
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -129,7 +135,7 @@ static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
-	err = drm_svm_ioctl_counters(&vm->ctx, data);
+	err = vm->gpu->backend->counters(vm, data);
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -155,6 +161,8 @@ static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 	args->out_vram_size = svm_test_config_vram_size(&gpu->config);
 	args->out_bo_start = svm_test_config_bind_start(&gpu->config);
 	args->out_bo_size = SVM_TEST_MAX_BO_SIZE;
+	args->out_backend = gpu->backend->id;
+	args->out_service_ns = svm_test_backend_service_ns(gpu);
 	return 0;
 }
 
@@ -198,7 +206,7 @@ static int svm_test_debugfs_show(struct seq_file *m, void *unused)
 		if (!svm_test_vm_try_enter(vm))
 			continue;
 		drm_printf(&p, "vm %llu\n", vm->asid.id);
-		drm_svm_print(&vm->ctx, &p);
+		gpu->backend->print(vm, &p);
 		svm_test_vm_leave(vm);
 	}
 	return 0;
@@ -301,6 +309,14 @@ static void svm_test_destroy_devices(unsigned int first)
 	rcu_barrier();
 }
 
+static int __init svm_test_check_backend(void)
+{
+	if (svm_test_backend_find(config.backend))
+		return 0;
+	pr_err("backend=%s is none, or none of this kernel\n", config.backend);
+	return -EINVAL;
+}
+
 static int __init svm_test_create_devices(void)
 {
 	struct svm_test_device *gpu;
@@ -328,6 +344,8 @@ static int __init svm_test_init(void)
 	int err;
 
 	err = svm_test_config_validate(&config);
+	if (!err)
+		err = svm_test_check_backend();
 	if (!err)
 		err = svm_test_create_devices();
 	if (err)

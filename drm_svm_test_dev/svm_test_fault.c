@@ -27,12 +27,12 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
 #include "svm_test_job.h"
-#include "svm_test_svm.h"
 #include "svm_test_vm.h"
 
 /* Jiffies until misses that were parked are handed on again */
@@ -153,7 +153,7 @@ static void fault_hand_on(struct svm_test_fault_buffer *buffer,
 		return;
 	}
 
-	err = svm_test_svm_push_fault(slot->job->vm, slot);
+	err = svm_test_backend_push_fault(slot->job->vm, slot);
 	if (err == -ENOSPC) {
 		list_add_tail(&slot->link, &buffer->parked);
 		queue_delayed_work(buffer->wq, &buffer->retry, RETRY_DELAY);

@@ -67,7 +67,7 @@ static int inject_bad_page(void *data, u64 offset)
 
 	if (!svm_test_config_vram_size(&gpu->config))
 		return -ENXIO;
-	return drm_svm_vram_mark_bad(&gpu->vram, offset);
+	return gpu->backend->vram_mark_bad(gpu, offset);
 }
 DEFINE_DEBUGFS_ATTRIBUTE(inject_bad_page_fops, NULL, inject_bad_page, "%llu\n");
 
@@ -79,7 +79,7 @@ static u64 inject_translate(struct svm_test_vm *vm, u64 addr)
 
 	if (!svm_test_vm_try_enter(vm))
 		return 0;
-	if (!drm_svm_context_check_mm(&vm->ctx) &&
+	if (!vm->gpu->backend->check_mm(vm) &&
 	    svm_test_pt_walk(vm->pt, addr, DRM_SVM_ACCESS_READ, &tr))
 		bus = tr.addr + (addr & (BIT_ULL(tr.shift) - 1));
 	svm_test_vm_leave(vm);

@@ -20,7 +20,6 @@
 #include <linux/suspend.h>
 
 #include <drm/drm_print.h>
-#include <drm/drm_svm.h>
 
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
@@ -45,7 +44,7 @@ static int pm_empty_vram(struct svm_test_device *gpu)
 	if (!svm_test_config_vram_size(&gpu->config))
 		return 0;
 
-	err = drm_svm_vram_suspend(&gpu->vram);
+	err = gpu->backend->vram_suspend(gpu);
 	if (err)
 		return err;
 	/* Places are given up before they are copied. */
@@ -82,7 +81,7 @@ static void pm_resume_locked(struct svm_test_device *gpu)
 
 	gpu->pm.by = SVM_TEST_PM_NOBODY;
 	if (svm_test_config_vram_size(&gpu->config))
-		drm_svm_vram_resume(&gpu->vram);
+		gpu->backend->vram_resume(gpu);
 	pm_resume_engines(gpu);
 }
 

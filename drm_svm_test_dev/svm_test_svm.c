@@ -17,8 +17,13 @@
  *    translation already.
  */
 
-#include <drm/drm_svm.h>
+#include <linux/module.h>
 
+#include <drm/drm_svm.h>
+#include <drm/drm_svm_test.h>
+#include <drm/ttm/ttm_placement.h>
+
+#include "svm_test_backend.h"
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
@@ -78,7 +83,7 @@ static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
 static void svm_test_ctx_fault_done(struct drm_svm_context *ctx,
 				    const struct drm_svm_fault *fault, int err)
 {
-	svm_test_engine_fault_done((void *)(uintptr_t)fault->cookie, err);
+	svm_test_backend_fault_done((void *)(uintptr_t)fault->cookie, err);
 }
 
 static void svm_test_ctx_query(struct drm_svm_context *ctx, u64 start, u64 end,
@@ -87,7 +92,7 @@ static void svm_test_ctx_query(struct drm_svm_context *ctx, u64 start, u64 end,
 	svm_test_pt_query(to_svm_test_vm(ctx)->pt, start, end, state);
 }
 
-const struct drm_svm_context_ops svm_test_context_ops = {
+static const struct drm_svm_context_ops svm_test_context_ops = {
 	.map_prepare = svm_test_ctx_map_prepare,
 	.map = svm_test_ctx_map,
 	.unmap = svm_test_ctx_unmap,
@@ -123,20 +128,62 @@ static u64 svm_test_vram_peer_addr(struct drm_svm_vram *vram,
 	return svm_test_bus_peer(vram_gpu(vram)->index, offset);
 }
 
-const struct drm_svm_vram_ops svm_test_vram_ops = {
+static const struct drm_svm_vram_ops svm_test_vram_ops = {
 	.copy = svm_test_vram_copy,
 	.clear = svm_test_vram_clear,
 	.peer_addr = svm_test_vram_peer_addr,
 };
 
-/**
- * svm_test_svm_push_fault() - hand a miss to drm_svm
- * @vm: address space, attached
- * @slot: the miss
- *
- * Return: 0 when svm_test_ctx_fault_done() will answer; else it will not.
- */
-int svm_test_svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
+static int svm_vram_init(struct svm_test_device *gpu, u64 size)
+{
+	/* The same owner for all devices: each can use the VRAM of the others. */
+	return drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
+				 size, &svm_test_vram_ops,
+				 gpu->config.peer ? THIS_MODULE : NULL);
+}
+
+static void svm_vram_fini(struct svm_test_device *gpu)
+{
+	drm_svm_vram_fini(&gpu->vram);
+}
+
+static int svm_vram_evict_all(struct svm_test_device *gpu)
+{
+	return drm_svm_vram_evict_all(&gpu->vram);
+}
+
+static int svm_vram_suspend(struct svm_test_device *gpu)
+{
+	return drm_svm_vram_suspend(&gpu->vram);
+}
+
+static void svm_vram_resume(struct svm_test_device *gpu)
+{
+	drm_svm_vram_resume(&gpu->vram);
+}
+
+static int svm_vram_mark_bad(struct svm_test_device *gpu, u64 offset)
+{
+	return drm_svm_vram_mark_bad(&gpu->vram, offset);
+}
+
+static int svm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
+{
+	return drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
+				    &svm_test_context_ops, args);
+}
+
+static void svm_detach(struct svm_test_vm *vm)
+{
+	drm_svm_context_detach(&vm->ctx);
+}
+
+static int svm_check_mm(struct svm_test_vm *vm)
+{
+	return drm_svm_context_check_mm(&vm->ctx);
+}
+
+static int svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
 {
 	const struct drm_svm_fault fault = {
 		.addr = slot->addr,
@@ -147,6 +194,57 @@ int svm_test_svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
 
 	return drm_svm_fault_queue_push(&vm->ctx, &fault);
 }
+
+static int svm_query(struct svm_test_vm *vm, struct drm_svm_query *args)
+{
+	return drm_svm_ioctl_query(&vm->ctx, args);
+}
+
+static int svm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
+			struct drm_svm_prefetch *args)
+{
+	return drm_svm_ioctl_prefetch(&vm->ctx, file, args);
+}
+
+static int svm_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
+{
+	return drm_svm_ioctl_counters(&vm->ctx, args);
+}
+
+static void svm_print(struct svm_test_vm *vm, struct drm_printer *p)
+{
+	drm_svm_print(&vm->ctx, p);
+}
+
+static void svm_memory_stats(struct svm_test_vm *vm,
+			     struct drm_memory_stats *vram)
+{
+	drm_svm_memory_stats(&vm->ctx, vram);
+}
+
+/* What the rest of the driver calls; a driver with one manager calls it directly. */
+const struct svm_test_backend svm_test_svm_backend = {
+	.name = "drm_svm",
+	.id = DRM_SVM_TEST_BACKEND_DRM_SVM,
+	.vram_init = svm_vram_init,
+	.vram_fini = svm_vram_fini,
+	.vram_evict_all = svm_vram_evict_all,
+	.vram_suspend = svm_vram_suspend,
+	.vram_resume = svm_vram_resume,
+	.vram_mark_bad = svm_vram_mark_bad,
+	.bo_is_svm = drm_svm_bo_is_svm,
+	.bo_evict_flags = drm_svm_bo_evict_flags,
+	.bo_move = drm_svm_bo_move,
+	.attach = svm_attach,
+	.detach = svm_detach,
+	.check_mm = svm_check_mm,
+	.push_fault = svm_push_fault,
+	.query = svm_query,
+	.prefetch = svm_prefetch,
+	.counters = svm_counters,
+	.print = svm_print,
+	.memory_stats = svm_memory_stats,
+};
 
 /**
  * svm_test_svm_flush() - flush addresses that are not of drm_svm

@@ -3,7 +3,8 @@
  * TTM: who has which part of VRAM, and who has to go when there is no room.
  *
  * Two kinds of buffer objects share VRAM. Those of svm_test_gem.c belong to
- * this driver. Those of drm_svm back the memory of processes; TTM asks about
+ * this driver. Those of the backend, which is drm_svm by default, back the memory
+ * of processes; TTM asks about
  * them here too, and the question is handed on: that is all that a driver does
  * for them. There are also the ghosts of TTM, which hold the old place of a
  * buffer object while its content is copied; nobody wants them moved.
@@ -19,7 +20,6 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 
 #include <drm/drm_device.h>
@@ -33,11 +33,11 @@
 #include <drm/ttm/ttm_resource.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_gem.h"
-#include "svm_test_svm.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vram.h"
 
@@ -76,7 +76,7 @@ static void svm_test_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
 static void svm_test_evict_flags(struct ttm_buffer_object *tbo,
 				 struct ttm_placement *placement)
 {
-	if (drm_svm_bo_evict_flags(tbo, placement))
+	if (ttm_gpu(tbo->bdev)->backend->bo_evict_flags(tbo, placement))
 		return;
 
 	placement->placement = &system_place;
@@ -200,11 +200,12 @@ static int svm_test_move(struct ttm_buffer_object *tbo, bool evict,
 			 struct ttm_operation_ctx *ctx,
 			 struct ttm_resource *new_mem, struct ttm_place *hop)
 {
+	const struct svm_test_backend *backend = ttm_gpu(tbo->bdev)->backend;
 	struct svm_test_bo *bo = to_svm_test_bo(tbo);
 	int err;
 
-	if (drm_svm_bo_is_svm(tbo))
-		return drm_svm_bo_move(tbo, ctx, new_mem);
+	if (backend->bo_is_svm(tbo))
+		return backend->bo_move(tbo, ctx, new_mem);
 
 	if (WARN_ON_ONCE(!bo))
 		return -EINVAL;
@@ -286,7 +287,7 @@ int svm_test_ttm_evict_all(struct svm_test_device *gpu)
 {
 	if (!svm_test_config_vram_size(&gpu->config))
 		return 0;
-	return drm_svm_vram_evict_all(&gpu->vram);
+	return gpu->backend->vram_evict_all(gpu);
 }
 
 /* Find a place, and have memory behind it before anybody knows of it. */
@@ -369,10 +370,7 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 	if (err)
 		goto err_device;
 
-	/* The same owner for all devices: each can use the VRAM of the others. */
-	err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
-				size, &svm_test_vram_ops,
-				gpu->config.peer ? THIS_MODULE : NULL);
+	err = gpu->backend->vram_init(gpu, size);
 	if (err)
 		goto err_range_man;
 	return 0;
@@ -397,7 +395,7 @@ void svm_test_ttm_unplug(struct svm_test_device *gpu)
 		return;
 	WRITE_ONCE(gpu->vram_closed, true);
 	WRITE_ONCE(gpu->vram_gone, true);
-	drm_svm_vram_fini(&gpu->vram);
+	gpu->backend->vram_fini(gpu);
 }
 
 /**

@@ -47,14 +47,11 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include <drm/drm_svm.h>
-
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
 #include "svm_test_job.h"
 #include "svm_test_pt.h"
-#include "svm_test_svm.h"
 #include "svm_test_vm.h"
 
 /* Tags are not used again, so a TLB entry of a file that is gone is harmless. */
@@ -177,8 +174,7 @@ int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 		return err;
 
 	scoped_guard(mutex, &vm->attach_lock)
-		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
-					   &svm_test_context_ops, args);
+		err = vm->gpu->backend->attach(vm, args);
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -211,7 +207,7 @@ static void vm_shut_down(struct svm_test_vm *vm)
 		svm_test_queue_wait_idle(gpu->engines[i], &vm->queues[i]);
 	svm_test_fault_purge(gpu->faults, vm);
 	scoped_guard(rwsem_write, &vm->ctx_lock)
-		drm_svm_context_detach(&vm->ctx);
+		gpu->backend->detach(vm);
 	svm_test_bind_clear(vm);
 }
 

@@ -17,6 +17,7 @@
 #include "svm_test_tlb.h"
 
 struct svm_test_device;
+struct svm_test_gpusvm;
 struct svm_test_pt;
 
 /**
@@ -29,6 +30,8 @@ struct svm_test_vm {
 	struct svm_test_device *gpu;
 	/** @ctx: the shared address space, once the file is attached. */
 	struct drm_svm_context ctx;
+	/** @gpusvm: the same, with the other backend. */
+	struct svm_test_gpusvm *gpusvm;
 	/** @pt: the page table. */
 	struct svm_test_pt *pt;
 	/** @asid: its tag in the TLBs. */

@@ -65,13 +65,15 @@ static int open_node(unsigned int index)
 	return fd >= 0 ? fd : -ENODEV;
 }
 
+/* $SVM_BACKEND: who manages shared memory, as the module's parameter says it */
 static int modprobe(const char *params)
 {
+	const char *backend = getenv("SVM_BACKEND");
 	char command[512];
 	int status;
 
-	snprintf(command, sizeof(command), "exec modprobe %s %s",
-		 SVM_DRIVER, params ? params : "");
+	snprintf(command, sizeof(command), "exec modprobe %s %s%s %s", SVM_DRIVER,
+		 backend ? "backend=" : "", backend ?: "", params ? params : "");
 	status = system(command);
 
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ENODEV;

@@ -72,6 +72,16 @@ extern "C" {
 #define DRM_SVM_TEST_PREFETCH		0x0a
 
 /**
+ * enum drm_svm_test_backend - who manages shared memory for the device
+ */
+enum drm_svm_test_backend {
+	/** @DRM_SVM_TEST_BACKEND_DRM_SVM: drm_svm. */
+	DRM_SVM_TEST_BACKEND_DRM_SVM = 0,
+	/** @DRM_SVM_TEST_BACKEND_DRM_GPUSVM: the kernel's drm_gpusvm. */
+	DRM_SVM_TEST_BACKEND_DRM_GPUSVM = 1,
+};
+
+/**
  * struct drm_svm_test_info - what the device is made of
  */
 struct drm_svm_test_info {
@@ -122,6 +132,15 @@ struct drm_svm_test_info {
 
 	/** @out_bo_size: the most bytes of a buffer object. */
 	__u64 out_bo_size;
+
+	/** @out_backend: enum drm_svm_test_backend. */
+	__u64 out_backend;
+
+	/**
+	 * @out_service_ns: for how long, in nanoseconds, the device had a fault
+	 * that waited for whoever manages shared memory.
+	 */
+	__u64 out_service_ns;
 };
 
 /**

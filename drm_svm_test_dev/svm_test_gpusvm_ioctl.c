@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch takes no
+ * syncobjs, a query does not say where pages are that the GPU has not mapped, few
+ * counters count, and those of VRAM are of all files.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_pagemap.h>
+#include <drm/drm_print.h>
+#include <drm/drm_svm.h>
+
+#include "svm_test_device.h"
+#include "svm_test_gpusvm.h"
+#include "svm_test_pt.h"
+#include "svm_test_vm.h"
+#include "svm_test_vram.h"
+
+/**
+ * svm_test_gpusvm_check_mm() - is it the memory of the calling process?
+ * @vm: address space
+ *
+ * Return: 0, -ENXIO when it is not attached, or -EPERM.
+ */
+int svm_test_gpusvm_check_mm(struct svm_test_vm *vm)
+{
+	struct svm_test_gpusvm *peer = READ_ONCE(vm->gpusvm);
+
+	if (!peer)
+		return -ENXIO;
+	return peer->base.mm == current->mm ? 0 : -EPERM;
+}
+
+static int peer_check_interval(struct svm_test_vm *vm, u64 start, u64 size)
+{
+	int err = svm_test_gpusvm_check_mm(vm);
+
+	if (err)
+		return err;
+	if (!size || !PAGE_ALIGNED(start | size) || start + size < start ||
+	    start + size > vm->gpu->sdev.va_end)
+		return -EINVAL;
+	return 0;
+}
+
+static u32 peer_query_page(struct svm_test_vm *vm, u64 addr)
+{
+	u32 state = 0, location = DRM_SVM_LOCATION_SYSTEM;
+	struct svm_test_translation tr;
+
+	if (!svm_test_pt_probe(vm->pt, addr, DRM_SVM_ACCESS_READ))
+		return 0;
+	svm_test_pt_query(vm->pt, addr, addr + PAGE_SIZE, &state);
+	/* Marks the page as accessed, so it comes after the query. */
+	if (svm_test_pt_walk(vm->pt, addr, DRM_SVM_ACCESS_READ, &tr) &&
+	    tr.addr & SVM_TEST_BUS_VRAM)
+		location = DRM_SVM_LOCATION_VRAM;
+	if (svm_test_pt_probe(vm->pt, addr, DRM_SVM_ACCESS_WRITE))
+		state |= DRM_SVM_PAGE_WRITE;
+	return state | DRM_SVM_PAGE_READ | location << DRM_SVM_PAGE_LOCATION_SHIFT;
+}
+
+/**
+ * svm_test_gpusvm_query() - what does the GPU see?
+ * @vm: address space
+ * @args: the ioctl's payload
+ *
+ * Return: 0 or a negative errno; -EOPNOTSUPP for what the GPU has not mapped.
+ */
+int svm_test_gpusvm_query(struct svm_test_vm *vm, struct drm_svm_query *args)
+{
+	u32 __user *out = u64_to_user_ptr(args->pages);
+	u64 addr;
+	int err;
+
+	err = peer_check_interval(vm, args->start, args->size);
+	if (err)
+		return err;
+	if (args->flags & DRM_SVM_QUERY_RESIDENCE)
+		return -EOPNOTSUPP;
+	if (args->flags || args->pad ||
+	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
+		return -EINVAL;
+
+	for (addr = args->start; addr < args->start + args->size;
+	     addr += PAGE_SIZE) {
+		if (put_user(peer_query_page(vm, addr), out++))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Bring a range home. drm_gpusvm has nothing for this but a fault of the CPU. */
+static int prefetch_home(struct svm_test_gpusvm *peer, u64 start, u64 end)
+{
+	struct drm_gpusvm_ctx ctx = {
+		.device_private_page_owner =
+			svm_test_gpusvm_vram_owner(peer->vm->gpu),
+		.devmem_possible = true,
+	};
+	struct drm_gpusvm_range *range;
+
+	guard(mutex)(&peer->lock);
+
+	svm_test_gpusvm_gc(peer);
+	range = drm_gpusvm_range_find_or_insert(&peer->base, start, start, end,
+						&ctx);
+	if (IS_ERR(range))
+		return PTR_ERR(range);
+	return drm_gpusvm_range_evict(&peer->base, range);
+}
+
+static int prefetch_piece(struct svm_test_gpusvm *peer,
+			  struct drm_svm_prefetch *args, u64 start, u64 end)
+{
+	u64 npages = (end - start) >> PAGE_SHIFT;
+	struct drm_pagemap *dpagemap;
+	int err;
+
+	if (args->location == DRM_SVM_LOCATION_SYSTEM) {
+		err = prefetch_home(peer, start, end);
+	} else {
+		dpagemap = svm_test_gpusvm_vram_pagemap(peer->vm->gpu);
+		if (!dpagemap)
+			return -ENOSPC;
+		err = drm_pagemap_populate_mm(dpagemap, start, end,
+					      peer->base.mm, 0);
+	}
+	switch (err) {
+	case 0:
+		args->out_moved += npages;
+		return 0;
+	case -EBUSY:
+		args->out_busy += npages;
+		return 0;
+	case -ENOSPC:
+		args->out_no_space += npages;
+		return 0;
+	default:
+		return err;
+	}
+}
+
+/**
+ * svm_test_gpusvm_prefetch() - move pages
+ * @vm: address space
+ * @file: the file
+ * @args: the ioctl's payload
+ *
+ * Return: 0 or a negative errno; -EOPNOTSUPP when there are syncobjs.
+ */
+int svm_test_gpusvm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
+			     struct drm_svm_prefetch *args)
+{
+	u64 start, next, end = args->start + args->size;
+	int err;
+
+	err = peer_check_interval(vm, args->start, args->size);
+	if (err)
+		return err;
+	if (args->num_in_syncs || args->num_out_syncs)
+		return -EOPNOTSUPP;
+	if (args->flags || (args->location != DRM_SVM_LOCATION_SYSTEM &&
+			    args->location != DRM_SVM_LOCATION_VRAM))
+		return -EINVAL;
+
+	args->out_moved = 0;
+	args->out_resident = 0;
+	args->out_busy = 0;
+	args->out_unsupported = 0;
+	args->out_no_space = 0;
+	args->out_failed = 0;
+	for (start = args->start; start < end && !err; start = next) {
+		next = min((start | ~PMD_MASK) + 1, end);
+		err = prefetch_piece(vm->gpusvm, args, start, next);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * svm_test_gpusvm_counters() - what happened so far
+ * @vm: address space
+ * @args: the ioctl's payload
+ *
+ * Return: 0 or a negative errno.
+ */
+int svm_test_gpusvm_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
+{
+	struct svm_test_gpusvm_counts counts;
+	struct svm_test_gpusvm *peer;
+	int err;
+
+	err = svm_test_gpusvm_check_mm(vm);
+	if (err)
+		return err;
+	if (args->flags || args->pad)
+		return -EINVAL;
+
+	peer = vm->gpusvm;
+	svm_test_gpusvm_vram_counts(vm->gpu, &counts);
+	*args = (struct drm_svm_counters) {
+		.out_faults = atomic64_read(&peer->num_faults),
+		.out_failed = atomic64_read(&peer->num_failed),
+		.out_duplicates = atomic64_read(&peer->num_duplicates),
+		.out_pages_mapped = atomic64_read(&peer->pages_mapped),
+		.out_invalidations = atomic64_read(&peer->invalidations),
+		.out_vram_pages_in = counts.pages_in,
+		.out_vram_bytes_in = counts.copied_in << PAGE_SHIFT,
+		.out_vram_pages_out = counts.pages_out,
+		.out_vram_bytes_out = counts.pages_out << PAGE_SHIFT,
+	};
+	return 0;
+}
+
+/**
+ * svm_test_gpusvm_print() - print what happened so far
+ * @vm: address space
+ * @p: where to
+ */
+void svm_test_gpusvm_print(struct svm_test_vm *vm, struct drm_printer *p)
+{
+	struct svm_test_gpusvm *peer = vm->gpusvm;
+
+	if (peer)
+		drm_printf(p, "faults %lld, pages mapped %lld\n",
+			   atomic64_read(&peer->num_faults),
+			   atomic64_read(&peer->pages_mapped));
+}
+
+/**
+ * svm_test_gpusvm_memory_stats() - add the VRAM that the process has
+ * @vm: address space
+ * @vram: unchanged, as that is not known by process
+ */
+void svm_test_gpusvm_memory_stats(struct svm_test_vm *vm,
+				  struct drm_memory_stats *vram)
+{
+}
