@@ -27,7 +27,7 @@ static bool is_virtual_gpu(int fd)
 	return found;
 }
 
-static int open_render_node(void)
+static int open_render_node(unsigned int n)
 {
 	char path[32];
 	int fd, i;
@@ -37,7 +37,7 @@ static int open_render_node(void)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (is_virtual_gpu(fd))
+		if (is_virtual_gpu(fd) && !n--)
 			return fd;
 		close(fd);
 	}
@@ -65,13 +65,13 @@ static void attach(struct gpu *gpu)
 	gpu->range_size = args.out_range_size;
 }
 
-void gpu_open(struct gpu *gpu, const char *params)
+void gpu_open_nth(struct gpu *gpu, unsigned int n, const char *params)
 {
 	memset(gpu, 0, sizeof(*gpu));
-	gpu->fd = open_render_node();
+	gpu->fd = open_render_node(n);
 	if (gpu->fd < 0) {
 		load_module(params);
-		gpu->fd = open_render_node();
+		gpu->fd = open_render_node(n);
 	}
 	if (gpu->fd < 0)
 		errx(EXIT_FAILURE, "no virtual GPU in /dev/dri (modprobe %s %s, as root)",
@@ -79,6 +79,11 @@ void gpu_open(struct gpu *gpu, const char *params)
 	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_INFO, &gpu->info))
 		err(EXIT_FAILURE, "the GPU does not say what it is made of");
 	attach(gpu);
+}
+
+void gpu_open(struct gpu *gpu, const char *params)
+{
+	gpu_open_nth(gpu, 0, params);
 }
 
 void gpu_close(struct gpu *gpu)

@@ -35,6 +35,8 @@ static inline uint64_t gpu_ptr(const void *p)
  * @params.
  */
 void gpu_open(struct gpu *gpu, const char *params);
+/* The same with another one: those before it are passed over. */
+void gpu_open_nth(struct gpu *gpu, unsigned int n, const char *params);
 void gpu_close(struct gpu *gpu);
 
 /* Submits; the job runs while the CPU goes on. Zero or -errno of the ioctl. */
