@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gpu.h"
+#include "mem.h"
+
+#define KIB		1024ul
+#define MIB		(1024 * KIB)
+#define GIB		(1024 * MIB)
+#define PAGE		(4 * KIB)
+#define RANGE		(2 * MIB)
+
+/*
+ * A case is a piece of work that is timed, a sample is one time that it was done,
+ * a side is who did it. Each case runs in a process of its own, with memory that
+ * nothing has used before.
+ */
+enum side {
+	SIDE_FLOOR,	/* what the kernel's own functions take, with nothing around */
+	SIDE_PEER,	/* drm_gpusvm */
+	SIDE_OURS,	/* drm_svm */
+	NUM_SIDES
+};
+
+/* How the module of the GPU is loaded: cases that share it follow each other. */
+enum setup {
+	SETUP_RAM,	/* no VRAM */
+	SETUP_WIDE,	/* no VRAM, and as many faults at once as there can be */
+	SETUP_TWO,	/* two of these devices */
+	SETUP_VRAM,	/* VRAM for all of a case */
+	SETUP_SCARCE,	/* less VRAM than memory */
+	NUM_SETUPS
+};
+
+/* What a figure is */
+enum figure {
+	FIGURE_INSNS,	/* instructions, seen by the process */
+	FIGURE_SERVICE,	/* instructions while a fault waited for its answer */
+	FIGURE_BYTES,
+};
+
+/* What is to be known of a sample; what a case has no use for is zero. */
+struct sample {
+	uint64_t figure;	/* instructions or bytes */
+	uint64_t service;	/* instructions while a fault waited for its answer */
+	uint64_t pages;		/* of the work, to know what is divided by what */
+	struct drm_svm_counters counters;	/* how much they changed */
+};
+
+struct bench {
+	enum side side;
+	struct gpu gpu;		/* attached, but for the floor */
+	char node[64];		/* its file in /dev */
+	int floor;		/* file of the floor's device, or -1 */
+};
+
+struct bench_case {
+	char name[48];
+	enum setup setup;
+	enum figure figure;
+	unsigned int samples;	/* the first one is thrown away */
+	/* Prepares, times with bench_begin() and bench_end(). Zero, or an errno. */
+	int (*sample)(struct bench *bench, const struct bench_case *c, struct sample *s);
+	/* The same for the floor; none if nothing compares */
+	int (*floor)(struct bench *bench, const struct bench_case *c, struct sample *s);
+	/* In place of @sample: prints what it likes. Zero, or an errno. */
+	int (*run)(struct bench *bench, const struct bench_case *c);
+
+	/* What these go by, each as it needs */
+	size_t size, stride;
+	bool huge, touched, write, mapped;
+	unsigned int count, sharers;
+	int op;
+};
+
+/* Begins and ends what is timed; before it, what the last sample left is awaited. */
+void bench_begin(struct bench *bench, struct sample *s);
+/* Begins at once: where a GPU is busy, waiting would be nothing but dear. */
+void bench_start(struct bench *bench, struct sample *s);
+void bench_end(struct bench *bench, struct sample *s);
+
+/* The GPU accesses a word each @stride bytes. Zero, or the errno of the job. */
+int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bool write);
+/* Moves pages to VRAM or home; fails if some stay. Zero, or an errno. */
+int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
+/* Opens another file of the same device and attaches; negative errno if that fails. */
+int bench_open(const struct bench *bench);
+/* Everything leaves VRAM. Zero, or an errno. */
+int bench_evict(struct bench *bench);
+/* What the floor's module does, timed. Zero, or an errno; ENODEV without the module. */
+int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s);
+int floor_move(struct bench *bench, const struct area *area, bool home, struct sample *s);
+
+/* Where the files of cases put their cases. */
+void bench_add(const struct bench_case *c, const char *name, ...)
+	__attribute__((format(printf, 2, 3)));
+
+void add_fault_cases(void);
+void add_batch_cases(void);
+void add_migrate_cases(void);
+void add_invalidate_cases(void);
+void add_evict_cases(void);
+void add_oversub_cases(void);
+void add_life_cases(void);
+void add_memory_cases(void);
+
+#endif

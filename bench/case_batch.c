@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Many faults at once, of several engines. All jobs wait behind one that runs in a
+ * circle until the CPU opens it, so that submitting them is not part of it.
+ */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "bench.h"
+#include "count.h"
+#include "mem.h"
+
+#define SAMPLES	6
+#define LANES	16u	/* faults of a job at once */
+#define ENGINES	16u
+#define SETTLE_MS	100
+
+/* The job that runs in a circle: a list whose one node is its own successor */
+struct barrier {
+	struct area area;
+	volatile uint64_t *node;
+	uint32_t syncobj;
+	uint64_t job;
+};
+
+static int submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
+		  unsigned int engine, const struct drm_svm_sync *in,
+		  const struct drm_svm_sync *out, uint64_t *job)
+{
+	struct drm_svm_test_submit args = {
+		.cmds = gpu_ptr(cmd),
+		.num_cmds = 1,
+		.engine = engine,
+		.in_syncs = gpu_ptr(in),
+		.num_in_syncs = !!in,
+		.out_syncs = gpu_ptr(out),
+		.num_out_syncs = !!out,
+	};
+
+	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args))
+		return errno;
+	*job = args.out_job;
+	return 0;
+}
+
+static int barrier_close(struct bench *bench, struct barrier *barrier)
+{
+	struct drm_svm_test_cmd chase = {
+		.op = DRM_SVM_TEST_OP_CHASE,
+		.count = UINT32_MAX,
+		.arg1 = sizeof(uint64_t),
+	};
+	struct drm_svm_sync out = {};
+
+	barrier->area = mem_map(PAGE, false);
+	barrier->node = (uint64_t *)barrier->area.start;
+	*barrier->node = chase.src = gpu_ptr(barrier->area.start);
+	if (drmSyncobjCreate(bench->gpu.fd, 0, &barrier->syncobj))
+		return errno;
+	out.handle = barrier->syncobj;
+	return submit(bench, &chase, 0, NULL, &out, &barrier->job);
+}
+
+static void barrier_open(struct barrier *barrier)
+{
+	*barrier->node = 0;
+}
+
+static int wait_job(struct bench *bench, uint64_t job)
+{
+	struct drm_svm_test_wait result;
+
+	gpu_wait(&bench->gpu, job, &result);
+	return result.out_errno;
+}
+
+static int barrier_destroy(struct bench *bench, struct barrier *barrier)
+{
+	int error;
+
+	barrier_open(barrier);
+	error = wait_job(bench, barrier->job);
+	drmSyncobjDestroy(bench->gpu.fd, barrier->syncobj);
+	mem_unmap(&barrier->area);
+	return error;
+}
+
+/* So many engines touch the same pages, each of them as many as it has lanes. */
+static int submit_touch(struct bench *bench, const struct bench_case *c,
+			const struct area *area, unsigned int i, uint32_t syncobj,
+			uint64_t *job)
+{
+	unsigned int each = c->count < LANES ? c->count : LANES;
+	struct drm_svm_sync in = { .handle = syncobj };
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_TOUCH,
+		.flags = DRM_SVM_TEST_CMD_WRITE,
+		.dst = gpu_ptr(area->start + i / c->sharers * each * c->stride),
+		.size = each * c->stride,
+		.arg0 = c->stride,
+		.arg1 = 1,
+	};
+
+	return submit(bench, &cmd, i, &in, NULL, job);
+}
+
+static int run_jobs(struct bench *bench, const struct bench_case *c,
+		    const struct area *area, struct sample *s)
+{
+	unsigned int n = (c->count + LANES - 1) / LANES, i;
+	struct barrier barrier = {};
+	uint64_t jobs[ENGINES];
+	int error;
+
+	count_settle(SETTLE_MS);
+	error = barrier_close(bench, &barrier);
+	for (i = 0; i < n && !error; i++)
+		error = submit_touch(bench, c, area, i, barrier.syncobj, &jobs[i]);
+	if (error)
+		return error;
+	bench_start(bench, s);
+	barrier_open(&barrier);
+	for (i = 0; i < n; i++)
+		error = wait_job(bench, jobs[i]) ?: error;
+	bench_end(bench, s);
+	return barrier_destroy(bench, &barrier) ?: error;
+}
+
+static int batch(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = mem_map(c->count / c->sharers * c->stride, false);
+	int error;
+
+	s->pages = c->count / c->sharers;
+	mem_write(&area, c->stride < RANGE ? PAGE : RANGE);
+	error = run_jobs(bench, c, &area, s);
+	mem_unmap(&area);
+	return error;
+}
+
+/* In one range: so far apart that they fill it; else each in a range of its own */
+static void add_batch(unsigned int count, bool one, unsigned int sharers)
+{
+	static const char * const shares[] = { [1] = "", [2] = "-dup50", [16] = "-dup94" };
+	struct bench_case c = {
+		.setup = SETUP_WIDE,
+		.figure = FIGURE_SERVICE,
+		.samples = SAMPLES,
+		.sample = batch,
+		.count = count,
+		.stride = one ? RANGE / count * sharers : RANGE,
+		.sharers = sharers,
+	};
+
+	bench_add(&c, "batch-%u-%s%s", count, one ? "one" : "many", shares[sharers]);
+}
+
+void add_batch_cases(void)
+{
+	static const unsigned int counts[] = { 1, 4, 16, 64, 256 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		add_batch(counts[i], true, 1);
+		add_batch(counts[i], false, 1);
+	}
+	add_batch(64, true, 2);
+	add_batch(64, false, 2);
+	add_batch(256, true, 2);
+	add_batch(256, false, 2);
+	add_batch(256, true, 16);
+	add_batch(256, false, 16);
+}

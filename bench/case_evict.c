@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * VRAM is taken away, and memory of which some is there is copied by fork().
+ */
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "mem.h"
+
+
+static int evict(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = mem_map(c->size, c->huge);
+	int error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+
+	bench_begin(bench, s);
+	if (!error)
+		error = bench_evict(bench);
+	bench_end(bench, s);
+	mem_unmap(&area);
+	return error;
+}
+
+/* The child ends at once, and is not waited for while it is timed. */
+static int copy_process(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = mem_map(c->size, c->huge);
+	int error;
+	pid_t child;
+
+	mem_write(&area, PAGE);
+	error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+	bench_begin(bench, s);
+	child = fork();
+	if (!child)
+		_exit(0);
+	bench_end(bench, s);
+	waitpid(child, NULL, 0);
+	mem_unmap(&area);
+	return child < 0 ? EAGAIN : error;
+}
+
+/* munmap() of what is in VRAM; the floor has it in memory */
+static int unmap(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = mem_map(c->size, c->huge);
+	int error;
+
+	mem_write(&area, PAGE);
+	error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+	bench_begin(bench, s);
+	mem_unmap(&area);
+	bench_end(bench, s);
+	return error;
+}
+
+static void add_kind(const char *kind, bool huge)
+{
+	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge };
+
+	c.size = huge ? 256 * MIB : 64 * MIB;
+	c.samples = 4;
+	c.sample = evict;
+	bench_add(&c, "evict-all-%s-%s", huge ? "256m" : "64m", kind);
+	c.size = 64 * MIB;
+	c.sample = copy_process;
+	c.floor = copy_process;
+	bench_add(&c, "evict-fork-64m-%s", kind);
+	c.sample = unmap;
+	c.floor = unmap;
+	bench_add(&c, "evict-munmap-64m-%s", kind);
+}
+
+void add_evict_cases(void)
+{
+	add_kind("4k", false);
+	add_kind("thp", true);
+}

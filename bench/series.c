@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "series.h"
+
+static const char * const side_names[NUM_SIDES] = { "floor", "drm_gpusvm", "drm_svm" };
+
+static const char * const figure_names[] = {
+	[FIGURE_INSNS] = "insns",
+	[FIGURE_SERVICE] = "service",
+	[FIGURE_BYTES] = "bytes",
+};
+
+/* Counters that say how the work was done */
+static const struct {
+	const char *name;
+	size_t offset;
+} counters[] = {
+	{ "faults", offsetof(struct drm_svm_counters, out_faults) },
+	{ "duplicates", offsetof(struct drm_svm_counters, out_duplicates) },
+	{ "batches", offsetof(struct drm_svm_counters, out_batches) },
+	{ "walks", offsetof(struct drm_svm_counters, out_walks) },
+	{ "retries", offsetof(struct drm_svm_counters, out_retries) },
+	{ "mapped", offsetof(struct drm_svm_counters, out_pages_mapped) },
+	{ "invalidations", offsetof(struct drm_svm_counters, out_invalidations) },
+	{ "flushes", offsetof(struct drm_svm_counters, out_flushes) },
+	{ "in", offsetof(struct drm_svm_counters, out_vram_pages_in) },
+	{ "out", offsetof(struct drm_svm_counters, out_vram_pages_out) },
+};
+
+const char *side_name(enum side side)
+{
+	return side_names[side];
+}
+
+void series_add(struct series *series, const struct sample *s)
+{
+	if (series->seen++ && series->n < SERIES_MAX)
+		series->samples[series->n++] = *s;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static void sorted(const struct series *series, size_t offset, uint64_t *values)
+{
+	unsigned int i;
+
+	for (i = 0; i < series->n; i++)
+		values[i] = *(const uint64_t *)((const char *)&series->samples[i] + offset);
+	qsort(values, series->n, sizeof(*values), compare);
+}
+
+static void print_counters(const struct sample *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+		uint64_t value = *(const uint64_t *)((const char *)&s->counters +
+						     counters[i].offset);
+
+		if (value)
+			printf(",\"%s\":%" PRIu64, counters[i].name, value);
+	}
+}
+
+static void print_head(enum side side, const char *name)
+{
+	printf("{\"case\":\"%s\",\"side\":\"%s\"", name, side_names[side]);
+}
+
+void series_print(const struct series *series, enum side side, enum figure figure,
+		  const char *name, ...)
+{
+	uint64_t values[SERIES_MAX];
+	char full[64];
+	va_list args;
+
+	if (!series->n)
+		return;
+	va_start(args, name);
+	vsnprintf(full, sizeof(full), name, args);
+	va_end(args);
+	print_head(side, full);
+	sorted(series, offsetof(struct sample, figure), values);
+	printf(",\"by\":\"%s\",\"n\":%u,\"%s\":%" PRIu64 ",\"min\":%" PRIu64 ",\"max\":%" PRIu64,
+	       figure_names[figure], series->n, figure == FIGURE_BYTES ? "bytes" : "insns",
+	       values[series->n / 2], values[0], values[series->n - 1]);
+	sorted(series, offsetof(struct sample, service), values);
+	printf(",\"service\":%" PRIu64 ",\"pages\":%" PRIu64, values[series->n / 2],
+	       series->samples[0].pages);
+	print_counters(&series->samples[series->n - 1]);
+	printf("}\n");
+	fflush(stdout);
+}
+
+void series_print_errno(enum side side, const char *name, int error)
+{
+	print_head(side, name);
+	printf(",\"errno\":%d}\n", error);
+	fflush(stdout);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "table.h"
+
+#define NAME_WIDTH	34
+#define COLUMN_WIDTH	14
+#define RATIO_WIDTH	9
+
+/* Thousands apart: these have up to ten digits */
+static void format_number(uint64_t number, char *text, size_t size)
+{
+	char digits[24];
+	size_t len = snprintf(digits, sizeof(digits), "%" PRIu64, number), i, n = 0;
+
+	for (i = 0; i < len && n + 2 < size; i++) {
+		if (i && (len - i) % 3 == 0)
+			text[n++] = ' ';
+		text[n++] = digits[i];
+	}
+	text[n] = 0;
+}
+
+static void print_cell(const struct row *row, enum column column)
+{
+	const struct cell *cell = &row->cells[column];
+	char text[40] = "-";
+
+	if (cell->error)
+		snprintf(text, sizeof(text), "errno %d", cell->error);
+	else if (cell->known)
+		format_number(row_figure(row, column), text, sizeof(text));
+	printf(" %*s", COLUMN_WIDTH, text);
+}
+
+static void print_ratio(const struct row *row, enum column base)
+{
+	double ratio = row_ratio(row, COLUMN_OURS, base);
+
+	if (ratio)
+		printf(" %*.*f", RATIO_WIDTH, ratio < 100 ? 3 : 1, ratio);
+	else
+		printf(" %*s", RATIO_WIDTH, "-");
+}
+
+static bool is_above(const struct row *row)
+{
+	return row_ratio(row, COLUMN_OURS, COLUMN_PEER) > 1;
+}
+
+static void print_row(const struct rows *rows, const struct row *row)
+{
+	enum column column;
+
+	printf("%-*s", NAME_WIDTH, row->name);
+	for (column = 0; column < NUM_COLUMNS; column++)
+		if (rows_have(rows, column))
+			print_cell(row, column);
+	if (rows_have(rows, COLUMN_PEER))
+		print_ratio(row, COLUMN_PEER);
+	if (rows_have(rows, COLUMN_FLOOR))
+		print_ratio(row, COLUMN_FLOOR);
+	puts(is_above(row) ? " <" : "");
+}
+
+static void print_head(const struct rows *rows)
+{
+	enum column column;
+
+	printf("%-*s", NAME_WIDTH, "case");
+	for (column = 0; column < NUM_COLUMNS; column++)
+		if (rows_have(rows, column))
+			printf(" %*s", COLUMN_WIDTH, rows->sides[column]);
+	if (rows_have(rows, COLUMN_PEER))
+		printf(" %*s", RATIO_WIDTH, "to peer");
+	if (rows_have(rows, COLUMN_FLOOR))
+		printf(" %*s", RATIO_WIDTH, "to floor");
+	puts("");
+}
+
+static void print_sum(const struct rows *rows)
+{
+	unsigned int above = 0, n = 0, i;
+
+	for (i = 0; i < rows->n; i++) {
+		above += is_above(&rows->rows[i]);
+		n += row_ratio(&rows->rows[i], COLUMN_OURS, COLUMN_PEER) > 0;
+	}
+	if (n)
+		printf("\n%u of %u cases are above %s (<); geometric mean of the ratios: %.3f\n",
+		       above, n, rows->sides[COLUMN_PEER],
+		       rows_mean(rows, COLUMN_OURS, COLUMN_PEER));
+}
+
+void table_print(const struct rows *rows)
+{
+	unsigned int i;
+
+	print_head(rows);
+	for (i = 0; i < rows->n; i++) {
+		if (rows_new_group(rows, i))
+			puts("");
+		print_row(rows, &rows->rows[i]);
+	}
+	print_sum(rows);
+}
