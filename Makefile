@@ -5,7 +5,7 @@
 KERNEL ?= stock
 export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
-.PHONY: help demo test soak list-tests check mutants coverage
+.PHONY: help demo test soak list-tests check mutants coverage bench bench-compare
 .PHONY: modules modules_install user stage shell clean distclean
 
 help:
@@ -19,6 +19,9 @@ help:
 	@echo '  check            style, documentation, sparse, headers, sizes'
 	@echo '  coverage         which lines of drm_svm/ the tests run; some hours'
 	@echo "  mutants M='GLOB' plant bugs, see that the tests notice; without M all: some hours"
+	@echo "  bench B='GLOB..' instructions of drm_svm and of drm_gpusvm, in the same virtual GPU;"
+	@echo '                   without B all cases: 15 minutes'
+	@echo '  bench-compare A=REV B=REV   the same of drm_svm in two commits; cases by C='
 	@echo '  modules          the kernel modules, for the kernel of the virtual machine'
 	@echo '  user             programs and tests'
 	@echo '  shell            a shell in the virtual machine'
@@ -33,6 +36,7 @@ help:
 	@echo '  KERNEL=          stock (default), debug (KASAN, lockdep and so on), both (for test; its'
 	@echo '                   default without T=), or the name of another kernel built from source'
 	@echo '  DEMO_SVG=        the picture that demo draws; default: in the cache'
+	@echo "  BENCH_JSON=, BENCH_SVG=   where the figures of bench go, and their picture"
 	@echo '  DRM_SVM_CACHE=   where everything is built (~/.cache/drm_svm)'
 	@echo '  DEBIAN_MIRROR=   default http://deb.debian.org/debian'
 	@echo 'A command of your own in the virtual machine: tools/vm --help'
@@ -58,6 +62,13 @@ coverage:
 
 mutants:
 	@tools/mutants $(M)
+
+# What is a glob here names cases and no files
+bench:
+	@set -f; tools/bench $(B)
+
+bench-compare:
+	@set -f; tools/bench-compare '$(A)' '$(B)' $(C)
 
 # A kernel named by KDIR is built for right here; otherwise for the guest's.
 ifdef KDIR
