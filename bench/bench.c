@@ -89,7 +89,7 @@ int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bo
 	/* What the kernel does by itself is the floor then */
 	if (bench->side == SIDE_FLOOR)
 		return 0;
-	return gpu_run(&bench->gpu, &cmd, 1, NULL);
+	return -gpu_run(&bench->gpu, &cmd, 1, NULL);
 }
 
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location)
@@ -103,8 +103,8 @@ int bench_move(struct bench *bench, void *start, size_t size, uint32_t location)
 	if (bench->side == SIDE_FLOOR)
 		return 0;
 	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_PREFETCH, &args))
-		return errno;
-	return args.out_moved + args.out_resident == size / bench->gpu.page_size ? 0 : EBUSY;
+		return -errno;
+	return args.out_moved + args.out_resident == size / bench->gpu.page_size ? 0 : -EBUSY;
 }
 
 int bench_open(const struct bench *bench)
@@ -127,12 +127,12 @@ int bench_evict(struct bench *bench)
 	int file, error;
 
 	if (fstat(bench->gpu.fd, &st))
-		return errno;
+		return -errno;
 	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/evict_vram", minor(st.st_rdev));
 	file = open(path, O_WRONLY);
 	if (file < 0)
-		return errno;
-	error = write(file, "1", 1) == 1 ? 0 : errno;
+		return -errno;
+	error = write(file, "1", 1) == 1 ? 0 : -errno;
 	close(file);
 	return error;
 }

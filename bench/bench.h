@@ -64,11 +64,11 @@ struct bench_case {
 	enum setup setup;
 	enum figure figure;
 	unsigned int samples;	/* the first one is thrown away */
-	/* Prepares, times with bench_begin() and bench_end(). Zero, or an errno. */
+	/* Prepares, times with bench_begin() and bench_end(). Zero or -errno. */
 	int (*sample)(struct bench *bench, const struct bench_case *c, struct sample *s);
 	/* The same for the floor; none if nothing compares */
 	int (*floor)(struct bench *bench, const struct bench_case *c, struct sample *s);
-	/* In place of @sample: prints what it likes. Zero, or an errno. */
+	/* In place of @sample: prints what it likes. Zero or -errno. */
 	int (*run)(struct bench *bench, const struct bench_case *c);
 
 	/* What these go by, each as it needs */
@@ -84,15 +84,15 @@ void bench_begin(struct bench *bench, struct sample *s);
 void bench_start(struct bench *bench, struct sample *s);
 void bench_end(struct bench *bench, struct sample *s);
 
-/* The GPU accesses a word each @stride bytes. Zero, or the errno of the job. */
+/* The GPU accesses a word each @stride bytes. Zero or -errno. */
 int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bool write);
-/* Moves pages to VRAM or home; fails if some stay. Zero, or an errno. */
+/* Moves pages to VRAM or home; -EBUSY if some stay. */
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
-/* Opens another file of the same device and attaches; negative errno if that fails. */
+/* Opens another file of the same device and attaches. It, or -errno. */
 int bench_open(const struct bench *bench);
-/* Everything leaves VRAM. Zero, or an errno. */
+/* Everything leaves VRAM. */
 int bench_evict(struct bench *bench);
-/* What the floor's module does, timed. Zero, or an errno; ENODEV without the module. */
+/* What the floor's module does, timed; -ENODEV without the module. */
 int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s);
 int floor_move(struct bench *bench, const struct area *area, bool home, struct sample *s);
 

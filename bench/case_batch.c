@@ -41,7 +41,7 @@ static int submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
 	};
 
 	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args))
-		return errno;
+		return -errno;
 	*job = args.out_job;
 	return 0;
 }
@@ -59,7 +59,7 @@ static int barrier_close(struct bench *bench, struct barrier *barrier)
 	barrier->node = (uint64_t *)barrier->area.start;
 	*barrier->node = chase.src = gpu_ptr(barrier->area.start);
 	if (drmSyncobjCreate(bench->gpu.fd, 0, &barrier->syncobj))
-		return errno;
+		return -errno;
 	out.handle = barrier->syncobj;
 	return submit(bench, &chase, 0, NULL, &out, &barrier->job);
 }
@@ -74,7 +74,7 @@ static int wait_job(struct bench *bench, uint64_t job)
 	struct drm_svm_test_wait result;
 
 	gpu_wait(&bench->gpu, job, &result);
-	return result.out_errno;
+	return -(int)result.out_errno;
 }
 
 static int barrier_destroy(struct bench *bench, struct barrier *barrier)

@@ -10,16 +10,38 @@
 #include "bench.h"
 #include "mem.h"
 
+static int go_in(struct bench *bench, const struct area *area, struct sample *s)
+{
+	if (bench->side == SIDE_FLOOR)
+		return floor_move(bench, area, false, s);
+	return bench_move(bench, area->start, area->size, DRM_SVM_LOCATION_VRAM);
+}
 
 static int evict(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
 	struct area area = mem_map(c->size, c->huge);
-	int error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+	int error;
 
+	mem_write(&area, PAGE);
+	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	if (!error)
 		error = bench_evict(bench);
 	bench_end(bench, s);
+	mem_unmap(&area);
+	return error;
+}
+
+/* Nothing takes memory away from the floor's device, but it can be told to. */
+static int evict_floor(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = mem_map(c->size, c->huge);
+	int error;
+
+	mem_write(&area, PAGE);
+	error = go_in(bench, &area, s);
+	if (!error)
+		error = floor_move(bench, &area, true, s);
 	mem_unmap(&area);
 	return error;
 }
@@ -32,7 +54,7 @@ static int copy_process(struct bench *bench, const struct bench_case *c, struct 
 	pid_t child;
 
 	mem_write(&area, PAGE);
-	error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	child = fork();
 	if (!child)
@@ -40,17 +62,17 @@ static int copy_process(struct bench *bench, const struct bench_case *c, struct 
 	bench_end(bench, s);
 	waitpid(child, NULL, 0);
 	mem_unmap(&area);
-	return child < 0 ? EAGAIN : error;
+	return child < 0 ? -EAGAIN : error;
 }
 
-/* munmap() of what is in VRAM; the floor has it in memory */
+/* Memory that is in VRAM goes away. */
 static int unmap(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
 	struct area area = mem_map(c->size, c->huge);
 	int error;
 
 	mem_write(&area, PAGE);
-	error = bench_move(bench, area.start, area.size, DRM_SVM_LOCATION_VRAM);
+	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	mem_unmap(&area);
 	bench_end(bench, s);
@@ -62,10 +84,12 @@ static void add_kind(const char *kind, bool huge)
 	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge };
 
 	c.size = huge ? 256 * MIB : 64 * MIB;
-	c.samples = 4;
+	c.samples = 3;
 	c.sample = evict;
+	c.floor = evict_floor;
 	bench_add(&c, "evict-all-%s-%s", huge ? "256m" : "64m", kind);
 	c.size = 64 * MIB;
+	c.samples = 4;
 	c.sample = copy_process;
 	c.floor = copy_process;
 	bench_add(&c, "evict-fork-64m-%s", kind);

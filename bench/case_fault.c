@@ -80,7 +80,7 @@ static int fault_upgrade(struct bench *bench, const struct bench_case *c, struct
 static int open_second(struct bench *bench, struct gpu *second)
 {
 	gpu_open_nth(second, 1, "");
-	return second->info.out_index == bench->gpu.info.out_index ? ENODEV : 0;
+	return second->info.out_index == bench->gpu.info.out_index ? -ENODEV : 0;
 }
 
 /* The first device has the page already, and the second one wants it too. */
@@ -147,6 +147,10 @@ static void add_faults(enum setup setup, const char *where)
 			.touched = i & 2,
 			.write = i & 1,
 		};
+
+		/* To read what was never written maps the page of zeroes, and moves none */
+		if (setup == SETUP_VRAM && !c.touched && !c.write)
+			c.floor = NULL;
 
 		bench_add(&c, "fault-%s-%s-%s-%s", sizes[i / 4].name, c.touched ? "cpu" : "new",
 			  c.write ? "write" : "read", where);

@@ -22,7 +22,7 @@ static int change(const struct area *area, int op)
 		  op == OP_PROTECT ? mprotect(area->start, area->size, PROT_READ) :
 				     madvise(area->start, area->size, MADV_DONTNEED);
 
-	return ret ? errno : 0;
+	return ret ? -errno : 0;
 }
 
 /* The GPU has something else in any case, so it does not look at an empty list. */

@@ -23,7 +23,7 @@ static int open_attach(struct bench *bench, const struct bench_case *c, struct s
 	fd = bench_open(bench);
 	bench_end(bench, s);
 	if (fd < 0)
-		return -fd;
+		return fd;
 	close(fd);
 	return 0;
 }
@@ -37,7 +37,7 @@ static int close_mapped(struct bench *bench, const struct bench_case *c, struct 
 	mem_write(&area, PAGE);
 	other.gpu.fd = bench_open(bench);
 	if (other.gpu.fd < 0)
-		return -other.gpu.fd;
+		return other.gpu.fd;
 	error = bench_touch(&other, area.start, area.size, PAGE, true);
 	bench_begin(bench, s);
 	close(other.gpu.fd);
@@ -77,7 +77,7 @@ static int unmap_one(struct bench *bench, char *at, struct series *series)
 	int error;
 
 	bench_begin(bench, &s);
-	error = munmap(at, RANGE) ? errno : 0;
+	error = munmap(at, RANGE) ? -errno : 0;
 	bench_end(bench, &s);
 	series_add(series, &s);
 	return error;

@@ -181,9 +181,9 @@ void add_migrate_cases(void)
 	add_moves(c, "2m", true);
 	add_touches(c);
 	c.size = 64 * MIB;
-	c.samples = FEW_SAMPLES + 1;
+	c.samples = FEW_SAMPLES;
 	add_moves(c, "64m", true);
 	c.size = LARGE;
-	c.samples = FEW_SAMPLES;
+	c.samples = FEW_SAMPLES - 1;
 	add_moves(c, "256m", false);
 }

@@ -6,7 +6,7 @@
 
 /* Pixels */
 #define MARGIN		24
-#define BARS_X		270
+#define BARS_X		290
 #define BARS_WIDTH	620
 #define WIDTH		(BARS_X + BARS_WIDTH + 90)
 #define ROW_HEIGHT	16
@@ -14,7 +14,9 @@
 #define GROUP_GAP	12
 #define HEAD_HEIGHT	112
 
-#define MIN_SPAN	1.5	/* of the scale, each side of 1.0 */
+/* Of the scale, each side of 1.0; what is off the scale is at its end. */
+#define MIN_SPAN	1.5
+#define MAX_SPAN	20
 
 struct chart {
 	FILE *out;
@@ -59,7 +61,6 @@ static bool is_drawn(const struct chart *chart, unsigned int i)
 	return ratio_of(chart, i, chart->base) > 0;
 }
 
-/* What is off the scale is at its end. */
 static double x_of(const struct chart *chart, double ratio)
 {
 	double at = (log(ratio) / log(chart->span) + 1) / 2;
@@ -83,6 +84,7 @@ static void measure(struct chart *chart)
 		chart->span = fmax(chart->span, fmax(ratio, 1 / ratio) * 1.05);
 		chart->height += ROW_HEIGHT;
 	}
+	chart->span = fmin(chart->span, MAX_SPAN);
 }
 
 static void draw_text(const struct chart *chart, double x, unsigned int y, const char *class,

@@ -2,10 +2,9 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include "bench.h"
-
-#if __has_include(<drm/drm_svm_floor.h>)
 #include <drm/drm_svm_floor.h>
+
+#include "bench.h"
 
 int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s)
 {
@@ -17,9 +16,9 @@ int floor_mirror(struct bench *bench, const struct area *area, bool write, struc
 	int error;
 
 	if (bench->floor < 0)
-		return ENODEV;
+		return -ENODEV;
 	bench_begin(bench, s);
-	error = ioctl(bench->floor, DRM_IOCTL_SVM_FLOOR_MIRROR, &args) ? errno : 0;
+	error = ioctl(bench->floor, DRM_IOCTL_SVM_FLOOR_MIRROR, &args) ? -errno : 0;
 	bench_end(bench, s);
 	s->service = args.out_ns;
 	return error;
@@ -34,25 +33,14 @@ int floor_move(struct bench *bench, const struct area *area, bool home, struct s
 	int error;
 
 	if (bench->floor < 0)
-		return ENODEV;
+		return -ENODEV;
 	bench_begin(bench, s);
 	error = ioctl(bench->floor, home ? DRM_IOCTL_SVM_FLOOR_MIGRATE_TO_SYSTEM :
 					   DRM_IOCTL_SVM_FLOOR_MIGRATE_TO_DEVICE,
-		      &args) ? errno : 0;
+		      &args) ? -errno : 0;
 	bench_end(bench, s);
 	s->service = args.out_ns;
 	if (error)
 		return error;
-	return args.out_pages * PAGE == area->size ? 0 : EBUSY;
+	return args.out_pages * PAGE == area->size ? 0 : -EBUSY;
 }
-#else
-int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s)
-{
-	return ENODEV;
-}
-
-int floor_move(struct bench *bench, const struct area *area, bool home, struct sample *s)
-{
-	return ENODEV;
-}
-#endif

@@ -132,7 +132,7 @@ static void run_case(enum side side, const struct bench_case *c)
 	if (!child) {
 		error = run_here(side, c);
 		fflush(NULL);
-		_exit(error);
+		_exit(-error);
 	}
 	waitpid(child, &status, 0);
 	error = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;

@@ -5,7 +5,7 @@
 
 #include "table.h"
 
-#define NAME_WIDTH	34
+#define NAME_WIDTH	37
 #define COLUMN_WIDTH	14
 #define RATIO_WIDTH	9
 
@@ -94,6 +94,57 @@ static void print_sum(const struct rows *rows)
 		       rows_mean(rows, COLUMN_OURS, COLUMN_PEER));
 }
 
+static bool has_added(const struct row *row)
+{
+	uint64_t floor = row_figure(row, COLUMN_FLOOR);
+
+	return floor && !row->bytes && row_figure(row, COLUMN_OURS);
+}
+
+static void print_added_cell(const struct row *row, enum column column)
+{
+	int64_t added = row_figure(row, column) - row_figure(row, COLUMN_FLOOR);
+	char text[40] = "-";
+
+	if (row_figure(row, column)) {
+		format_number(added < 0 ? -added : added, text + 1, sizeof(text) - 1);
+		text[0] = added < 0 ? '-' : ' ';
+	}
+	printf(" %*s", COLUMN_WIDTH, text);
+}
+
+/* One by the other means something only where both add. */
+static void print_added_ratio(const struct row *row)
+{
+	int64_t floor = row_figure(row, COLUMN_FLOOR);
+	int64_t peer = row_figure(row, COLUMN_PEER) - floor;
+	int64_t ours = row_figure(row, COLUMN_OURS) - floor;
+
+	if (row_figure(row, COLUMN_PEER) && peer > 0 && ours > 0)
+		printf(" %*.3f%s", RATIO_WIDTH, (double)ours / peer, ours > peer ? " <" : "");
+}
+
+static void print_added(const struct rows *rows)
+{
+	unsigned int i;
+
+	if (!rows_have(rows, COLUMN_FLOOR))
+		return;
+	printf("\nWhat comes on top of the floor:\n");
+	for (i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->rows[i];
+
+		if (!has_added(row))
+			continue;
+		printf("%-*s", NAME_WIDTH, row->name);
+		if (rows_have(rows, COLUMN_PEER))
+			print_added_cell(row, COLUMN_PEER);
+		print_added_cell(row, COLUMN_OURS);
+		print_added_ratio(row);
+		puts("");
+	}
+}
+
 void table_print(const struct rows *rows)
 {
 	unsigned int i;
@@ -104,5 +155,6 @@ void table_print(const struct rows *rows)
 			puts("");
 		print_row(rows, &rows->rows[i]);
 	}
+	print_added(rows);
 	print_sum(rows);
 }
