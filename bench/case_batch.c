@@ -131,10 +131,12 @@ static int run_jobs(struct bench *bench, const struct bench_case *c,
 
 static int batch(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = mem_map(c->count / c->sharers * c->stride, false);
+	unsigned int pages = c->count / c->sharers;
+	struct area area = c->stride < RANGE ? mem_map(pages * c->stride, false) :
+					       mem_map_pages(pages);
 	int error;
 
-	s->pages = c->count / c->sharers;
+	s->pages = pages;
 	mem_write(&area, c->stride < RANGE ? PAGE : RANGE);
 	error = run_jobs(bench, c, &area, s);
 	mem_unmap(&area);

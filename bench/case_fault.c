@@ -44,6 +44,20 @@ static int fault_floor(struct bench *bench, const struct bench_case *c, struct s
 	return error;
 }
 
+/* Of a large mapping with nothing in it the GPU wants one page. */
+static int fault_sparse(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	struct area area = prepared(c);
+	int error;
+
+	s->pages = 1;
+	bench_begin(bench, s);
+	error = bench_touch(bench, area.start, PAGE, PAGE, c->write);
+	bench_end(bench, s);
+	mem_unmap(&area);
+	return error;
+}
+
 /* The GPU has had it before: the same access, and no fault, or one for another page. */
 static int fault_again(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
@@ -176,6 +190,9 @@ static void add_again(void)
 	c.figure = FIGURE_SERVICE;
 	c.sample = fault_upgrade;
 	bench_add(&c, "fault-4k-upgrade-write-ram");
+	c.sample = fault_sparse;
+	c.size = RANGE;
+	bench_add(&c, "fault-4k-sparse-write-ram");
 }
 
 static void add_two(void)

@@ -31,9 +31,12 @@ static int invalidate(struct bench *bench, const struct bench_case *c, struct sa
 	struct area other = mem_map(PAGE, false), area = mem_map(c->size, c->huge);
 	int error = bench_touch(bench, other.start, other.size, PAGE, true), failed;
 
-	mem_write(&area, c->stride);
+	if (c->write)
+		mem_write(&area, c->stride);
+	else
+		mem_read(&area, c->stride);
 	if (!error && c->mapped)
-		error = bench_touch(bench, area.start, area.size, c->stride, true);
+		error = bench_touch(bench, area.start, area.size, c->stride, c->write);
 	bench_begin(bench, s);
 	failed = change(&area, c->op);
 	bench_end(bench, s);
@@ -45,13 +48,13 @@ static int invalidate(struct bench *bench, const struct bench_case *c, struct sa
 static const struct {
 	const char *name;
 	size_t size, stride;
-	bool huge;
+	bool huge, zero;
 } shapes[] = {
 	{ "4k", PAGE, PAGE },
 	{ "2m", RANGE, PAGE },
 	{ "thp", RANGE, PAGE, true },
 	{ "64m-thp", 64 * MIB, PAGE, true },
-	{ "1g-sparse", GIB, RANGE },
+	{ "1g-zero", GIB, RANGE, true, true },
 };
 
 static void add_shape(unsigned int i)
@@ -67,6 +70,7 @@ static void add_shape(unsigned int i)
 				.size = shapes[i].size,
 				.stride = shapes[i].stride,
 				.huge = shapes[i].huge,
+				.write = !shapes[i].zero,
 				.mapped = mapped,
 				.op = op,
 			};

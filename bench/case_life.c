@@ -46,7 +46,7 @@ static int close_mapped(struct bench *bench, const struct bench_case *c, struct 
 	return error;
 }
 
-/* One page each 2 MiB, so each has a range of its own: the page of zeroes */
+/* The page of zeroes, many times, each in a range of its own */
 static int map_ranges(struct bench *bench, char *start, unsigned int n)
 {
 	int error = 0;
@@ -77,7 +77,7 @@ static int unmap_one(struct bench *bench, char *at, struct series *series)
 	int error;
 
 	bench_begin(bench, &s);
-	error = munmap(at, RANGE) ? -errno : 0;
+	error = munmap(at, PAGE) ? -errno : 0;
 	bench_end(bench, &s);
 	series_add(series, &s);
 	return error;
@@ -86,7 +86,7 @@ static int unmap_one(struct bench *bench, char *at, struct series *series)
 /* The range after the others is the next one; it is in their middle that one goes. */
 static int ranges(struct bench *bench, const struct bench_case *c)
 {
-	struct area area = mem_map((c->count + SAMPLES) * RANGE, false);
+	struct area area = mem_map_pages(c->count + SAMPLES);
 	struct series faults = {}, unmaps = {};
 	int error = map_ranges(bench, area.start, c->count);
 	size_t i;

@@ -116,14 +116,15 @@ static void note(struct series *series, int64_t bytes, const struct bench_case *
 /* What has been freed before is used first, and does not count again: so use it up. */
 static int use_up(struct bench *bench)
 {
-	struct area area = mem_map(2 * GIB, false);
+	struct area area = mem_map_pages(1024);
 
 	return bench_touch(bench, area.start, area.size, RANGE, false);
 }
 
 static int measure(struct bench *bench, const struct bench_case *c, struct usage *added)
 {
-	struct area area = mem_map(c->size, c->huge);
+	struct area area = c->stride == RANGE ? mem_map_pages(c->size / RANGE) :
+						mem_map(c->size, c->huge);
 	struct usage before, after;
 	int error;
 
@@ -167,10 +168,10 @@ static void add_ram(void)
 	c.stride = RANGE;
 	bench_add(&c, "memory-ram-sparse");
 	c.size = 512 * MIB;
+	c.stride = PAGE;
 	c.huge = true;
 	bench_add(&c, "memory-ram-thp");
 	c.size = 256 * MIB;
-	c.stride = PAGE;
 	c.huge = false;
 	bench_add(&c, "memory-ram-4k");
 }

@@ -15,8 +15,15 @@ struct area {
 
 /* Private memory, of huge pages or of small ones alone; ends the program if not. */
 struct area mem_map(size_t size, bool huge);
+/*
+ * One page at the beginning of each 2 MiB, and nothing else: a mapping of many ranges
+ * would be filled by whoever serves a whole range for one page of it.
+ */
+struct area mem_map_pages(size_t n);
 void mem_unmap(struct area *area);
 /* The CPU writes a word each @stride bytes. */
 void mem_write(const struct area *area, size_t stride);
+/* It reads one: what was never written is a page of zeroes then, a huge one too. */
+void mem_read(const struct area *area, size_t stride);
 
 #endif

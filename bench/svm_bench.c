@@ -219,6 +219,7 @@ static void stop_housekeeping(void)
 	set("/proc/sys/vm/compaction_proactiveness", "0");
 	set("/proc/sys/vm/stat_interval", "1000");
 	set("/proc/sys/vm/overcommit_memory", "1");
+	set("/proc/sys/vm/max_map_count", "1000000");
 }
 
 static void usage(int status)

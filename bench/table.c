@@ -7,7 +7,7 @@
 
 #define NAME_WIDTH	37
 #define COLUMN_WIDTH	14
-#define RATIO_WIDTH	9
+#define RATIO_WIDTH	13
 
 /* Thousands apart: these have up to ten digits */
 static void format_number(uint64_t number, char *text, size_t size)
@@ -65,6 +65,16 @@ static void print_row(const struct rows *rows, const struct row *row)
 	puts(is_above(row) ? " <" : "");
 }
 
+static void print_to(const struct rows *rows, enum column base)
+{
+	char text[32];
+
+	if (!rows_have(rows, base))
+		return;
+	snprintf(text, sizeof(text), "to %s", rows->sides[base]);
+	printf(" %*s", RATIO_WIDTH, text);
+}
+
 static void print_head(const struct rows *rows)
 {
 	enum column column;
@@ -73,10 +83,8 @@ static void print_head(const struct rows *rows)
 	for (column = 0; column < NUM_COLUMNS; column++)
 		if (rows_have(rows, column))
 			printf(" %*s", COLUMN_WIDTH, rows->sides[column]);
-	if (rows_have(rows, COLUMN_PEER))
-		printf(" %*s", RATIO_WIDTH, "to peer");
-	if (rows_have(rows, COLUMN_FLOOR))
-		printf(" %*s", RATIO_WIDTH, "to floor");
+	print_to(rows, COLUMN_PEER);
+	print_to(rows, COLUMN_FLOOR);
 	puts("");
 }
 
@@ -130,7 +138,12 @@ static void print_added(const struct rows *rows)
 
 	if (!rows_have(rows, COLUMN_FLOOR))
 		return;
-	printf("\nWhat comes on top of the floor:\n");
+	printf("\nWhat comes on top of the floor:\n\n%-*s", NAME_WIDTH, "case");
+	if (rows_have(rows, COLUMN_PEER))
+		printf(" %*s", COLUMN_WIDTH, rows->sides[COLUMN_PEER]);
+	printf(" %*s", COLUMN_WIDTH, rows->sides[COLUMN_OURS]);
+	print_to(rows, COLUMN_PEER);
+	puts("");
 	for (i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->rows[i];
 
