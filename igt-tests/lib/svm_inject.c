@@ -88,29 +88,42 @@ static void set_filter(enum svm_injected what, struct text text)
 	set(what, "stacktrace-depth", all && what == SVM_INJECTED_USER ? 0 : 32);
 }
 
-/* It takes long, so the last one is kept. */
+/* The address of @name, or the lowest one after @after; UINT64_MAX when there is none */
+static uint64_t find_symbol(FILE *file, const char *name, uint64_t after)
+{
+	uint64_t addr, found = UINT64_MAX;
+	char line[256], symbol[128];
+
+	rewind(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%" SCNx64 " %*c %127s", &addr, symbol) != 2)
+			continue;
+		if (name ? !strcmp(symbol, name) : addr > after && addr < found)
+			found = addr;
+		if (name && found != UINT64_MAX)
+			break;
+	}
+	return found;
+}
+
+/*
+ * It takes long, so the last one is kept. Those of a module are listed in no order, so
+ * what follows a function there may be anywhere.
+ */
 static struct text find_function(const char *name)
 {
 	static struct text text;
 	static char last[64];
-	char line[256], symbol[128];
-	uint64_t addr;
 	FILE *file;
 
 	if (!strcmp(name, last))
 		return text;
-	text = (struct text) {};
 	snprintf(last, sizeof(last), "%s", name);
 	file = fopen("/proc/kallsyms", "re");
 	igt_assert(file);
-	while (!text.end && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%" SCNx64 " %*c %127s", &addr, symbol) != 2)
-			continue;
-		if (text.start && addr > text.start)
-			text.end = addr;
-		else if (!strcmp(symbol, name))
-			text.start = addr;
-	}
+	text = (struct text) { .start = find_symbol(file, name, 0) };
+	if (text.start != UINT64_MAX)
+		text.end = find_symbol(file, NULL, text.start);
 	fclose(file);
 	return text;
 }
