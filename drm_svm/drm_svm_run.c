@@ -14,9 +14,9 @@
  * From the result of a page-table walk to calls of &drm_svm_context_ops.map.
  *
  * The walk's array is cut into chunks: pages of one folio, physically
- * contiguous, with the same permissions. A chunk is DMA-mapped in one call and
- * appended to the last run where it continues it. A 2 MiB folio is one chunk
- * and one run.
+ * contiguous, with the same permissions. Chunks that continue each other make a
+ * span, of which all is mapped already, or nothing. A span is DMA-mapped in one
+ * call and becomes a run, or the end of one. A 2 MiB folio is all of that at once.
  *
  * Where the DMA layer needs every address back (&drm_svm_device.track_dma) a
  * chunk is mapped a page at a time and the addresses are kept in the view, so
@@ -31,7 +31,20 @@
 /* A page that would have to be bounced is an error: the CPU keeps writing it. */
 #define DRM_SVM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_REQUIRE_COHERENT)
 
-/* Runs that wait to be written: contiguous in virtual addresses. */
+/* Pages that are alike and contiguous, in virtual addresses as well. */
+struct drm_svm_run_span {
+	u64 addr;
+	unsigned int index;
+	unsigned int npages;
+	u16 prot;
+	u16 location;
+	bool mapped;
+};
+
+/*
+ * Runs that wait to be written: contiguous in virtual addresses. @span comes next.
+ * @fresh: the view has no page of the window yet.
+ */
 struct drm_svm_run_batch {
 	struct drm_svm_range *range;
 	struct drm_svm_view *view;
@@ -40,6 +53,8 @@ struct drm_svm_run_batch {
 	unsigned int first;
 	unsigned int next;
 	struct drm_svm_bo *bo;
+	struct drm_svm_run_span span;
+	bool fresh;
 };
 
 static void drm_svm_run_emit(struct drm_svm_run_batch *b)
@@ -61,11 +76,11 @@ static bool drm_svm_run_continues(const struct drm_svm_run *run,
 	       run->prot == prot && run->location == location;
 }
 
-/* The pages are all mapped, for less access, or all not mapped. */
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
-			     unsigned int npages, dma_addr_t addr, u16 prot,
-			     u16 location)
+			     unsigned int npages, dma_addr_t addr)
 {
+	u16 prot = b->span.prot, location = b->span.location;
+
 	if (b->n && b->next != index)
 		drm_svm_run_emit(b);
 	if (!b->n)
@@ -83,43 +98,49 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 		};
 	}
 	b->next = index + npages;
-
-	if (!test_bit(index, b->view->mapped))
-		drm_svm_stat_add(b->view->ctx, DRM_SVM_STAT_PAGES_MAPPED, npages);
-	bitmap_set(b->view->mapped, index, npages);
-	if (prot & DRM_SVM_PAGE_WRITE)
-		bitmap_set(b->view->writable, index, npages);
-	if (location != DRM_SVM_LOCATION_SYSTEM)
-		bitmap_set(b->view->vram, index, npages);
-	if (location == DRM_SVM_LOCATION_PEER)
-		bitmap_set(b->view->peer, index, npages);
 }
 
-static int drm_svm_run_map_whole(struct drm_svm_run_batch *b,
-				 unsigned int index, unsigned int npages,
-				 phys_addr_t phys, u16 prot)
+/* The pages are in a run: the view has them. */
+static void drm_svm_run_note(struct drm_svm_view *view, unsigned int index,
+			     unsigned int npages,
+			     const struct drm_svm_run_span *span)
+{
+	if (!span->mapped)
+		drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, npages);
+	bitmap_set(view->mapped, index, npages);
+	if (span->prot & DRM_SVM_PAGE_WRITE)
+		bitmap_set(view->writable, index, npages);
+	if (span->location != DRM_SVM_LOCATION_SYSTEM)
+		bitmap_set(view->vram, index, npages);
+	if (span->location == DRM_SVM_LOCATION_PEER)
+		bitmap_set(view->peer, index, npages);
+}
+
+static int drm_svm_run_map_whole(struct drm_svm_run_batch *b)
 {
 	struct device *dev = b->view->ctx->sdev->dma_dev;
+	const struct drm_svm_run_span *span = &b->span;
 	dma_addr_t addr;
 
-	addr = dma_map_phys(dev, phys, (size_t)npages << PAGE_SHIFT,
+	addr = dma_map_phys(dev, span->addr, (size_t)span->npages << PAGE_SHIFT,
 			    DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
 	if (dma_mapping_error(dev, addr))
 		return -ENOMEM;
-	drm_svm_run_push(b, index, npages, addr, prot, DRM_SVM_LOCATION_SYSTEM);
+	drm_svm_run_push(b, span->index, span->npages, addr);
+	drm_svm_run_note(b->view, span->index, span->npages, span);
 	return 0;
 }
 
-static int drm_svm_run_map_paged(struct drm_svm_run_batch *b,
-				 unsigned int index, unsigned int npages,
-				 phys_addr_t phys, u16 prot)
+static int drm_svm_run_map_paged(struct drm_svm_run_batch *b)
 {
 	struct drm_svm_context *ctx = b->view->ctx;
-	dma_addr_t *dma_addr = b->view->dma_addr;
+	const struct drm_svm_run_span *span = &b->span;
+	dma_addr_t *dma_addr = b->view->dma_addr + span->index;
+	phys_addr_t phys = span->addr;
 	unsigned int i;
 
-	for (i = index; i < index + npages; i++, phys += PAGE_SIZE) {
-		if (!test_bit(i, b->view->mapped)) {
+	for (i = 0; i < span->npages; i++, phys += PAGE_SIZE) {
+		if (!span->mapped) {
 			dma_addr[i] = dma_map_phys(ctx->sdev->dma_dev, phys,
 						   PAGE_SIZE, DMA_BIDIRECTIONAL,
 						   DRM_SVM_DMA_ATTRS);
@@ -127,10 +148,53 @@ static int drm_svm_run_map_paged(struct drm_svm_run_batch *b,
 				return -ENOMEM;
 			drm_svm_stat_add(ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
 		}
-		drm_svm_run_push(b, i, 1, dma_addr[i], prot,
-				 DRM_SVM_LOCATION_SYSTEM);
+		drm_svm_run_push(b, span->index + i, 1, dma_addr[i]);
+		drm_svm_run_note(b->view, span->index + i, 1, span);
 	}
 	return 0;
+}
+
+/* No more pages come to the span: make it part of the runs. */
+static int drm_svm_run_close_span(struct drm_svm_run_batch *b)
+{
+	const struct drm_svm_run_span *span = &b->span;
+	int err = 0;
+
+	if (!span->npages)
+		return 0;
+	if (span->location != DRM_SVM_LOCATION_SYSTEM) {
+		drm_svm_run_push(b, span->index, span->npages, span->addr);
+		drm_svm_run_note(b->view, span->index, span->npages, span);
+	} else if (b->view->dma_addr) {
+		err = drm_svm_run_map_paged(b);
+	} else {
+		err = drm_svm_run_map_whole(b);
+	}
+	b->span.npages = 0;
+	return err;
+}
+
+static bool drm_svm_run_span_continues(const struct drm_svm_run_span *span,
+				       const struct drm_svm_run_span *next)
+{
+	return span->index + span->npages == next->index &&
+	       span->addr + ((u64)span->npages << PAGE_SHIFT) == next->addr &&
+	       span->prot == next->prot && span->location == next->location &&
+	       span->mapped == next->mapped;
+}
+
+static int drm_svm_run_add_span(struct drm_svm_run_batch *b,
+				const struct drm_svm_run_span *next)
+{
+	int err;
+
+	if (b->span.npages && drm_svm_run_span_continues(&b->span, next)) {
+		b->span.npages += next->npages;
+		return 0;
+	}
+	err = drm_svm_run_close_span(b);
+	b->span = *next;
+	return err;
 }
 
 /* Pages from @i on that are all mapped, or all not mapped. */
@@ -142,11 +206,10 @@ static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
 	return find_next_bit(view->mapped, last, i) - i;
 }
 
-static bool drm_svm_run_is_mapped(const struct drm_svm_view *view,
+/* Whether pages that are mapped need not be mapped again. */
+static bool drm_svm_run_is_enough(const struct drm_svm_view *view,
 				  unsigned int i, unsigned int n, bool write)
 {
-	if (!test_bit(i, view->mapped))
-		return false;
 	return !write || find_next_zero_bit(view->writable, i + n, i) == i + n;
 }
 
@@ -170,25 +233,26 @@ static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
 				 unsigned int last, struct page *page,
 				 bool write)
 {
-	u16 prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0);
-	u16 location = DRM_SVM_LOCATION_SYSTEM;
-	u64 addr = page_to_phys(page);
-	unsigned int n;
+	struct drm_svm_run_span span = {
+		.addr = page_to_phys(page),
+		.prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0),
+		.location = DRM_SVM_LOCATION_SYSTEM,
+	};
 	int err = 0;
 
 	if (is_device_private_page(page))
-		addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
+		span.addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page,
+						  &span.location);
 
-	for (; i < last && !err; i += n, addr += (u64)n << PAGE_SHIFT) {
-		n = drm_svm_run_same_state(b->view, i, last);
-		if (drm_svm_run_is_mapped(b->view, i, n, write))
-			continue;
-		if (location != DRM_SVM_LOCATION_SYSTEM)
-			drm_svm_run_push(b, i, n, addr, prot, location);
-		else if (b->view->dma_addr)
-			err = drm_svm_run_map_paged(b, i, n, addr, prot);
-		else
-			err = drm_svm_run_map_whole(b, i, n, addr, prot);
+	for (; i < last && !err; i += span.npages) {
+		span.index = i;
+		span.npages = b->fresh ? last - i :
+			      drm_svm_run_same_state(b->view, i, last);
+		span.mapped = !b->fresh && test_bit(i, b->view->mapped);
+		if (!span.mapped ||
+		    !drm_svm_run_is_enough(b->view, i, span.npages, write))
+			err = drm_svm_run_add_span(b, &span);
+		span.addr += (u64)span.npages << PAGE_SHIFT;
 	}
 	return err;
 }
@@ -224,6 +288,21 @@ static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
 	return n;
 }
 
+/*
+ * The CPU's entry cannot go before pt_lock is dropped, so neither truncation nor
+ * reclaim can miss the flag. A file system whose dirtying allocates has dirtied the
+ * folio before it let the CPU's entry be writable. A page in VRAM takes it home:
+ * without it, one that MADV_FREE gave up is dropped. Anonymous memory has nobody to
+ * tell, in the swap cache or not, and is by far the most.
+ */
+static void drm_svm_run_dirty(struct folio *folio)
+{
+	if (folio_test_anon(folio))
+		folio_set_dirty(folio);
+	else
+		folio_mark_dirty(folio);
+}
+
 /**
  * drm_svm_run_map_locked() - map what a walk found for one context
  * @range: the range
@@ -247,6 +326,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 {
 	struct drm_svm_run_batch b = {
 		.range = range, .view = view, .runs = scratch->runs,
+		.fresh = find_next_bit(view->mapped, last, first) >= last,
 	};
 	const unsigned long *pfns = scratch->pfns;
 	unsigned int i, n;
@@ -268,19 +348,13 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		requested = find_next_bit(writes, i + n, i) < i + n;
 		write = (pfns[i] & HMM_PFN_WRITE) &&
 			drm_svm_policy_map_writable(folio, requested);
-		/*
-		 * The CPU's entry cannot go before this lock is dropped, so
-		 * neither truncation nor reclaim can miss the flag. A file
-		 * system whose dirtying allocates has dirtied the folio before
-		 * it let the CPU's entry be writable. A page in VRAM takes
-		 * it home: without it, one that MADV_FREE gave up is dropped.
-		 */
 		if (write && !folio_test_dirty(folio))
-			folio_mark_dirty(folio);
+			drm_svm_run_dirty(folio);
 		if (folio_is_device_private(folio))
 			drm_svm_run_bump(&b, folio);
 		err = drm_svm_run_add_chunk(&b, i, i + n, page, write);
 	}
+	err = err ?: drm_svm_run_close_span(&b);
 	drm_svm_run_emit(&b);
 	return err;
 }
