@@ -152,6 +152,14 @@ bool drm_svm_bo_has_pages(struct drm_svm_bo *bo)
 	return live > READ_ONCE(bo->filling);
 }
 
+/* Pages that have come home, or never came: a guess, while others come or go. */
+unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo)
+{
+	long live = atomic_long_read(&bo->live);
+
+	return (bo->tbo.base.size >> PAGE_SHIFT) - max(live, 0L);
+}
+
 /* The filler is done: without pages, the BO goes. */
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 {

@@ -456,6 +456,7 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
 bool drm_svm_bo_is_resident(struct drm_svm_bo *bo);
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
 bool drm_svm_bo_has_pages(struct drm_svm_bo *bo);
+unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo);
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
 void drm_svm_bo_leave(struct drm_svm_bo *bo);
 void drm_svm_bo_leave_work(struct work_struct *work);
@@ -521,13 +522,15 @@ void drm_svm_syncs_free(struct drm_svm_syncs *s);
 /* drm_svm_policy.c */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
+void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
+			  unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);
-void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
-			 unsigned long *end);
+void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
+			 unsigned long *start, unsigned long *end);
 bool drm_svm_policy_map_writable(struct folio *folio, bool requested);
 
 #if IS_ENABLED(CONFIG_KUNIT)

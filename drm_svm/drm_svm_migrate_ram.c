@@ -314,8 +314,8 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
  * the pages one by one: to collect it splits the huge page, which changes hands of its
  * lock, and the next try is one of a small page.
  */
-static void drm_svm_home_window(struct vm_fault *vmf, unsigned long *start,
-				unsigned long *end)
+static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
+				unsigned long *start, unsigned long *end)
 {
 	bool huge = folio_test_large(page_folio(vmf->page));
 
@@ -323,7 +323,7 @@ static void drm_svm_home_window(struct vm_fault *vmf, unsigned long *start,
 	*end = *start + PAGE_SIZE;
 	if (huge && vmf->pte)
 		return;
-	drm_svm_policy_home(vmf->address, huge, start, end);
+	drm_svm_policy_home(vmf->address, huge, drm_svm_bo_unused(bo), start, end);
 	*start = max(*start, vmf->vma->vm_start);
 	*end = min(*end, vmf->vma->vm_end);
 }
@@ -351,7 +351,7 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	if (drm_svm_bo_is_leaving(bo))
 		return 0;
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
-	drm_svm_home_window(vmf, &start, &end);
+	drm_svm_home_window(vmf, bo, &start, &end);
 	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT);
 	if (!m)
 		return VM_FAULT_OOM;

@@ -25,7 +25,9 @@
  * The walk is hmm_range_fault() without any request to fault, and missing
  * pages are brought in by handle_mm_fault() one by one. HMM's own faulting
  * would fill the whole hole around a missing page, so that a write to one page
- * would allocate all of the window; and it cannot be told not to wait.
+ * would allocate all of the window; and it cannot be told not to wait. Only where
+ * most of a block is there is the rest of it brought in: a GPU that fills memory
+ * would else fault for each page, and no more than half is for nothing.
  *
  * The first tries do not wait for a mmap_lock that is taken, as its holder may
  * wait for user space. No try waits for a page: one whose fault may have to is
@@ -234,18 +236,18 @@ static bool drm_svm_mirror_may_block(struct vm_area_struct *vma,
 }
 
 static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
-				     const struct drm_svm_fault *fault)
+				     unsigned long addr, u32 access)
 {
-	bool write = fault->access & DRM_SVM_ACCESS_WRITE;
+	bool write = access & DRM_SVM_ACCESS_WRITE;
 	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
 			     FAULT_FLAG_RETRY_NOWAIT;
 	vm_fault_t ret;
 
-	if (drm_svm_mirror_may_block(vma, fault->addr, write))
+	if (drm_svm_mirror_may_block(vma, addr, write))
 		return DRM_SVM_MUST_WAIT;
 	if (write)
 		flags |= FAULT_FLAG_WRITE;
-	ret = handle_mm_fault(vma, fault->addr & PAGE_MASK, flags, NULL);
+	ret = handle_mm_fault(vma, addr & PAGE_MASK, flags, NULL);
 	if (ret & VM_FAULT_ERROR)
 		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
 	/* mmap_lock is still held: that is what RETRY_NOWAIT says */
@@ -289,13 +291,41 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 		if (entry->err != DRM_SVM_PENDING || index == done ||
 		    drm_svm_entry_is_present(entry, m->scratch->pfns[index]))
 			continue;
-		entry->err = drm_svm_mirror_fault_page(vma, &entry->fault);
+		entry->err = drm_svm_mirror_fault_page(vma, entry->fault.addr,
+						       entry->fault.access);
 		if (entry->err != DRM_SVM_PENDING)
 			continue;
 		done = index;
+		m->scratch->pfns[index] |= HMM_PFN_VALID;
 		n++;
 	}
 	return n;
+}
+
+/*
+ * The GPU fills memory that nobody has touched: where most of a block is there by
+ * now, bring in the rest of it. What is not to be had at once is left alone.
+ */
+static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
+					  struct vm_area_struct *vma)
+{
+	const struct drm_svm_fault *fault = &m->entries[0].fault;
+	const unsigned long *pfns = m->scratch->pfns;
+	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
+	unsigned int i, first = m->first, last = m->last;
+
+	if (!vma_is_anonymous(vma))
+		return;
+	for (i = first; i < last; i++)
+		if (pfns[i] & (HMM_PFN_VALID | HMM_PFN_ERROR))
+			__set_bit(i, there);
+	drm_svm_policy_ahead(there, drm_svm_page_index(fault->addr), &first, &last);
+
+	for (i = find_next_zero_bit(there, last, first); i < last;
+	     i = find_next_zero_bit(there, last, i + 1))
+		if (drm_svm_mirror_fault_page(vma, drm_svm_page_addr(m->range, i),
+					      fault->access) != DRM_SVM_PENDING)
+			return;
 }
 
 /*
@@ -375,6 +405,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	drm_svm_mirror_window(m, vma);
 	err = drm_svm_mirror_walk(m);
 	if (!err && drm_svm_mirror_populate(m, vma)) {
+		drm_svm_mirror_populate_ahead(m, vma);
 		/*
 		 * A page that was copied on write told our own notifier. The
 		 * second walk reads everything anew, so it can begin here.

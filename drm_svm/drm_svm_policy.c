@@ -50,6 +50,35 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
 
 /**
+ * drm_svm_policy_ahead() - which pages to make with those that were missing
+ * @there: pages that are there, those that were missing among them
+ * @index: page of the fault, within the range
+ * @first: first page to look at; returns the first one to make
+ * @last: page past those to look at; returns the one past those to make
+ *
+ * The largest aligned block of which more than a half is there, so that no more is
+ * made for nothing than was wanted. Part of a block counts as one, where the rest
+ * is not to be looked at.
+ */
+void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
+			  unsigned int *first, unsigned int *last)
+{
+	unsigned int from = *first, to = *last, size, start, end;
+
+	*first = index;
+	*last = index;
+	for (size = DRM_SVM_WINDOW_MIN; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
+		start = max(round_down(index, size), from);
+		end = min(round_down(index, size) + size, to);
+		if (2 * bitmap_weight_from(there, start, end) <= end - start)
+			continue;
+		*first = start;
+		*last = end;
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_ahead);
+
+/**
  * drm_svm_policy_slice() - which pages to move to VRAM together
  * @view: what the GPU has of the range already, or NULL
  * @first: first page, a multiple of the smallest slice
@@ -115,16 +144,22 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
  * drm_svm_policy_home() - which addresses come home with one that the CPU touched
  * @addr: the address
  * @huge: it is of a huge page
+ * @gone: pages of its BO that are not in use, or no longer
  * @start: returns the first address
  * @end: returns the address past the last one
  *
- * As many as one GPU fault takes to VRAM at least.
+ * As many as one GPU fault takes to VRAM at least, and as many as have come home:
+ * who touches all pages of a range one by one takes six faults, and no more comes
+ * for nothing than came before.
  */
-void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long *start,
-			 unsigned long *end)
+void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
+			 unsigned long *start, unsigned long *end)
 {
-	unsigned long size = huge ? DRM_SVM_RANGE_SIZE : DRM_SVM_SLICE_MIN;
+	unsigned long size = DRM_SVM_SLICE_MIN;
 
+	while (size < DRM_SVM_RANGE_SIZE &&
+	       (huge || gone << PAGE_SHIFT >= 2 * size))
+		size *= 2;
 	*start = round_down(addr, size);
 	*end = *start + size;
 }

@@ -362,20 +362,21 @@ static void test_disjoint_ranges(void)
 static void test_duplicates(void)
 {
 	enum { ROUNDS = 100, ENOUGH = 20 };
-	size_t page = svm_page_size();
 	int fd = svm_open_attached();
+	/* Apart, so that no page comes with another one */
+	size_t stride = svm_range_size();
 	uint32_t engines = num_engines(fd);
-	uint8_t *map = svm_mmap_anon(ROUNDS * page);
+	uint8_t *map = svm_mmap_anon(ROUNDS * stride);
 	struct drm_svm_counters before, after;
 	uint64_t jobs[16], duplicates;
 
 	igt_require(engines > 1);
 	engines = engines < 16 ? engines : 16;
-	madvise(map, ROUNDS * page, MADV_NOHUGEPAGE);
+	madvise(map, ROUNDS * stride, MADV_NOHUGEPAGE);
 	svm_counters(fd, &before);
 	duplicates = before.out_duplicates;
 	for (int round = 0; round < ROUNDS; round++) {
-		uint64_t *word = (uint64_t *)(map + round * page);
+		uint64_t *word = (uint64_t *)(map + round * stride);
 		struct drm_svm_test_cmd cmd = svm_cmd_add64(word, 1, 1);
 
 		for (uint32_t e = 0; e < engines; e++)
@@ -393,7 +394,7 @@ static void test_duplicates(void)
 			break;
 	}
 	close(fd);
-	munmap(map, ROUNDS * page);
+	munmap(map, ROUNDS * stride);
 	igt_skip_on_f(duplicates == after.out_duplicates, "no two engines missed together\n");
 }
 

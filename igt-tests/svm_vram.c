@@ -118,9 +118,10 @@ static void back_again(int fd)
 	svm_pattern(base, size, MAGIC);
 	svm_gpu_touch(fd, base, size, page, false);
 	igt_assert_eq(svm_vram_pages(fd, base, size), size / page);
-	for (size_t at = 0; at < size; at += size / 8)
+	/* More than 64 KiB would come with a page of a block of which more has come home. */
+	for (size_t at = 0; at < size / 2; at += size / 8)
 		(void)READ_ONCE(base[at]);
-	igt_assert_eq(svm_vram_pages(fd, base, size), size / page - 8 * 16);
+	igt_assert_eq(svm_vram_pages(fd, base, size), size / page - 4 * 16);
 	svm_gpu_touch(fd, base, size, page, false);
 	igt_assert_eq(svm_vram_pages(fd, base, size), size / page);
 	igt_assert(svm_pattern_ok(base, size, MAGIC));

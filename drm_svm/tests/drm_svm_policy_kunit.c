@@ -85,6 +85,43 @@ static void window_of_a_scan_takes_six_faults(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, faults, ilog2(PAGES / LEAF) + 1);
 }
 
+/* Pages [there, there + nthere) are there; of [from, to) index is missing. */
+struct ahead_case {
+	const char *name;
+	unsigned int there;
+	unsigned int nthere;
+	unsigned int from;
+	unsigned int to;
+	unsigned int index;
+	unsigned int first;
+	unsigned int last;
+};
+
+static const struct ahead_case ahead_cases[] = {
+	{ "alone", 0, 1, 0, PAGES, 0, 0, 0 },
+	{ "half of a leaf", 0, LEAF / 2, 0, PAGES, 0, 0, 0 },
+	{ "a page more", 0, LEAF / 2 + 1, 0, PAGES, LEAF / 2, 0, LEAF },
+	{ "a leaf and a page", 0, LEAF + 1, 0, PAGES, LEAF, 0, 2 * LEAF },
+	{ "half of the range", 0, PAGES / 2, 0, PAGES, PAGES / 2 - 1, 0, PAGES / 2 },
+	{ "most of the range", 0, PAGES / 2 + 1, 0, PAGES, PAGES / 2, 0, PAGES },
+	{ "one page to look at", LEAF, 1, LEAF, LEAF + 1, LEAF, LEAF, LEAF + 1 },
+	{ "part of a leaf", LEAF + 1, 2, LEAF + 1, LEAF + 4, LEAF + 2, LEAF + 1, LEAF + 4 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(ahead, ahead_cases, name);
+
+static void ahead_makes_the_rest_of_what_is_there(struct kunit *test)
+{
+	const struct ahead_case *c = test->param_value;
+	unsigned int first = c->from, last = c->to;
+	DECLARE_BITMAP(there, PAGES) = {};
+
+	bitmap_set(there, c->there, c->nthere);
+	drm_svm_policy_ahead(there, c->index, &first, &last);
+	KUNIT_EXPECT_EQ(test, first, c->first);
+	KUNIT_EXPECT_EQ(test, last, c->last);
+}
+
 /* Pages from in_vram on are there; NO_VRAM: none. */
 struct slice_case {
 	const char *name;
@@ -227,13 +264,19 @@ static void home_is_the_block_around_an_address(struct kunit *test)
 {
 	unsigned long start, end;
 
-	drm_svm_policy_home(RANGE - 1, false, &start, &end);
+	drm_svm_policy_home(RANGE - 1, false, 0, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_SLICE_MIN);
 	KUNIT_EXPECT_EQ(test, end, RANGE);
-	drm_svm_policy_home(RANGE, false, &start, &end);
+	drm_svm_policy_home(RANGE, false, 2 * LEAF - 1, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE);
 	KUNIT_EXPECT_EQ(test, end, RANGE + DRM_SVM_SLICE_MIN);
-	drm_svm_policy_home(RANGE - 1, true, &start, &end);
+	drm_svm_policy_home(RANGE + DRM_SVM_SLICE_MIN, false, 2 * LEAF, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE);
+	KUNIT_EXPECT_EQ(test, end, RANGE + 2 * DRM_SVM_SLICE_MIN);
+	drm_svm_policy_home(RANGE - 1, false, PAGES - 1, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_RANGE_SIZE / 2);
+	KUNIT_EXPECT_EQ(test, end, RANGE);
+	drm_svm_policy_home(RANGE - 1, true, 0, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_RANGE_SIZE);
 	KUNIT_EXPECT_EQ(test, end, RANGE);
 }
@@ -289,6 +332,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE_PARAM(window_grows_where_most_is_mapped, window_gen_params),
 	KUNIT_CASE(window_without_view_is_a_leaf),
 	KUNIT_CASE(window_of_a_scan_takes_six_faults),
+	KUNIT_CASE_PARAM(ahead_makes_the_rest_of_what_is_there, ahead_gen_params),
 	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
 	KUNIT_CASE(slice_does_not_look_before_first),
 	KUNIT_CASE_PARAM(move_by_flags_of_the_mapping, move_gen_params),
