@@ -33,11 +33,13 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 	struct drm_svm_migration *m;
 	void *p;
 
-	m = kvzalloc(sizeof(*m) + max * (2 * sizeof(*m->src) + sizeof(*m->dma) +
+	/* Segments and runs are written before they are read, and they are the most. */
+	m = kvmalloc(sizeof(*m) + max * (2 * sizeof(*m->src) + sizeof(*m->dma) +
 					 sizeof(*m->segs) + sizeof(*m->clears)),
 		     GFP_KERNEL);
 	if (!m)
 		return NULL;
+	memset(m, 0, sizeof(*m));
 	m->max = max;
 	p = m + 1;
 	m->segs = p;
@@ -45,6 +47,7 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 	m->clears = p;
 	p += max * sizeof(*m->clears);
 	m->dma = p;
+	memset(p, 0, max * (sizeof(*m->dma) + 2 * sizeof(*m->src)));
 	p += max * sizeof(*m->dma);
 	m->src = p;
 	m->dst = m->src + max;

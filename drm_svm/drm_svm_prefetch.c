@@ -38,6 +38,13 @@ struct drm_svm_prefetcher {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
+	/* a VRAM of which it has pages, other than the one that keeps its own */
+	struct drm_svm_vram *other;
+	/* pages in such VRAM; pages to be had, from @first up to @last */
+	unsigned int others;
+	unsigned int want;
+	unsigned int first;
+	unsigned int last;
 	unsigned long pfns[DRM_SVM_RANGE_PAGES];
 };
 
@@ -86,30 +93,55 @@ static bool drm_svm_piece_is_supported(struct drm_svm_prefetcher *p)
 }
 
 /*
+ * Count what of the piece is where, for the VRAM @keep. A huge page of the CPU says
+ * all with its first page.
+ */
+static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
+			       struct drm_svm_vram *keep)
+{
+	unsigned int i, n, npages = drm_svm_piece_pages(p);
+	struct drm_svm_vram *vram;
+
+	p->other = NULL;
+	p->others = 0;
+	p->want = 0;
+	p->first = 0;
+	p->last = 0;
+	for (i = 0; i < npages; i += n) {
+		n = hmm_pfn_to_map_order(p->pfns[i]) < PMD_SHIFT - PAGE_SHIFT ?
+		    1 : npages - i;
+		vram = drm_svm_pfn_vram(p->pfns[i]);
+		if (vram && vram == keep)
+			continue;
+		if (vram) {
+			p->other = p->other ?: vram;
+			p->others += n;
+		}
+		if (!p->want)
+			p->first = i;
+		p->want += n;
+		p->last = i + n;
+	}
+}
+
+/*
  * Bring home what is in VRAM, but for that of @keep. Returns the number of pages that
- * were in VRAM; the pages found are those of before.
+ * were in VRAM; what is counted on return is what is left.
  */
 static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 				       struct drm_svm_vram *keep,
 				       struct drm_svm_moved *moved)
 {
-	unsigned int i, try, n = 0, npages = drm_svm_piece_pages(p);
-	struct drm_svm_vram *vram, *first;
+	unsigned int try, n;
 
-	for (try = 0; try < DRM_SVM_HOME_TRIES; try++) {
-		first = NULL;
-		for (i = 0; i < npages; i++) {
-			vram = drm_svm_pfn_vram(p->pfns[i]);
-			if (!vram || vram == keep)
-				continue;
-			first = first ?: vram;
-			n += !try;
-		}
-		if (!first ||
-		    !drm_svm_migrate_home(p->filler->m[0], first, p->vma,
+	drm_svm_piece_scan(p, keep);
+	n = p->others;
+	for (try = 0; try < DRM_SVM_HOME_TRIES && p->other; try++) {
+		if (!drm_svm_migrate_home(p->filler->m[0], p->other, p->vma,
 					  p->start, p->end, moved) ||
 		    drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns))
 			break;
+		drm_svm_piece_scan(p, keep);
 	}
 	return n;
 }
@@ -132,28 +164,19 @@ static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
 /* What of the piece is not in our VRAM yet becomes a slice. */
 static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
 {
-	struct drm_svm_vram *vram = p->ctx->sdev->vram;
 	struct drm_svm_slice *slice = &p->filler->slices[p->filler->n];
-	unsigned int i, want = 0, first = 0, last = 0;
 
-	for (i = 0; i < drm_svm_piece_pages(p); i++) {
-		if (drm_svm_pfn_vram(p->pfns[i]) == vram)
-			continue;
-		if (!want++)
-			first = i;
-		last = i + 1;
-	}
-	if (!want)
+	if (!p->want)
 		return;
 	*slice = (struct drm_svm_slice) {
-		.vram = vram,
+		.vram = p->ctx->sdev->vram,
 		.stats = p->ctx->stats,
-		.start = p->start + ((unsigned long)first << PAGE_SHIFT),
-		.end = p->start + ((unsigned long)last << PAGE_SHIFT),
+		.start = p->start + ((unsigned long)p->first << PAGE_SHIFT),
+		.end = p->start + ((unsigned long)p->last << PAGE_SHIFT),
 		.holes = true,
-		.want = want,
+		.want = p->want,
 	};
-	drm_svm_slice_set_block(slice, p->vma, p->pfns[first]);
+	drm_svm_slice_set_block(slice, p->vma, p->pfns[p->first]);
 	p->filler->n++;
 }
 
