@@ -54,10 +54,15 @@ static int barrier_close(struct bench *bench, struct barrier *barrier)
 		.arg1 = sizeof(uint64_t),
 	};
 	struct drm_svm_sync out = {};
+	int error;
 
 	barrier->area = mem_map(PAGE, false);
 	barrier->node = (uint64_t *)barrier->area.start;
 	*barrier->node = chase.src = gpu_ptr(barrier->area.start);
+	/* Else it begins with a fault, which would be counted */
+	error = bench_touch(bench, barrier->area.start, PAGE, PAGE, false);
+	if (error)
+		return error;
 	if (drmSyncobjCreate(bench->gpu.fd, 0, &barrier->syncobj))
 		return -errno;
 	out.handle = barrier->syncobj;
