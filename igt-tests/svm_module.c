@@ -305,6 +305,37 @@ static void test_params_together(void)
 	svm_module_load(NULL);
 }
 
+static void check_backend(uint64_t backend)
+{
+	struct drm_svm_test_info info;
+	int fd;
+
+	smoke(0);
+	fd = svm_open();
+	svm_info(fd, &info);
+	igt_assert_eq_u64(info.out_backend, backend);
+	/* Faults were answered, and that took some time */
+	igt_assert_lt_u64(0, info.out_service_ns);
+	close(fd);
+}
+
+/* The same hardware works with either manager of shared memory. */
+static void test_backend(void)
+{
+	svm_module_unload();
+	assert_load_refused("backend=none");
+	svm_module_load("backend=drm_svm vram_mb=8");
+	check_backend(DRM_SVM_TEST_BACKEND_DRM_SVM);
+	svm_module_unload();
+	/* A kernel without the other one has refused it */
+	if (!system("modprobe " DRIVER " backend=drm_gpusvm 2>/dev/null")) {
+		check_backend(DRM_SVM_TEST_BACKEND_DRM_GPUSVM);
+		svm_module_load("backend=drm_gpusvm vram_mb=8");
+		check_backend(DRM_SVM_TEST_BACKEND_DRM_GPUSVM);
+	}
+	svm_module_load(NULL);
+}
+
 /* The window follows the GPU's address width */
 static void test_window(void)
 {
@@ -406,6 +437,8 @@ igt_main
 		  "Opening and closing leaves nothing behind." },
 		{ "params-together", test_params_together,
 		  "All parameters at their smallest and largest work together." },
+		{ "backend", test_backend,
+		  "The device works with either manager of shared memory." },
 		{ "window", test_window,
 		  "The shared window follows the address width of the GPU." },
 		{ "debugfs", test_debugfs,
