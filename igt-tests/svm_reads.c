@@ -109,6 +109,29 @@ static void untouched_then_gpu_write(int fd)
 }
 
 /* The source of a copy is read, the destination written */
+static void touch_and_count(int fd, char *base, size_t first, size_t n, size_t present)
+{
+	size_t page = svm_page_size();
+
+	svm_gpu_touch(fd, base + first * page, n * page, page, true);
+	igt_assert_eq_u64(svm_smaps_kb(base, "Anonymous"), present * (page >> 10));
+}
+
+/* Half of a block does not bring the rest, a page more does. */
+static void filled(int fd)
+{
+	size_t leaf = (64 << 10) / svm_page_size();
+	char *base = svm_mmap_small(svm_range_size());
+
+	igt_require(leaf >= 4);
+	touch_and_count(fd, base, 0, leaf / 2, leaf / 2);
+	touch_and_count(fd, base, leaf / 2, 1, leaf);
+	touch_and_count(fd, base, leaf, 1, 2 * leaf);
+	/* far from what is there */
+	touch_and_count(fd, base, 4 * leaf, 1, 2 * leaf + 1);
+	munmap(base, svm_range_size());
+}
+
 static void copy_source(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size()), *copy = svm_mmap_small(area_size());
@@ -356,6 +379,7 @@ static const struct svm_case cases[] = {
 	  untouched_then_cpu_write },
 	{ "untouched-then-gpu-write", "The GPU's write allocates the page it writes.",
 	  untouched_then_gpu_write },
+	{ "filled", "A GPU that fills memory brings the rest of what is there by half.", filled },
 	{ "copy-source", "The source of a copy is not allocated.", copy_source },
 	{ "forked", "Pages shared with a child stay shared.", forked },
 	{ "shared-file", "Pages of a file stay clean.", shared_file },
