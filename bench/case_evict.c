@@ -84,12 +84,11 @@ static void add_kind(const char *kind, bool huge)
 	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge };
 
 	c.size = huge ? 256 * MIB : 64 * MIB;
-	c.samples = 3;
+	c.samples = 6;
 	c.sample = evict;
 	c.floor = evict_floor;
 	bench_add(&c, "evict-all-%s-%s", huge ? "256m" : "64m", kind);
 	c.size = 64 * MIB;
-	c.samples = 4;
 	c.sample = copy_process;
 	c.floor = copy_process;
 	bench_add(&c, "evict-fork-64m-%s", kind);

@@ -110,7 +110,6 @@ static void add_file_cases(void)
 	bench_add(&c, "life-open-attach");
 	c.sample = close_mapped;
 	c.size = 64 * MIB;
-	c.samples = 4;
 	bench_add(&c, "life-close-64m-4k");
 	c.huge = true;
 	bench_add(&c, "life-close-64m-thp");

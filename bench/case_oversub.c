@@ -51,6 +51,8 @@ static int oversub(struct bench *bench, const struct bench_case *c)
 	unsigned int i;
 	int error = 0;
 
+	/* Else the size of pages is up to who makes them: huge ones, also where it says not */
+	mem_write(&area, PAGE);
 	for (i = 0; i < c->samples && !error; i++) {
 		struct sample s = { .pages = c->size / PAGE }, moved;
 
@@ -73,7 +75,7 @@ static void add(unsigned int percent, bool in_order, bool huge)
 {
 	struct bench_case c = {
 		.setup = SETUP_SCARCE,
-		.samples = huge ? 5 : 3,
+		.samples = 6,
 		.run = oversub,
 		.size = (VRAM * percent / 100 + PIECE - 1) / PIECE * PIECE,
 		.huge = huge,

@@ -58,6 +58,13 @@ static void sorted(const struct series *series, size_t offset, uint64_t *values)
 	qsort(values, series->n, sizeof(*values), compare);
 }
 
+static uint64_t median(const uint64_t *sorted, unsigned int n)
+{
+	uint64_t low = sorted[(n - 1) / 2], high = sorted[n / 2];
+
+	return low + (high - low) / 2;
+}
+
 static void print_counters(const struct sample *s)
 {
 	unsigned int i;
@@ -92,9 +99,9 @@ void series_print(const struct series *series, enum side side, enum figure figur
 	sorted(series, offsetof(struct sample, figure), values);
 	printf(",\"by\":\"%s\",\"n\":%u,\"%s\":%" PRIu64 ",\"min\":%" PRIu64 ",\"max\":%" PRIu64,
 	       figure_names[figure], series->n, figure == FIGURE_BYTES ? "bytes" : "insns",
-	       values[series->n / 2], values[0], values[series->n - 1]);
+	       median(values, series->n), values[0], values[series->n - 1]);
 	sorted(series, offsetof(struct sample, service), values);
-	printf(",\"service\":%" PRIu64 ",\"pages\":%" PRIu64, values[series->n / 2],
+	printf(",\"service\":%" PRIu64 ",\"pages\":%" PRIu64, median(values, series->n),
 	       series->samples[0].pages);
 	print_counters(&series->samples[series->n - 1]);
 	printf("}\n");
