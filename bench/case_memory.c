@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Kernel memory for each GiB that a GPU has mapped: what the kernel's allocators have
- * handed out, but for what the virtual GPU keeps its VRAM in. In "-all" are whole pages too, above all those of the GPU's page table, of
- * which all sides have the same. VRAM has none of these: where it gets its pages is up
- * to the virtual GPU.
+ * handed out, but for what the virtual GPU keeps its VRAM in. In "-all" are whole pages
+ * too, above all those of the GPU's page table, of which all sides have the same. VRAM
+ * has none of these: where it gets its pages is up to the virtual GPU.
  */
 
 #include <errno.h>
