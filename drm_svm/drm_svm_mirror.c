@@ -296,7 +296,6 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 		if (entry->err != DRM_SVM_PENDING)
 			continue;
 		done = index;
-		m->scratch->pfns[index] |= HMM_PFN_VALID;
 		n++;
 	}
 	return n;
@@ -319,6 +318,10 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 	for (i = first; i < last; i++)
 		if (pfns[i] & (HMM_PFN_VALID | HMM_PFN_ERROR))
 			__set_bit(i, there);
+	/* the walk was before those that were missing came */
+	for (i = 0; i < m->n; i++)
+		if (m->entries[i].err == DRM_SVM_PENDING)
+			__set_bit(drm_svm_entry_index(&m->entries[i]), there);
 	drm_svm_policy_ahead(there, drm_svm_page_index(fault->addr), &first, &last);
 
 	for (i = find_next_zero_bit(there, last, first); i < last;
