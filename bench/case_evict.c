@@ -19,10 +19,9 @@ static int go_in(struct bench *bench, const struct area *area, struct sample *s)
 
 static int evict(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = mem_map(c->size, c->huge);
+	struct area area = mem_prepare(c);
 	int error;
 
-	mem_write(&area, PAGE);
 	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	if (!error)
@@ -35,10 +34,9 @@ static int evict(struct bench *bench, const struct bench_case *c, struct sample 
 /* Nothing takes memory away from the floor's device, but it can be told to. */
 static int evict_floor(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = mem_map(c->size, c->huge);
+	struct area area = mem_prepare(c);
 	int error;
 
-	mem_write(&area, PAGE);
 	error = go_in(bench, &area, s);
 	if (!error)
 		error = floor_move(bench, &area, true, s);
@@ -49,11 +47,10 @@ static int evict_floor(struct bench *bench, const struct bench_case *c, struct s
 /* The child ends at once, and is not waited for while it is timed. */
 static int copy_process(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = mem_map(c->size, c->huge);
+	struct area area = mem_prepare(c);
 	int error;
 	pid_t child;
 
-	mem_write(&area, PAGE);
 	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	child = fork();
@@ -68,10 +65,9 @@ static int copy_process(struct bench *bench, const struct bench_case *c, struct 
 /* Memory that is in VRAM goes away. */
 static int unmap(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = mem_map(c->size, c->huge);
+	struct area area = mem_prepare(c);
 	int error;
 
-	mem_write(&area, PAGE);
 	error = go_in(bench, &area, s);
 	bench_begin(bench, s);
 	mem_unmap(&area);
@@ -81,7 +77,7 @@ static int unmap(struct bench *bench, const struct bench_case *c, struct sample 
 
 static void add_kind(const char *kind, bool huge)
 {
-	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge };
+	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge, .touched = true };
 
 	c.size = huge ? 256 * MIB : 64 * MIB;
 	c.samples = 6;

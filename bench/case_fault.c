@@ -12,18 +12,9 @@
 
 #define SAMPLES	7
 
-static struct area prepared(const struct bench_case *c)
-{
-	struct area area = mem_map(c->size, c->huge);
-
-	if (c->touched)
-		mem_write(&area, PAGE);
-	return area;
-}
-
 static int fault(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error;
 
 	bench_begin(bench, s);
@@ -35,7 +26,7 @@ static int fault(struct bench *bench, const struct bench_case *c, struct sample 
 
 static int fault_floor(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error;
 
 	error = c->setup == SETUP_VRAM ? floor_move(bench, &area, false, s) :
@@ -47,7 +38,7 @@ static int fault_floor(struct bench *bench, const struct bench_case *c, struct s
 /* Of a large mapping with nothing in it the GPU wants one page. */
 static int fault_sparse(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error;
 
 	s->pages = 1;
@@ -61,7 +52,7 @@ static int fault_sparse(struct bench *bench, const struct bench_case *c, struct 
 /* The GPU has had it before: the same access, and no fault, or one for another page. */
 static int fault_again(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error;
 
 	error = bench_touch(bench, area.start, area.size, PAGE, c->write);
@@ -80,7 +71,7 @@ static int fault_again(struct bench *bench, const struct bench_case *c, struct s
 /* Mapped for reading until then, as the page of zeroes or for it being shared */
 static int fault_upgrade(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error = bench_touch(bench, area.start, area.size, PAGE, false);
 
 	bench_begin(bench, s);
@@ -100,7 +91,7 @@ static int open_second(struct bench *bench, struct gpu *second)
 /* The first device has the page already, and the second one wants it too. */
 static int fault_second(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	struct bench other = *bench;
 	int error = open_second(bench, &other.gpu);
 
@@ -117,7 +108,7 @@ static int fault_second(struct bench *bench, const struct bench_case *c, struct 
 
 static int unmap_of_two(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	struct bench other = *bench;
 	int error = open_second(bench, &other.gpu);
 

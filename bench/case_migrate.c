@@ -12,15 +12,6 @@
 #define FEW_SAMPLES	4	/* of what takes seconds */
 #define LARGE		(256 * MIB)
 
-static struct area prepared(const struct bench_case *c)
-{
-	struct area area = mem_map(c->size, c->huge);
-
-	if (c->touched)
-		mem_write(&area, PAGE);
-	return area;
-}
-
 static int go_in(struct bench *bench, struct area *area)
 {
 	return bench_move(bench, area->start, area->size, DRM_SVM_LOCATION_VRAM);
@@ -33,7 +24,7 @@ static int go_home(struct bench *bench, struct area *area)
 
 static int move_in(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error;
 
 	bench_begin(bench, s);
@@ -45,7 +36,7 @@ static int move_in(struct bench *bench, const struct bench_case *c, struct sampl
 
 static int move_home(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error = go_in(bench, &area);
 
 	bench_begin(bench, s);
@@ -59,7 +50,7 @@ static int move_home(struct bench *bench, const struct bench_case *c, struct sam
 /* A page of it, or one after the other */
 static int touch_back(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c), touched = area;
+	struct area area = mem_prepare(c), touched = area;
 	int error = go_in(bench, &area);
 
 	touched.size = c->count * PAGE;
@@ -74,7 +65,7 @@ static int touch_back(struct bench *bench, const struct bench_case *c, struct sa
 /* The CPU writes a page that the GPU has, then the GPU does. */
 static int ping_pong(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c), page = area;
+	struct area area = mem_prepare(c), page = area;
 	int error = bench_touch(bench, area.start, area.size, PAGE, true);
 
 	page.size = PAGE;
@@ -90,7 +81,7 @@ static int ping_pong(struct bench *bench, const struct bench_case *c, struct sam
 
 static int floor_in(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error = floor_move(bench, &area, false, s);
 
 	mem_unmap(&area);
@@ -99,7 +90,7 @@ static int floor_in(struct bench *bench, const struct bench_case *c, struct samp
 
 static int floor_home(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c);
+	struct area area = mem_prepare(c);
 	int error = floor_move(bench, &area, false, s);
 
 	if (!error)
@@ -121,7 +112,7 @@ static void set_window(bool all)
 
 static int floor_back(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
-	struct area area = prepared(c), touched = area;
+	struct area area = mem_prepare(c), touched = area;
 	int error = floor_move(bench, &area, false, s);
 
 	touched.size = c->count * PAGE;

@@ -41,6 +41,15 @@ struct area mem_map_pages(size_t n)
 	return area;
 }
 
+struct area mem_prepare(const struct bench_case *c)
+{
+	struct area area = mem_map(c->size, c->huge);
+
+	if (c->touched)
+		mem_write(&area, PAGE);
+	return area;
+}
+
 void mem_unmap(struct area *area)
 {
 	munmap(area->reserve, area->reserved);

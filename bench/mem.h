@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct bench_case;
+
 /* A mapping that has no neighbours, at a multiple of 2 MiB. */
 struct area {
 	char *start;
@@ -20,6 +22,8 @@ struct area mem_map(size_t size, bool huge);
  * would be filled by whoever serves a whole range for one page of it.
  */
 struct area mem_map_pages(size_t n);
+/* What a case says: its size and kind of pages, touched by the CPU or not. */
+struct area mem_prepare(const struct bench_case *c);
 void mem_unmap(struct area *area);
 /* The CPU writes a word each @stride bytes. */
 void mem_write(const struct area *area, size_t stride);
