@@ -4,10 +4,10 @@
  *
  * Two kinds of buffer objects share VRAM. Those of svm_test_gem.c belong to
  * this driver. Those of the backend, which is drm_svm by default, back the memory
- * of processes; TTM asks about
- * them here too, and the question is handed on: that is all that a driver does
- * for them. There are also the ghosts of TTM, which hold the old place of a
- * buffer object while its content is copied; nobody wants them moved.
+ * of processes; TTM asks about them here too, and the question is handed on: that
+ * is all that a driver does for them. There are also the ghosts of TTM, which hold
+ * the old place of a buffer object while its content is copied; nobody wants them
+ * moved.
  *
  * A buffer object of this driver moves in three steps: its GPU mappings go,
  * with every TLB entry, so that no engine writes any more; it is copied; TTM is

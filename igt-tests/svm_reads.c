@@ -108,7 +108,6 @@ static void untouched_then_gpu_write(int fd)
 	igt_assert_eq_u64(svm_smaps_kb(base, "Anonymous"), svm_page_size() / 1024);
 }
 
-/* The source of a copy is read, the destination written */
 static void touch_and_count(int fd, char *base, size_t first, size_t n, size_t present)
 {
 	size_t page = svm_page_size();
@@ -132,6 +131,7 @@ static void filled(int fd)
 	munmap(base, svm_range_size());
 }
 
+/* The source of a copy is read, the destination written */
 static void copy_source(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size()), *copy = svm_mmap_small(area_size());
