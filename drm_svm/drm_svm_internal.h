@@ -159,6 +159,7 @@ struct drm_svm_gc {
  */
 struct drm_svm {
 	struct kref ref;
+	struct rcu_head rcu;
 	struct mm_struct *mm;
 	struct hlist_node node;
 
@@ -191,6 +192,8 @@ struct drm_svm {
  *	The list itself changes under both locks.
  * @finish: the second pass of an invalidation, for one at a time (@finishing);
  *	others that run at the same moment do both passes at once.
+ * @holder: who moves a huge page of it: invalidations by others wait; see
+ *	drm_svm_range_hold().
  */
 struct drm_svm_range {
 	struct drm_svm *svm;
@@ -203,6 +206,7 @@ struct drm_svm_range {
 	struct mmu_interval_notifier notifier;
 	struct mmu_interval_notifier_finish finish;
 	bool finishing;
+	struct task_struct *holder;
 	struct llist_node gc_node;
 	struct rcu_head rcu;
 };
@@ -257,7 +261,8 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
  * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
  * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
  * clear, the fences of that. @split: a huge page stayed, at @split_index of the VRAM,
- * that has to be split before it can move.
+ * that has to be split before it can move. @spare: RAM for a huge page, to be
+ * taken before more is allocated, or NULL.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -270,6 +275,7 @@ struct drm_svm_migration {
 	unsigned int nclears;
 	bool split;
 	unsigned long split_index;
+	struct folio *spare;
 	unsigned long *src;
 	unsigned long *dst;
 	dma_addr_t *dma;
@@ -305,6 +311,17 @@ struct drm_svm_slice {
 	unsigned int want;
 	bool whole;
 	bool holes;
+};
+
+/*
+ * Looks after a folio that may be mapped from @addr on, with mmap_lock of @mm held;
+ * @shared: it may be mapped elsewhere too. Returns whether it is mapped there. The folio
+ * is a number only, without a reference.
+ */
+struct drm_svm_rmap_visitor {
+	bool (*visit)(const struct drm_svm_rmap_visitor *visitor,
+		      struct mm_struct *mm, unsigned long addr,
+		      const struct folio *folio, bool shared);
 };
 
 /* The smallest slice, and so the smallest BO, in bytes. */
@@ -347,6 +364,8 @@ extern struct workqueue_struct *drm_svm_wq;
 extern struct workqueue_struct *drm_svm_idle_wq;
 void drm_svm_get(struct drm_svm *svm);
 void drm_svm_put(struct drm_svm *svm);
+struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
+					 unsigned long addr);
 
 u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
 
@@ -378,6 +397,9 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 				struct drm_svm_view *view, unsigned long start,
 				unsigned long end);
 void drm_svm_range_flush_locked(struct drm_svm_range *range);
+bool drm_svm_range_hold(struct drm_svm_range *range);
+void drm_svm_range_release_held(struct drm_svm_range *range);
+void drm_svm_range_wait_held(struct drm_svm_range *range);
 
 /* drm_svm_mirror.c */
 int drm_svm_mirror_try(struct drm_svm_range *range,
@@ -500,16 +522,24 @@ void drm_svm_migrate_to_vram(struct drm_svm_range *range,
 			     unsigned int n);
 
 /* drm_svm_migrate_ram.c */
+struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
+				unsigned int order);
+int drm_svm_home_collect(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			 struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, struct page *fault_page);
+int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved);
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
 bool drm_svm_migrate_home(struct drm_svm_migration *m,
 			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
 			  unsigned long start, unsigned long end,
 			  struct drm_svm_moved *moved);
+
+/* drm_svm_evict.c */
 int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count);
 
-/* drm_svm_split.c */
-void drm_svm_split(struct drm_svm_vram *vram, unsigned long index,
-		   struct drm_svm_migration *m);
+/* drm_svm_rmap.c */
+void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
+		       const struct drm_svm_rmap_visitor *visitor);
 
 /* drm_svm_sync.c */
 struct drm_svm_syncs;

@@ -68,7 +68,10 @@ module_param(track_dma, bool, 0444);
 MODULE_PARM_DESC(track_dma,
 		 "keep DMA addresses and undo each mapping, also where the DMA layer does not need it");
 
-/* Address spaces by mm, under the mutex; for attach and the last detach. */
+/*
+ * Address spaces by mm. They come and go by attach and the last detach, under the mutex;
+ * an eviction looks them up under RCU.
+ */
 static DEFINE_MUTEX(drm_svm_spaces_lock);
 static DEFINE_HASHTABLE(drm_svm_spaces, 6);
 
@@ -132,7 +135,7 @@ static void drm_svm_free(struct drm_svm *svm)
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
 	mmdrop(svm->mm);
-	kfree(svm);
+	kfree_rcu(svm, rcu);
 }
 
 static void drm_svm_release(struct kref *ref)
@@ -140,7 +143,7 @@ static void drm_svm_release(struct kref *ref)
 	struct drm_svm *svm = container_of(ref, struct drm_svm, ref);
 
 	scoped_guard(mutex, &drm_svm_spaces_lock)
-		hash_del(&svm->node);
+		hash_del_rcu(&svm->node);
 	drm_svm_free(svm);
 }
 
@@ -188,8 +191,33 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 	}
 	svm = drm_svm_alloc(mm);
 	if (svm)
-		hash_add(drm_svm_spaces, &svm->node, (unsigned long)mm);
+		hash_add_rcu(drm_svm_spaces, &svm->node, (unsigned long)mm);
 	return svm;
+}
+
+/**
+ * drm_svm_range_find() - find a range of a process, which may or may not share memory
+ * @mm: its memory
+ * @addr: an address
+ *
+ * Return: the range with a reference, or NULL. It keeps nobody from removing it.
+ */
+struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
+					 unsigned long addr)
+{
+	struct drm_svm_range *range;
+	struct drm_svm *svm;
+
+	guard(rcu)();
+	hash_for_each_possible_rcu(drm_svm_spaces, svm, node, (unsigned long)mm) {
+		if (svm->mm != mm)
+			continue;
+		/* one that is being freed has no ranges */
+		range = drm_svm_range_lookup(svm, addr);
+		if (range)
+			return range;
+	}
+	return NULL;
 }
 
 /**

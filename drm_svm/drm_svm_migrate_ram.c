@@ -15,19 +15,14 @@
  * the page, so no lock of the driver or of a BO may be taken: what is needed to
  * know is in the device page. A slice around the fault comes home, or a huge page.
  *
- * Eviction comes from TTM with the dma_resv of a BO, and without mm, VMA or
- * address: the pages may belong to a child of the process that filled the BO,
- * or be elsewhere in its address space by now.
+ * A huge page for which RAM has no huge page has to be split, which cannot be done
+ * here: who touched it holds a reference to the page. It is left to a work item that
+ * evicts it (drm_svm_evict.c), and the CPU tries again. The commit of a migration
+ * cannot split either: it wants to see one reference less, and would see to one mapping
+ * only.
  *
- * A huge page for which RAM has no huge page is split, and then its pages go one by
- * one: drm_svm_split.c. A CPU fault cannot do that, as it holds a reference to the
- * page; it leaves the page to a work item that evicts it, and is tried again. The
- * commit of a migration cannot either: it wants to see one reference less, and would
- * see to one mapping only.
- *
- * Both leave the lock of the page and the references to it to whoever has them for
- * the moment: a page that moved is marked as retired, so that nobody copies it
- * again.
+ * The lock of a page and the references to it are left to whoever has them for the
+ * moment: a page that moved is marked as retired, so that nobody copies it again.
  *
  * Forward progress. A GPU fault waits for room in VRAM, so for evictions; these wait
  * for RAM, for copies, and for invalidations, that is for TLB flushes. None of them
@@ -39,11 +34,9 @@
  * moved to the end of the LRU.
  */
 
-/* Tries of an eviction against folios that are locked for a moment. */
-#define DRM_SVM_EVICT_BO_TRIES	4
-
-static struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma,
-				       unsigned long addr, unsigned int order)
+/* For a page of a mapping, or of nobody knows whom. */
+struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
+				unsigned int order)
 {
 	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
 
@@ -59,8 +52,12 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 			     struct page *src, unsigned long addr,
 			     unsigned int order)
 {
-	struct folio *dst = drm_svm_ram_alloc(m->args.vma, addr, order);
+	struct folio *dst = order ? m->spare : NULL;
 
+	if (dst)
+		m->spare = NULL;
+	else
+		dst = drm_svm_ram_alloc(m->args.vma, addr, order);
 	if (!dst)
 		return false;
 	folio_lock(dst);
@@ -215,38 +212,71 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 	       !drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(page), 1);
 }
 
-/* From a collected @m->args to the end; @vmf: the CPU fault it is for, or NULL. */
-static vm_fault_t drm_svm_home_run(struct drm_svm_migration *m,
-				   struct vm_fault *vmf,
-				   struct drm_svm_moved *moved)
+/* Commit what has a destination; the rest stays. */
+static void drm_svm_home_finish(struct drm_svm_migration *m,
+				struct drm_svm_moved *moved)
 {
 	struct folio *huge;
-	vm_fault_t ret = 0;
 
-	if (drm_svm_home_transfer(m))
-		ret = VM_FAULT_SIGBUS;
-	else if (vmf && drm_svm_home_is_stuck(m, vmf))
-		ret = VM_FAULT_OOM;
-	migrate_vma_pages(&m->args);
+	if (m->args.vma)
+		migrate_vma_pages(&m->args);
+	else
+		migrate_device_pages(m->src, m->dst, m->npages);
 	huge = drm_svm_home_guard(m);
 	drm_svm_home_leave_all(m, moved);
-	migrate_vma_finalize(&m->args);
+	if (m->args.vma)
+		migrate_vma_finalize(&m->args);
+	else
+		migrate_device_finalize(m->src, m->dst, m->npages);
 	drm_svm_home_unguard(huge);
-	trace_drm_svm_home(m->args.start, m->args.end, moved->moved,
-			   (__force int)ret);
-	return ret;
 }
 
-static void drm_svm_home_set_args(struct drm_svm_migration *m,
-				  struct vm_area_struct *vma,
-				  unsigned long start, unsigned long end)
+/**
+ * drm_svm_home_run() - bring home what was collected
+ * @m: the migration: pages of a mapping, or device pages
+ * @moved: what became of them is added here
+ *
+ * Return: 0, or the error of a copy: then all have stayed.
+ */
+int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
 {
+	int err = drm_svm_home_transfer(m);
+
+	drm_svm_home_finish(m, moved);
+	trace_drm_svm_home(m->args.start, m->args.end, moved->moved, err);
+	return err;
+}
+
+/**
+ * drm_svm_home_collect() - collect pages of a mapping that are in VRAM
+ * @m: memory for the migration
+ * @vram: whose pages
+ * @vma: the mapping, with mmap_lock held
+ * @start: first address, within @vma and one range
+ * @end: address past the last one
+ * @fault_page: the page that the CPU touched, locked, or NULL
+ *
+ * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT; another error.
+ */
+int drm_svm_home_collect(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			 struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, struct page *fault_page)
+{
+	int err;
+
+	drm_svm_migration_reset(m, vram);
 	m->args.vma = vma;
 	m->args.start = start;
 	m->args.end = end;
+	m->args.fault_page = fault_page;
 	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
 	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
 			MIGRATE_VMA_SELECT_COMPOUND;
+	err = migrate_vma_setup(&m->args);
+	if (err)
+		return err;
+	m->npages = m->args.npages;
+	return m->args.cpages ? 0 : -ENOENT;
 }
 
 /* A huge page stayed: have its BO evicted, in pieces. */
@@ -277,18 +307,15 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 			  struct drm_svm_moved *moved)
 {
 	struct drm_svm_moved now = { 0 };
-	vm_fault_t ret;
+	int err;
 
-	drm_svm_migration_reset(m, vram);
-	drm_svm_home_set_args(m, vma, start, end);
-	if (migrate_vma_setup(&m->args) || !m->args.cpages)
+	if (drm_svm_home_collect(m, vram, vma, start, end, NULL))
 		return false;
-	m->npages = m->args.npages;
-	ret = drm_svm_home_run(m, NULL, &now);
+	err = drm_svm_home_run(m, &now);
 	if (m->split)
 		drm_svm_home_leave_bo(m);
 	moved->moved += now.moved;
-	moved->failed += now.failed + (ret ? now.busy : 0);
+	moved->failed += now.failed + (err ? now.busy : 0);
 	return now.moved;
 }
 
@@ -297,16 +324,20 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
 				     unsigned long end)
 {
 	struct drm_svm_moved moved = { 0 };
+	bool stuck;
+	int err;
 
-	drm_svm_migration_reset(m, drm_svm_page_vram(vmf->page));
-	drm_svm_home_set_args(m, vmf->vma, start, end);
-	m->args.fault_page = vmf->page;
-	if (migrate_vma_setup(&m->args))
+	err = drm_svm_home_collect(m, drm_svm_page_vram(vmf->page), vmf->vma,
+				   start, end, vmf->page);
+	if (err)
+		return err == -ENOENT ? 0 : VM_FAULT_SIGBUS;
+	err = drm_svm_home_transfer(m);
+	stuck = !err && drm_svm_home_is_stuck(m, vmf);
+	drm_svm_home_finish(m, &moved);
+	trace_drm_svm_home(start, end, moved.moved, err);
+	if (err)
 		return VM_FAULT_SIGBUS;
-	if (!m->args.cpages)
-		return 0;
-	m->npages = m->args.npages;
-	return drm_svm_home_run(m, vmf, &moved);
+	return stuck ? VM_FAULT_OOM : 0;
 }
 
 /*
@@ -363,104 +394,4 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 		drm_svm_bo_leave(bo);
 	drm_svm_migration_free(m);
 	return ret;
-}
-
-/*
- * The device pages of a BO that are in use; free ones must be left out. A huge page
- * that could not be split is left out too, unless it goes @whole.
- */
-static unsigned int drm_svm_evict_collect(struct drm_svm_bo *bo,
-					  struct drm_svm_migration *m,
-					  bool whole)
-{
-	unsigned long index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
-	unsigned int i, nr, n = 0;
-
-	for (i = 0; i < m->max; i += nr) {
-		struct folio *folio = drm_svm_vram_get_folio(bo->vram, index + i);
-		unsigned int j;
-
-		nr = 1;
-		if (!folio)
-			continue;
-		nr = min_t(unsigned int, folio_nr_pages(folio), m->max - i);
-		for (j = 0; j < nr && (whole || nr == 1); j++)
-			m->src[n++] = folio_pfn(folio) + j;
-		folio_put(folio);
-	}
-	return n;
-}
-
-/* One try to bring the pages of a BO home. */
-static int drm_svm_evict_try(struct drm_svm_bo *bo, struct drm_svm_migration *m,
-			     bool whole, struct drm_svm_moved *moved)
-{
-	struct folio *huge;
-	int err;
-
-	drm_svm_migration_reset(m, bo->vram);
-	m->npages = drm_svm_evict_collect(bo, m, whole);
-	if (!m->npages)
-		return 0;
-	memset(m->dst, 0, m->npages * sizeof(*m->dst));
-	err = migrate_device_pfns(m->src, m->npages);
-	if (err)
-		return err;
-	err = drm_svm_home_transfer(m);
-	migrate_device_pages(m->src, m->dst, m->npages);
-	huge = drm_svm_home_guard(m);
-	drm_svm_home_leave_all(m, moved);
-	migrate_device_finalize(m->src, m->dst, m->npages);
-	drm_svm_home_unguard(huge);
-	return err;
-}
-
-/**
- * drm_svm_migrate_evict() - bring all pages of a BO home
- * @bo: the BO, locked and in VRAM
- * @count: it is an eviction for the counters
- *
- * Needs no mm: works when the process that filled the BO is gone.
- *
- * Return: 0 when no page is left; -EBUSY when one is; the error of a copy;
- * -ERESTARTSYS when the caller is being killed. What moved has moved.
- */
-int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
-{
-	struct drm_svm_moved moved = { 0 };
-	struct drm_svm_migration *m;
-	unsigned int try;
-	int err = 0;
-
-	if (!drm_svm_bo_has_pages(bo))
-		return 0;
-	m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
-	if (!m)
-		return -EBUSY;
-	for (try = 1; try <= DRM_SVM_EVICT_BO_TRIES && !err; try++) {
-		if (!drm_svm_bo_has_pages(bo))
-			break;
-		if (fatal_signal_pending(current)) {
-			err = -ERESTARTSYS;
-			break;
-		}
-		/*
-		 * Whole, it could be zapped while it migrates: see
-		 * drm_svm_home_guard(). It has the BO for itself.
-		 */
-		drm_svm_split(bo->vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT, m);
-		err = drm_svm_evict_try(bo, m, try == DRM_SVM_EVICT_BO_TRIES,
-					&moved);
-		cond_resched();
-	}
-	drm_svm_migration_free(m);
-	if (count) {
-		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
-		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED,
-				  moved.moved);
-	}
-	trace_drm_svm_evict(bo, moved.moved, atomic_long_read(&bo->live));
-	if (!drm_svm_bo_has_pages(bo))
-		return 0;
-	return err ?: -EBUSY;
 }

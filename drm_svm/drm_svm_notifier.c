@@ -207,12 +207,65 @@ static void drm_svm_range_unmap_ram_locked(struct drm_svm_range *range,
 	}
 }
 
+/**
+ * drm_svm_range_hold() - let nobody else invalidate a range
+ * @range: the range, whose memory is mapped
+ *
+ * Until drm_svm_range_release_held() the CPU's page table changes there only by what the
+ * caller does. Who wants to change it waits, with whatever he has locked; so until
+ * then the caller waits for no memory and only tries locks of folios.
+ *
+ * Context: process context, mmap_lock held, no lock of a folio. Sleeps.
+ * Return: false when others are at it, or the range goes.
+ */
+bool drm_svm_range_hold(struct drm_svm_range *range)
+{
+	unsigned long seq = mmu_interval_read_begin(&range->notifier);
+
+	guard(mutex)(&range->pt_lock);
+	/* who removes it sets the flag, takes the lock, and waits for who holds it */
+	if (range->holder || test_bit(DRM_SVM_RANGE_REMOVED, &range->flags) ||
+	    mmu_interval_read_retry(&range->notifier, seq))
+		return false;
+	WRITE_ONCE(range->holder, current);
+	return true;
+}
+
+/**
+ * drm_svm_range_release_held() - let others go on
+ * @range: the range, held by the caller
+ */
+void drm_svm_range_release_held(struct drm_svm_range *range)
+{
+	scoped_guard(mutex, &range->pt_lock)
+		WRITE_ONCE(range->holder, NULL);
+	wake_up_var(&range->holder);
+}
+
+/**
+ * drm_svm_range_wait_held() - wait until nobody holds a range
+ * @range: the range
+ */
+void drm_svm_range_wait_held(struct drm_svm_range *range)
+{
+	wait_var_event(&range->holder, !READ_ONCE(range->holder));
+}
+
+/* With pt_lock, unless that, or who holds the range, would be waited for. */
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
-	if (!blockable)
-		return mutex_trylock(&range->pt_lock);
-	mutex_lock(&range->pt_lock);
-	return true;
+	for (;;) {
+		if (blockable)
+			mutex_lock(&range->pt_lock);
+		else if (!mutex_trylock(&range->pt_lock))
+			return false;
+		if (!range->holder || range->holder == current)
+			return true;
+		mutex_unlock(&range->pt_lock);
+		if (!blockable)
+			return false;
+		drm_svm_range_wait_held(range);
+	}
 }
 
 static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,

@@ -208,6 +208,24 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 	return start;
 }
 
+/*
+ * A huge page leaves VRAM whole only where it has a range: drm_svm_evict_whole(). Where
+ * there is no memory for one, it will be split.
+ */
+static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
+{
+	struct drm_svm_range *range;
+	unsigned int i;
+
+	for (i = 0; i < p->filler->n; i++) {
+		if (!p->filler->slices[i].whole)
+			continue;
+		range = drm_svm_range_obtain(p->ctx->svm, p->filler->slices[i].base);
+		if (!IS_ERR(range))
+			drm_svm_range_put(range);
+	}
+}
+
 /* Returns 0 and where to go on, or an error. */
 static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 				    unsigned long *start, unsigned long end)
@@ -221,6 +239,7 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 	mmap_read_unlock(mm);
 	if (*start == from)
 		return -ENOENT;
+	drm_svm_prefetch_make_ranges(p);
 	drm_svm_filler_make_bos(p->filler);
 	if (mmap_read_lock_killable(mm)) {
 		drm_svm_filler_done(p->filler);

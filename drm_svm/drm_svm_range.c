@@ -227,7 +227,8 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 	xa_erase(&svm->ranges, range->start >> PMD_SHIFT);
 	mutex_unlock(&range->service_lock);
 
-	/* waits for invalidations: with no lock held that they take */
+	/* these wait for others: with no lock held that they take */
+	drm_svm_range_wait_held(range);
 	mmu_interval_notifier_remove(&range->notifier);
 	atomic_long_dec(&svm->nranges);
 	trace_drm_svm_range_remove(svm, range->start);

@@ -219,22 +219,22 @@ TRACE_EVENT(drm_svm_fill,
 
 /* pages went home, to where the CPU touched them */
 TRACE_EVENT(drm_svm_home,
-	TP_PROTO(unsigned long start, unsigned long end, u64 moved, int ret),
-	TP_ARGS(start, end, moved, ret),
+	TP_PROTO(unsigned long start, unsigned long end, u64 moved, int err),
+	TP_ARGS(start, end, moved, err),
 	TP_STRUCT__entry(
 		__field(unsigned long, start)
 		__field(unsigned long, end)
 		__field(u64, moved)
-		__field(int, ret)
+		__field(int, err)
 	),
 	TP_fast_assign(
 		__entry->start = start;
 		__entry->end = end;
 		__entry->moved = moved;
-		__entry->ret = ret;
+		__entry->err = err;
 	),
-	TP_printk("start=0x%lx end=0x%lx moved=%llu ret=0x%x", __entry->start,
-		  __entry->end, __entry->moved, __entry->ret)
+	TP_printk("start=0x%lx end=0x%lx moved=%llu err=%d", __entry->start,
+		  __entry->end, __entry->moved, __entry->err)
 );
 
 /* pages went home, to make room */

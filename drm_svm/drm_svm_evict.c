@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/hmm.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+
+/**
+ * DOC: Eviction
+ *
+ * It comes from TTM with the dma_resv of a BO, and without mm, VMA or address: the
+ * pages may belong to a child of the process that filled the BO, or be elsewhere in its
+ * address space by now. Small pages go home by themselves, by migrate_device_pfns(),
+ * whoever has them.
+ *
+ * A huge page must not: when its entry is zapped while it migrates, Linux 7.2 loses
+ * count (drm_svm_home_guard()), and while the entry of a device page becomes one of a
+ * migration, a zap takes it for none. So it is looked up where it is mapped. If that is
+ * in one range, which has our notifier, all zaps are held up there until it is at home.
+ * Else, or if RAM has no huge page for it, it is split, and goes in pieces: to collect it
+ * with migrate_vma_setup(), without asking for huge pages, splits it, wherever it is
+ * mapped. What splits a folio is not exported to modules.
+ */
+
+/* Tries of an eviction against folios and locks that are taken for a moment. */
+#define DRM_SVM_EVICT_TRIES	4
+
+/* One BO on its way; @visitor looks after a huge page where it is mapped. */
+struct drm_svm_eviction {
+	struct drm_svm_rmap_visitor visitor;
+	struct drm_svm_bo *bo;
+	struct drm_svm_migration *m;
+	struct drm_svm_moved moved;
+};
+
+/* Whether the CPU has a part of the folio at @addr; @huge: as a huge page. */
+static bool drm_svm_evict_is_at(struct mm_struct *mm, unsigned long addr,
+				const struct folio *folio, bool huge)
+{
+	unsigned long pfn;
+
+	if (drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) ||
+	    !(pfn & HMM_PFN_VALID) ||
+	    (huge && hmm_pfn_to_map_order(pfn) < PMD_SHIFT - PAGE_SHIFT))
+		return false;
+	pfn = page_to_pfn(hmm_pfn_to_page(pfn));
+	return pfn >= folio_pfn(folio) &&
+	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
+}
+
+/*
+ * Whether the huge page at @addr went home. With its range held, its entry stays what it
+ * is: who would change it tells our notifier first.
+ */
+static bool drm_svm_evict_held(struct drm_svm_eviction *e,
+			       struct vm_area_struct *vma, unsigned long addr,
+			       const struct folio *folio)
+{
+	struct drm_svm_migration *m = e->m;
+
+	return drm_svm_evict_is_at(vma->vm_mm, addr, folio, true) &&
+	       !drm_svm_home_collect(m, e->bo->vram, vma, addr,
+				     addr + DRM_SVM_RANGE_SIZE, NULL) &&
+	       !drm_svm_home_run(m, &e->moved) && !m->split;
+}
+
+/*
+ * Whether the folio, mapped nowhere else, went home from @addr. Its memory is allocated
+ * before the range is held: reclaim would call notifiers, and these wait for those who
+ * hold.
+ */
+static bool drm_svm_evict_whole(struct drm_svm_eviction *e,
+				struct vm_area_struct *vma, unsigned long addr,
+				const struct folio *folio)
+{
+	struct drm_svm_range *range;
+	bool done = false;
+
+	if (addr & ~DRM_SVM_RANGE_MASK || vma->vm_start > addr ||
+	    vma->vm_end - addr < DRM_SVM_RANGE_SIZE)
+		return false;
+	range = drm_svm_range_find(vma->vm_mm, addr);
+	if (!range)
+		return false;
+	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);
+	if (e->m->spare && drm_svm_range_hold(range)) {
+		done = drm_svm_evict_held(e, vma, addr, folio);
+		drm_svm_range_release_held(range);
+	}
+	if (e->m->spare)
+		folio_put(e->m->spare);
+	e->m->spare = NULL;
+	drm_svm_range_put(range);
+	return done;
+}
+
+/* Collect the folio where it is mapped, and put it back: its pages stay where they are. */
+static void drm_svm_evict_split(struct drm_svm_migration *m,
+				struct vm_area_struct *vma, unsigned long addr)
+{
+	drm_svm_migration_reset(m, NULL);
+	m->args.vma = vma;
+	m->args.start = max(addr, vma->vm_start);
+	m->args.end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
+	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
+	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	if (!migrate_vma_setup(&m->args))
+		migrate_vma_finalize(&m->args);
+}
+
+/* A mapping that may have the folio at @addr. Returns whether it has. */
+static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
+				struct mm_struct *mm, unsigned long addr,
+				const struct folio *folio, bool shared)
+{
+	struct drm_svm_eviction *e = container_of(visitor, struct drm_svm_eviction,
+						  visitor);
+	struct vm_area_struct *vma;
+
+	vma = find_vma_intersection(mm, addr, addr + DRM_SVM_RANGE_SIZE);
+	if (!vma || !drm_svm_evict_is_at(mm, max(addr, vma->vm_start), folio, false))
+		return false;
+	if (shared || !drm_svm_evict_whole(e, vma, addr, folio))
+		drm_svm_evict_split(e->m, vma, addr);
+	return true;
+}
+
+/*
+ * The device pages of a BO that are in use; free ones must be left out. A huge page
+ * that is still there is left out too, unless it goes @whole.
+ */
+static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole)
+{
+	unsigned long index = drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
+	struct drm_svm_migration *m = e->m;
+	unsigned int i, nr, n = 0;
+
+	for (i = 0; i < m->max; i += nr) {
+		struct folio *folio = drm_svm_vram_get_folio(e->bo->vram, index + i);
+		unsigned int j;
+
+		nr = 1;
+		if (!folio)
+			continue;
+		nr = min_t(unsigned int, folio_nr_pages(folio), m->max - i);
+		for (j = 0; j < nr && (whole || nr == 1); j++)
+			m->src[n++] = folio_pfn(folio) + j;
+		folio_put(folio);
+	}
+	return n;
+}
+
+/* Small pages, and @whole: huge ones for which nothing else is left. */
+static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
+{
+	struct drm_svm_migration *m = e->m;
+	int err;
+
+	drm_svm_migration_reset(m, e->bo->vram);
+	m->npages = drm_svm_evict_collect(e, whole);
+	if (!m->npages)
+		return 0;
+	memset(m->dst, 0, m->npages * sizeof(*m->dst));
+	err = migrate_device_pfns(m->src, m->npages);
+	return err ?: drm_svm_home_run(m, &e->moved);
+}
+
+/* One try; the caller has the BO for itself. */
+static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
+{
+	if (fatal_signal_pending(current))
+		return -ERESTARTSYS;
+	drm_svm_rmap_walk(e->bo->vram, drm_svm_bo_offset(e->bo) >> PAGE_SHIFT,
+			  &e->visitor);
+	if (!drm_svm_bo_has_pages(e->bo))
+		return 0;
+	return drm_svm_evict_pages(e, last);
+}
+
+static void drm_svm_evict_count(struct drm_svm_eviction *e)
+{
+	struct drm_svm_stats *stats = e->bo->stats;
+
+	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
+	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_EVICTED, e->moved.moved);
+}
+
+/**
+ * drm_svm_migrate_evict() - bring all pages of a BO home
+ * @bo: the BO, locked and in VRAM
+ * @count: it is an eviction for the counters
+ *
+ * Needs no mm: works when the process that filled the BO is gone.
+ *
+ * Return: 0 when no page is left; -EBUSY when one is; the error of a copy;
+ * -ERESTARTSYS when the caller is being killed. What moved has moved.
+ */
+int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
+{
+	struct drm_svm_eviction e = {
+		.visitor.visit = drm_svm_evict_visit,
+		.bo = bo,
+	};
+	unsigned int try;
+	int err = 0;
+
+	if (!drm_svm_bo_has_pages(bo))
+		return 0;
+	e.m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
+	if (!e.m)
+		return -EBUSY;
+	for (try = 1; try <= DRM_SVM_EVICT_TRIES && !err &&
+	     drm_svm_bo_has_pages(bo); try++) {
+		err = drm_svm_evict_try(&e, try == DRM_SVM_EVICT_TRIES);
+		cond_resched();
+	}
+	drm_svm_migration_free(e.m);
+	if (count)
+		drm_svm_evict_count(&e);
+	trace_drm_svm_evict(bo, e.moved.moved, atomic_long_read(&bo->live));
+	if (!drm_svm_bo_has_pages(bo))
+		return 0;
+	return err ?: -EBUSY;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/interval_tree_generic.h>
+#include <linux/mm.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+
+#include "drm_svm_internal.h"
+
+/**
+ * DOC: Where device pages are mapped
+ *
+ * The BO of a huge page cannot know who has it: the pages may have gone to a child, or
+ * be elsewhere in the address space, and the process that filled it may be dead. So the
+ * reverse map of anonymous memory is asked, in the way of folio_lock_anon_vma_read().
+ * All locks are tried only, so it works under any lock of ours; who is in the way of one
+ * try is not for the next.
+ */
+
+/* Processes that have the page, and mappings that may or may not have it. */
+#define DRM_SVM_RMAP_FOUND	16
+#define DRM_SVM_RMAP_LOOKED_AT	65536
+
+static unsigned long drm_svm_avc_start(struct anon_vma_chain *avc)
+{
+	return avc->vma->vm_pgoff;
+}
+
+static unsigned long drm_svm_avc_last(struct anon_vma_chain *avc)
+{
+	return avc->vma->vm_pgoff + vma_pages(avc->vma) - 1;
+}
+
+/* The tree that mm/interval_tree.c maintains; here it is only read. */
+INTERVAL_TREE_DEFINE(struct anon_vma_chain, rb, unsigned long, rb_subtree_last,
+		     drm_svm_avc_start, drm_svm_avc_last, static inline,
+		     drm_svm_avc_tree)
+
+/* Locked; the folio is locked too. NULL: not mapped, or its lock is taken. */
+static struct anon_vma *drm_svm_rmap_trylock_anon_vma(struct folio *folio)
+{
+	unsigned long mapping;
+	struct anon_vma *anon_vma;
+	struct rw_semaphore *lock;
+
+	/* an anon_vma that is freed stays one until the end of this section */
+	guard(rcu)();
+	mapping = (unsigned long)READ_ONCE(folio->mapping);
+	if ((mapping & FOLIO_MAPPING_FLAGS) != FOLIO_MAPPING_ANON ||
+	    !folio_mapped(folio))
+		return NULL;
+	anon_vma = (struct anon_vma *)(mapping - FOLIO_MAPPING_ANON);
+	lock = &READ_ONCE(anon_vma->root)->rwsem;
+	if (!down_read_trylock(lock))
+		return NULL;
+	/* mapped still: it was the right one, and stays while we have its lock */
+	if (folio_mapped(folio))
+		return anon_vma;
+	up_read(lock);
+	return NULL;
+}
+
+/* The mm of a mapping, with a user and mmap_lock held, unless that is taken. */
+static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (!mmget_not_zero(mm))
+		return NULL;
+	if (mmap_read_trylock(mm))
+		return mm;
+	mmput_async(mm);
+	return NULL;
+}
+
+/*
+ * A process that may have a folio, which is locked, and where; the first @skip are
+ * passed over.
+ */
+static struct mm_struct *drm_svm_rmap_find(struct folio *folio,
+					    unsigned int skip,
+					    unsigned long *addr)
+{
+	unsigned long first = folio->index;
+	unsigned long last = first + folio_nr_pages(folio) - 1;
+	struct anon_vma *anon_vma = drm_svm_rmap_trylock_anon_vma(folio);
+	struct mm_struct *mm = NULL;
+	struct anon_vma_chain *avc;
+
+	if (!anon_vma)
+		return NULL;
+	for (avc = drm_svm_avc_tree_iter_first(&anon_vma->rb_root, first, last);
+	     avc && !mm;
+	     avc = drm_svm_avc_tree_iter_next(avc, first, last)) {
+		if (skip) {
+			skip--;
+			continue;
+		}
+		mm = drm_svm_rmap_trylock_mm(avc->vma);
+		/* wraps where the mapping begins within the folio */
+		*addr = avc->vma->vm_start +
+			((first - avc->vma->vm_pgoff) << PAGE_SHIFT);
+	}
+	up_read(&anon_vma->root->rwsem);
+	return mm;
+}
+
+/* One mapping; returns false at the end. Counts those that have the page. */
+static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
+			     unsigned int skip, unsigned int *found,
+			     const struct drm_svm_rmap_visitor *visitor)
+{
+	struct folio *folio = drm_svm_vram_get_folio(vram, index);
+	struct mm_struct *mm = NULL;
+	unsigned long addr;
+	bool shared = true;
+
+	if (!folio)
+		return false;
+	if (folio_trylock(folio)) {
+		shared = folio_mapcount(folio) > 1;
+		if (folio_test_large(folio))
+			mm = drm_svm_rmap_find(folio, skip, &addr);
+		folio_unlock(folio);
+	}
+	/* a reference too many, and it would not move; used as a number from here */
+	folio_put(folio);
+	if (!mm)
+		return false;
+	*found += visitor->visit(visitor, mm, addr, folio, shared);
+	mmap_read_unlock(mm);
+	mmput_async(mm);
+	return true;
+}
+
+/**
+ * drm_svm_rmap_walk() - look after a huge page wherever it is mapped
+ * @vram: the VRAM
+ * @index: its first page
+ * @visitor: called for each mapping that may have it
+ *
+ * Best effort: mappings whose locks are taken are left out.
+ *
+ * Context: process context. Only tries locks.
+ */
+void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
+		       const struct drm_svm_rmap_visitor *visitor)
+{
+	unsigned int skip, found = 0;
+
+	for (skip = 0; skip < DRM_SVM_RMAP_LOOKED_AT; skip++) {
+		if (!drm_svm_rmap_one(vram, index, skip, &found, visitor) ||
+		    found == DRM_SVM_RMAP_FOUND)
+			break;
+		cond_resched();
+	}
+}
