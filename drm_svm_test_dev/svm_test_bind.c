@@ -116,7 +116,7 @@ static int binding_map_resident(struct svm_test_binding *binding)
 			binding_clear(binding, pos);
 			return err;
 		}
-		svm_test_pt_map(binding->vm->pt, pos, &run);
+		svm_test_pt_map(binding->vm->pt, pos, &run, 1);
 	}
 	binding->mapped = true;
 	return 0;

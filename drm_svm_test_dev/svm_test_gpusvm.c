@@ -185,30 +185,36 @@ static void gc_work(struct work_struct *work)
 		svm_test_gpusvm_gc(peer);
 }
 
+/* Runs that are written to the page table together */
+#define RUNS_MAX	32
+
 /* Write what drm_gpusvm found into the page table, in as few leaves as it can. */
 static unsigned long range_map_runs(struct svm_test_gpusvm *peer,
 				    struct gpusvm_range *range, u16 prot)
 {
-	u64 start = drm_gpusvm_range_start(&range->base), addr = start;
+	u64 start = drm_gpusvm_range_start(&range->base);
 	unsigned long npages = drm_gpusvm_range_size(&range->base) >> PAGE_SHIFT;
-	struct drm_svm_run run = {}, next;
-	unsigned long i, j;
+	struct drm_svm_run runs[RUNS_MAX], next;
+	unsigned long i, j, first = 0;
+	unsigned int n = 0;
 
 	/* drm_gpusvm packs its addresses: one for each run. */
 	for (i = 0, j = 0; i < npages; i += next.npages, j++) {
 		svm_test_gpusvm_run(&range->base.pages.dma_addr[j], &next);
 		next.prot = prot;
-		if (run.npages && run.location == next.location &&
-		    run.addr + ((u64)run.npages << PAGE_SHIFT) == next.addr) {
-			run.npages += next.npages;
+		if (n && runs[n - 1].location == next.location &&
+		    runs[n - 1].addr + ((u64)runs[n - 1].npages << PAGE_SHIFT) == next.addr) {
+			runs[n - 1].npages += next.npages;
 			continue;
 		}
-		if (run.npages)
-			svm_test_pt_map(peer->vm->pt, addr, &run);
-		addr += (u64)run.npages << PAGE_SHIFT;
-		run = next;
+		if (n == RUNS_MAX) {
+			svm_test_pt_map(peer->vm->pt, start + (first << PAGE_SHIFT), runs, n);
+			first = i;
+			n = 0;
+		}
+		runs[n++] = next;
 	}
-	svm_test_pt_map(peer->vm->pt, addr, &run);
+	svm_test_pt_map(peer->vm->pt, start + (first << PAGE_SHIFT), runs, n);
 	return npages;
 }
 

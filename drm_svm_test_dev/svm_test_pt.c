@@ -395,11 +395,26 @@ static void leaf_set(struct svm_test_window *window,
 					       PTE_MEDIUM, prot));
 }
 
+/* Write the leaves of one run. */
+static void run_set(struct svm_test_window *window, struct svm_test_table *table,
+		    u64 start, const struct drm_svm_run *run)
+{
+	u64 addr = svm_test_bus_addr(run->addr, run->location);
+	u64 size = (u64)run->npages << PAGE_SHIFT, pos;
+	u8 shift;
+
+	for (pos = 0; pos < size; pos += BIT_ULL(shift)) {
+		shift = leaf_shift(start + pos, addr + pos, size - pos);
+		leaf_set(window, table, start + pos, addr + pos, shift, run->prot);
+	}
+}
+
 /**
- * svm_test_pt_map() - map a run
+ * svm_test_pt_map() - map runs
  * @pt: the page table
  * @start: first address
- * @run: what to map there; ends in the same window
+ * @runs: what to map there, one after the other; the last one ends in the same window
+ * @n: number of @runs
  *
  * Leaves are as large as the alignment of both addresses allows. Nothing is
  * flushed, also where one page of a larger leaf becomes writable and the leaf
@@ -408,13 +423,12 @@ static void leaf_set(struct svm_test_window *window,
  * flush of any page of the leaf drops it whatever its size is.
  */
 void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
-		     const struct drm_svm_run *run)
+		     const struct drm_svm_run *runs, unsigned int n)
 {
 	struct svm_test_window *window = window_find(pt, start);
-	u64 addr = svm_test_bus_addr(run->addr, run->location);
-	u64 size = (u64)run->npages << PAGE_SHIFT, pos;
 	struct svm_test_table *table;
-	u8 shift;
+	u64 addr = start;
+	unsigned int i;
 
 	if (WARN_ON_ONCE(!window))
 		return;
@@ -423,10 +437,9 @@ void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 	table = table_locked(pt, window, start);
 	if (!WARN_ON_ONCE(!table)) {
 		table->prepared = false;
-		for (pos = 0; pos < size; pos += BIT_ULL(shift)) {
-			shift = leaf_shift(start + pos, addr + pos, size - pos);
-			leaf_set(window, table, start + pos, addr + pos, shift,
-				 run->prot);
+		for (i = 0; i < n; i++) {
+			run_set(window, table, addr, &runs[i]);
+			addr += (u64)runs[i].npages << PAGE_SHIFT;
 		}
 	}
 	spin_unlock(pt_lock(pt, start));

@@ -32,7 +32,7 @@ void svm_test_pt_destroy(struct svm_test_pt *pt);
 
 int svm_test_pt_prepare(struct svm_test_pt *pt, u64 start, u64 end);
 void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
-		     const struct drm_svm_run *run);
+		     const struct drm_svm_run *runs, unsigned int n);
 void svm_test_pt_unmap(struct svm_test_pt *pt, u64 start, u64 end);
 void svm_test_pt_query(struct svm_test_pt *pt, u64 start, u64 end, u32 *state);
 

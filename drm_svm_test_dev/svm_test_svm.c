@@ -43,13 +43,7 @@ static int svm_test_ctx_map_prepare(struct drm_svm_context *ctx, u64 start,
 static void svm_test_ctx_map(struct drm_svm_context *ctx, u64 start,
 			     const struct drm_svm_run *runs, unsigned int n)
 {
-	struct svm_test_vm *vm = to_svm_test_vm(ctx);
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		svm_test_pt_map(vm->pt, start, &runs[i]);
-		start += (u64)runs[i].npages << PAGE_SHIFT;
-	}
+	svm_test_pt_map(to_svm_test_vm(ctx)->pt, start, runs, n);
 }
 
 static void svm_test_ctx_unmap(struct drm_svm_context *ctx, u64 start, u64 end)

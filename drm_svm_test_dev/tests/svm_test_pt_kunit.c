@@ -57,7 +57,7 @@ static void map_at(struct kunit *test, u64 va, u64 addr, unsigned int npages,
 
 	KUNIT_ASSERT_EQ(test, svm_test_pt_prepare(test->priv, va,
 						  va + npages * PAGE_SIZE), 0);
-	svm_test_pt_map(test->priv, va, &run);
+	svm_test_pt_map(test->priv, va, &run, 1);
 }
 
 /* Pages of the window, to the same pages of its memory. */
@@ -359,7 +359,7 @@ static void prepared_table_outlives_an_unmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, svm_test_pt_prepare(test->priv, VA, VA + PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, svm_test_pt_prepare(test->priv, VA, VA + PAGE_SIZE), 0);
 	unmap(test, 0, PAGES);
-	svm_test_pt_map(test->priv, VA, &run);
+	svm_test_pt_map(test->priv, VA, &run, 1);
 	KUNIT_EXPECT_TRUE(test, is_right(test, 0));
 }
 
@@ -394,7 +394,7 @@ static void vram_is_elsewhere_on_the_bus(struct kunit *test)
 	u64 addr = 0;
 
 	KUNIT_EXPECT_EQ(test, svm_test_pt_prepare(test->priv, VA, VA + LARGE), 0);
-	svm_test_pt_map(test->priv, VA, &run);
+	svm_test_pt_map(test->priv, VA, &run, 1);
 	KUNIT_EXPECT_EQ(test, leaf(test, 0), L21);
 	KUNIT_EXPECT_TRUE(test, walk(test, VA + 5, WR, &addr));
 	KUNIT_EXPECT_EQ(test, addr, SVM_TEST_BUS_VRAM | (MEM + 5));
