@@ -242,6 +242,18 @@ unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_group);
 
+/* A GPU that goes through memory faults in order. */
+static void drm_svm_fault_sort(struct drm_svm_fault_entry *entries,
+			       unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 1; i < n && drm_svm_fault_cmp(&entries[i - 1], &entries[i]) <= 0; i++)
+		;
+	if (i < n)
+		sort(entries, n, sizeof(*entries), drm_svm_fault_cmp, NULL);
+}
+
 /* With the users of the mm held: sort, group, serve. */
 static void drm_svm_fault_serve_mm(struct drm_svm *svm,
 				   struct drm_svm_scratch *scratch,
@@ -252,7 +264,7 @@ static void drm_svm_fault_serve_mm(struct drm_svm *svm,
 
 	for (i = 0; i < n; i++)
 		batch[i].err = drm_svm_fault_check(&batch[i]);
-	sort(batch, n, sizeof(*batch), drm_svm_fault_cmp, NULL);
+	drm_svm_fault_sort(batch, n);
 
 	for (i = 0; i < n; i += group) {
 		group = drm_svm_fault_group(&batch[i], n - i);

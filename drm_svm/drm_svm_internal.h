@@ -7,6 +7,7 @@
 #include <linux/bitmap.h>
 #include <linux/export.h>
 #include <linux/hashtable.h>
+#include <linux/hmm.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/migrate.h>
@@ -350,6 +351,11 @@ static inline unsigned long drm_svm_page_addr(const struct drm_svm_range *range,
 	return range->start + ((unsigned long)index << PAGE_SHIFT);
 }
 
+static inline bool drm_svm_pfn_is_valid(unsigned long pfn)
+{
+	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
+}
+
 /* Whether the GPU can already do @access to page @index. */
 static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 				       unsigned int index, u32 access)
@@ -409,8 +415,6 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
 int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
 			unsigned long end, unsigned long *pfns);
-bool drm_svm_mirror_pfn_usable(unsigned long pfn,
-			       const struct drm_svm_device *sdev);
 
 /* drm_svm_run.c */
 int drm_svm_run_map_locked(struct drm_svm_range *range,
@@ -552,6 +556,8 @@ void drm_svm_syncs_free(struct drm_svm_syncs *s);
 /* drm_svm_policy.c */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int *first, unsigned int *last);
+bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
+			      const struct drm_svm_view *view, bool more);
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 			  unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
@@ -561,7 +567,7 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 			 unsigned long *start, unsigned long *end);
-bool drm_svm_policy_map_writable(struct folio *folio, bool requested);
+bool drm_svm_policy_may_write(struct folio *folio);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */

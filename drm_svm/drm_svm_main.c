@@ -49,6 +49,11 @@
  * 4. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
+ * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
+ * pages. While it moves a huge page it holds the range (drm_svm_range_hold()), for
+ * which notifiers wait, with whatever their callers have locked: so meanwhile it
+ * allocates nothing and only tries the locks of folios.
+ *
  * The locks of the fault queue and of the waiting threads are innermost: no
  * other lock of this list is taken under them. The threads that wait take
  * mmap_lock with none of the locks held, and attach takes it for writing. The

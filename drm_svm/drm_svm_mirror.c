@@ -48,9 +48,10 @@
 struct drm_svm_mirror {
 	struct drm_svm_range *range;
 	struct drm_svm_scratch *scratch;
-	/* the faults within the window; [0] is pending */
+	/* faults, of which the first @n are within the window; [0] is pending */
 	struct drm_svm_fault_entry *entries;
 	unsigned int n;
+	unsigned int total;
 	/* the window, in pages of the range */
 	unsigned int first;
 	unsigned int last;
@@ -93,29 +94,30 @@ int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access)
 	return 0;
 }
 
-static bool drm_svm_pfn_is_valid(unsigned long pfn)
-{
-	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
-}
-
-/*
- * A page that is there and that the GPU can use where it is: RAM, or VRAM that it
- * reaches; not memory of other devices, which DMA reaches elsewhere.
- */
-bool drm_svm_mirror_pfn_usable(unsigned long pfn,
-			       const struct drm_svm_device *sdev)
-{
-	struct page *page = hmm_pfn_to_page(pfn);
-
-	if (!drm_svm_pfn_is_valid(pfn) || is_pci_p2pdma_page(page))
-		return false;
-	return !is_device_private_page(page) ||
-	       drm_svm_page_is_reachable(page, sdev);
-}
-
 static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 {
 	return drm_svm_page_index(entry->fault.addr);
+}
+
+/* What of the range is in the mapping, in pages. */
+static void drm_svm_mirror_bounds(const struct drm_svm_range *range,
+				  const struct vm_area_struct *vma,
+				  unsigned int *lo, unsigned int *hi)
+{
+	*lo = 0;
+	*hi = DRM_SVM_RANGE_PAGES;
+	if (vma->vm_start > range->start)
+		*lo = drm_svm_page_index(vma->vm_start);
+	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
+		*hi = drm_svm_page_index(vma->vm_end);
+}
+
+static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
+				 struct vm_area_struct *vma)
+{
+	if (entry->err == DRM_SVM_PENDING)
+		entry->err = drm_svm_mirror_check_vma(vma, entry->fault.access) ?:
+			     DRM_SVM_PENDING;
 }
 
 /* Faults of the VMA that lie within the window, or in one that adjoins it. */
@@ -123,16 +125,10 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
 {
 	struct drm_svm_range *range = m->range;
-	unsigned int total = m->n;
-	unsigned int lo = 0, hi = DRM_SVM_RANGE_PAGES;
-	unsigned int first, last, index;
+	unsigned int lo, hi, first, last, index;
 
-	if (vma->vm_start > range->start)
-		lo = drm_svm_page_index(vma->vm_start);
-	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
-		hi = drm_svm_page_index(vma->vm_end);
-
-	for (m->n = 0; m->n < total; m->n++) {
+	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	for (m->n = 0; m->n < m->total; m->n++) {
 		struct drm_svm_fault_entry *entry = &m->entries[m->n];
 
 		index = drm_svm_entry_index(entry);
@@ -150,31 +146,32 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 			break;
 		m->first = min(m->first, first);
 		m->last = max(m->last, last);
-		if (entry->err == DRM_SVM_PENDING)
-			entry->err = drm_svm_mirror_check_vma(vma, entry->fault.access) ?:
-				     DRM_SVM_PENDING;
+		drm_svm_mirror_admit(entry, vma);
 	}
 }
 
-static int drm_svm_mirror_walk(struct drm_svm_mirror *m)
+static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
+			       unsigned int last)
 {
-	unsigned long *pfns = m->scratch->pfns + m->first;
+	unsigned long *pfns = m->scratch->pfns + first;
 	struct hmm_range hmm = {
 		.notifier = &m->range->notifier,
 		.notifier_seq = m->seq,
-		.start = drm_svm_page_addr(m->range, m->first),
-		.end = drm_svm_page_addr(m->range, m->last),
+		.start = drm_svm_page_addr(m->range, first),
+		.end = drm_svm_page_addr(m->range, last),
 		.hmm_pfns = pfns,
 		/* all VRAM of ours; that of other libraries comes home */
 		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
 	};
 	int err;
 
+	if (first == last)
+		return 0;
 	/* Flags of the last walk would stick. */
-	memset(pfns, 0, (m->last - m->first) * sizeof(*pfns));
+	memset(pfns, 0, (last - first) * sizeof(*pfns));
 	err = hmm_range_fault(&hmm);
 	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
-	trace_drm_svm_walk(m->range->svm, hmm.start, m->last - m->first, err);
+	trace_drm_svm_walk(m->range->svm, hmm.start, last - first, err);
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
@@ -390,32 +387,62 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m)
 	m->last = DRM_SVM_RANGE_PAGES;
 }
 
+/* Missing pages were brought in: look again. */
+static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
+				     struct vm_area_struct *vma)
+{
+	drm_svm_mirror_populate_ahead(m, vma);
+	/*
+	 * A page that was copied on write told our own notifier. This walk reads
+	 * everything anew, so it can begin here.
+	 */
+	m->seq = mmu_interval_read_begin(&m->range->notifier);
+	return drm_svm_mirror_walk(m, m->first, m->last);
+}
+
+/* The window becomes all of the range that is in the mapping. */
+static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
+				 struct vm_area_struct *vma)
+{
+	unsigned int lo, hi;
+	int err;
+
+	drm_svm_mirror_bounds(m->range, vma, &lo, &hi);
+	for (; m->n < m->total && drm_svm_entry_index(&m->entries[m->n]) < hi; m->n++)
+		drm_svm_mirror_admit(&m->entries[m->n], vma);
+	err = drm_svm_mirror_walk(m, lo, m->first);
+	if (!err)
+		err = drm_svm_mirror_walk(m, m->last, hi);
+	m->first = lo;
+	m->last = hi;
+	return err;
+}
+
 /* Under mmap_lock: from the first fault to a window with a good walk. */
 static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 {
-	struct drm_svm_fault *fault = &m->entries[0].fault;
+	struct drm_svm_fault_entry *entry = &m->entries[0];
 	struct mm_struct *mm = m->range->svm->mm;
 	struct vm_area_struct *vma;
 	int err;
 
-	vma = find_vma_intersection(mm, fault->addr, fault->addr + 1);
-	err = drm_svm_mirror_check_vma(vma, fault->access);
+	vma = vma_lookup(mm, entry->fault.addr);
+	err = drm_svm_mirror_check_vma(vma, entry->fault.access);
 	if (err) {
-		m->entries[0].err = err;
+		entry->err = err;
 		m->n = 0;
 		return 0;
 	}
 	drm_svm_mirror_window(m, vma);
-	err = drm_svm_mirror_walk(m);
-	if (!err && drm_svm_mirror_populate(m, vma)) {
-		drm_svm_mirror_populate_ahead(m, vma);
-		/*
-		 * A page that was copied on write told our own notifier. The
-		 * second walk reads everything anew, so it can begin here.
-		 */
-		m->seq = mmu_interval_read_begin(&m->range->notifier);
-		err = drm_svm_mirror_walk(m);
-	}
+	err = drm_svm_mirror_walk(m, m->first, m->last);
+	if (err)
+		return err;
+	if (drm_svm_mirror_populate(m, vma))
+		err = drm_svm_mirror_look_again(m, vma);
+	else if (drm_svm_policy_is_in_use(entry->ctx,
+					  drm_svm_range_find_view(m->range, entry->ctx),
+					  m->n < m->total))
+		err = drm_svm_mirror_extend(m, vma);
 	if (err)
 		return err;
 	drm_svm_mirror_refuse(m, vma);
@@ -559,7 +586,7 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 		       bool patient)
 {
 	struct drm_svm_mirror m = {
-		.range = range, .scratch = scratch, .entries = entries, .n = n,
+		.range = range, .scratch = scratch, .entries = entries, .total = n,
 	};
 	int err;
 

@@ -230,6 +230,7 @@ bool drm_svm_range_hold(struct drm_svm_range *range)
 	WRITE_ONCE(range->holder, current);
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_hold);
 
 /**
  * drm_svm_range_release_held() - let others go on
@@ -241,6 +242,7 @@ void drm_svm_range_release_held(struct drm_svm_range *range)
 		WRITE_ONCE(range->holder, NULL);
 	wake_up_var(&range->holder);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_release_held);
 
 /**
  * drm_svm_range_wait_held() - wait until nobody holds a range

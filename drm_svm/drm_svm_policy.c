@@ -50,27 +50,49 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
 
 /**
+ * drm_svm_policy_is_in_use() - whether all of a range is worth to be mapped
+ * @ctx: the context of a fault whose page the CPU has
+ * @view: what it has of the range already, or NULL
+ * @more: it faults outside of the window too
+ *
+ * Who comes back to a range will come back again. To map what the CPU has there costs
+ * as much as ten faults, and once only. Not for a GPU with VRAM, which moves what it
+ * maps.
+ *
+ * Return: whether to look at the rest of the range, and not at the window alone.
+ */
+bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
+			      const struct drm_svm_view *view, bool more)
+{
+	if (READ_ONCE(ctx->sdev->vram))
+		return false;
+	return more || (view && !bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES));
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
+
+/**
  * drm_svm_policy_ahead() - which pages to make with those that were missing
  * @there: pages that are there, those that were missing among them
  * @index: page of the fault, within the range
  * @first: first page to look at; returns the first one to make
  * @last: page past those to look at; returns the one past those to make
  *
- * The largest aligned block of which more than a half is there, so that no more is
- * made for nothing than was wanted. Part of a block counts as one, where the rest
- * is not to be looked at.
+ * The largest aligned block of which a half is there, so that no more is made for
+ * nothing than was wanted. Of a part of a block, where the rest is not to be looked
+ * at, it takes more than a half: one page of two says little.
  */
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 			  unsigned int *first, unsigned int *last)
 {
-	unsigned int from = *first, to = *last, size, start, end;
+	unsigned int from = *first, to = *last, size, start, end, twice;
 
 	*first = index;
 	*last = index;
 	for (size = DRM_SVM_WINDOW_MIN; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
 		start = max(round_down(index, size), from);
 		end = min(round_down(index, size) + size, to);
-		if (2 * bitmap_weight_from(there, start, end) <= end - start)
+		twice = 2 * bitmap_weight_from(there, start, end);
+		if (twice < end - start || (twice == end - start && twice < size))
 			continue;
 		*first = start;
 		*last = end;
@@ -166,25 +188,24 @@ void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_home);
 
 /**
- * drm_svm_policy_map_writable() - may a page that the CPU can write be mapped
- *	writable for the GPU
+ * drm_svm_policy_may_write() - may a page that the CPU can write be mapped writable
+ *	for a GPU that did not ask for it
  * @folio: the folio of the page
- * @requested: the GPU asked to write
  *
  * Nobody tells us later whether the GPU wrote, so a page that is mapped
- * writable counts as dirty at once. That is right when the GPU asked to write,
- * and costs nothing when the folio is dirty already, or is anonymous memory
- * that reclaim must write to swap in any case. A clean file page, a page that
- * MADV_FREE gave up, and a page with a clean copy in swap would all be written
- * back for nothing: they are mapped read-only until the GPU writes.
+ * writable counts as dirty at once. That costs nothing when the folio is dirty
+ * already, or is anonymous memory that reclaim must write to swap in any case. A
+ * clean file page, a page that MADV_FREE gave up, and a page with a clean copy in
+ * swap would all be written back for nothing: they are mapped read-only until
+ * the GPU writes.
  *
  * Return: true to map it writable, and to mark it dirty.
  */
-bool drm_svm_policy_map_writable(struct folio *folio, bool requested)
+bool drm_svm_policy_may_write(struct folio *folio)
 {
-	if (requested || folio_test_dirty(folio))
+	if (folio_test_dirty(folio))
 		return true;
 	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
 	       !folio_test_swapcache(folio);
 }
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_map_writable);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_write);

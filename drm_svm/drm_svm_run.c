@@ -14,9 +14,9 @@
  * From the result of a page-table walk to calls of &drm_svm_context_ops.map.
  *
  * The walk's array is cut into chunks: pages of one folio, physically
- * contiguous, with the same permissions. Chunks that continue each other make a
- * span, of which all is mapped already, or nothing. A span is DMA-mapped in one
- * call and becomes a run, or the end of one. A 2 MiB folio is all of that at once.
+ * contiguous, with the same permissions. A chunk is DMA-mapped in one call and
+ * becomes a run, or the end of one. A 2 MiB folio is all of that at once. The view
+ * learns of the pages when their runs are written, many at a time.
  *
  * Where the DMA layer needs every address back (&drm_svm_device.track_dma) a
  * chunk is mapped a page at a time and the addresses are kept in the view, so
@@ -31,19 +31,10 @@
 /* A page that would have to be bounced is an error: the CPU keeps writing it. */
 #define DRM_SVM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_REQUIRE_COHERENT)
 
-/* Pages that are alike and contiguous, in virtual addresses as well. */
-struct drm_svm_run_span {
-	u64 addr;
-	unsigned int index;
-	unsigned int npages;
-	u16 prot;
-	u16 location;
-	bool mapped;
-};
-
 /*
- * Runs that wait to be written: contiguous in virtual addresses. @span comes next.
- * @fresh: the view has no page of the window yet.
+ * Runs that wait to be written: contiguous in virtual addresses, from page @first to
+ * page @next. @mapped: the pages that are added are mapped already. @added: those
+ * that were not.
  */
 struct drm_svm_run_batch {
 	struct drm_svm_range *range;
@@ -52,10 +43,63 @@ struct drm_svm_run_batch {
 	unsigned int n;
 	unsigned int first;
 	unsigned int next;
+	unsigned int added;
+	bool mapped;
 	struct drm_svm_bo *bo;
-	struct drm_svm_run_span span;
-	bool fresh;
 };
+
+/*
+ * A page that is there and that the GPU can use where it is: RAM, or VRAM that it
+ * reaches; not memory of other devices, which DMA reaches elsewhere.
+ */
+static bool drm_svm_run_is_usable(unsigned long pfn,
+				  const struct drm_svm_device *sdev)
+{
+	struct page *page = hmm_pfn_to_page(pfn);
+
+	if (!drm_svm_pfn_is_valid(pfn))
+		return false;
+	if (likely(!is_zone_device_page(page)))
+		return true;
+	if (is_device_private_page(page))
+		return drm_svm_page_is_reachable(page, sdev);
+	return !is_pci_p2pdma_page(page);
+}
+
+static bool drm_svm_run_is_like(const struct drm_svm_run *run, u16 prot,
+				u16 location)
+{
+	return run->prot == prot && run->location == location;
+}
+
+/* The pages are mapped: the view has them. */
+static void drm_svm_run_note(struct drm_svm_view *view, unsigned int index,
+			     unsigned int npages, const struct drm_svm_run *run)
+{
+	bitmap_set(view->mapped, index, npages);
+	if (run->prot & DRM_SVM_PAGE_WRITE)
+		bitmap_set(view->writable, index, npages);
+	if (run->location != DRM_SVM_LOCATION_SYSTEM)
+		bitmap_set(view->vram, index, npages);
+	if (run->location == DRM_SVM_LOCATION_PEER)
+		bitmap_set(view->peer, index, npages);
+}
+
+static void drm_svm_run_note_all(struct drm_svm_run_batch *b)
+{
+	unsigned int i, j, npages, index = b->first;
+
+	for (i = 0; i < b->n; i = j) {
+		const struct drm_svm_run *run = &b->runs[i];
+
+		npages = 0;
+		for (j = i; j < b->n && drm_svm_run_is_like(&b->runs[j], run->prot,
+							    run->location); j++)
+			npages += b->runs[j].npages;
+		drm_svm_run_note(b->view, index, npages, run);
+		index += npages;
+	}
+}
 
 static void drm_svm_run_emit(struct drm_svm_run_batch *b)
 {
@@ -65,152 +109,55 @@ static void drm_svm_run_emit(struct drm_svm_run_batch *b)
 	if (!b->n)
 		return;
 	ctx->ops->map(ctx, start, b->runs, b->n);
+	drm_svm_run_note_all(b);
 	trace_drm_svm_map(ctx, start, b->next - b->first, b->n);
 	b->n = 0;
 }
 
-static bool drm_svm_run_continues(const struct drm_svm_run *run,
-				  dma_addr_t addr, u16 prot, u16 location)
-{
-	return run->addr + ((dma_addr_t)run->npages << PAGE_SHIFT) == addr &&
-	       run->prot == prot && run->location == location;
-}
-
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
-			     unsigned int npages, dma_addr_t addr)
+			     unsigned int npages, dma_addr_t addr, u16 prot,
+			     u16 location)
 {
-	u16 prot = b->span.prot, location = b->span.location;
+	struct drm_svm_run *last = &b->runs[b->n] - 1;
 
 	if (b->n && b->next != index)
 		drm_svm_run_emit(b);
 	if (!b->n)
 		b->first = index;
+	b->next = index + npages;
 
-	if (b->n && drm_svm_run_continues(&b->runs[b->n - 1], addr, prot,
-					  location)) {
-		b->runs[b->n - 1].npages += npages;
-	} else {
+	if (b->n && drm_svm_run_is_like(last, prot, location) &&
+	    last->addr + ((dma_addr_t)last->npages << PAGE_SHIFT) == addr)
+		last->npages += npages;
+	else
 		b->runs[b->n++] = (struct drm_svm_run) {
 			.addr = addr,
 			.npages = npages,
 			.location = location,
 			.prot = prot,
 		};
+}
+
+/* Where the GPU finds RAM; of a page whose address is kept, where it found it. */
+static int drm_svm_run_map_dma(struct drm_svm_view *view, unsigned int index,
+			       unsigned int npages, struct page *page,
+			       dma_addr_t *addr)
+{
+	struct device *dev = view->ctx->sdev->dma_dev;
+
+	if (view->dma_addr && test_bit(index, view->mapped)) {
+		*addr = view->dma_addr[index];
+		return 0;
 	}
-	b->next = index + npages;
-}
-
-/* The pages are in a run: the view has them. */
-static void drm_svm_run_note(struct drm_svm_view *view, unsigned int index,
-			     unsigned int npages,
-			     const struct drm_svm_run_span *span)
-{
-	if (!span->mapped)
-		drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, npages);
-	bitmap_set(view->mapped, index, npages);
-	if (span->prot & DRM_SVM_PAGE_WRITE)
-		bitmap_set(view->writable, index, npages);
-	if (span->location != DRM_SVM_LOCATION_SYSTEM)
-		bitmap_set(view->vram, index, npages);
-	if (span->location == DRM_SVM_LOCATION_PEER)
-		bitmap_set(view->peer, index, npages);
-}
-
-static int drm_svm_run_map_whole(struct drm_svm_run_batch *b)
-{
-	struct device *dev = b->view->ctx->sdev->dma_dev;
-	const struct drm_svm_run_span *span = &b->span;
-	dma_addr_t addr;
-
-	addr = dma_map_phys(dev, span->addr, (size_t)span->npages << PAGE_SHIFT,
-			    DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
-	if (dma_mapping_error(dev, addr))
+	*addr = dma_map_phys(dev, page_to_phys(page), (size_t)npages << PAGE_SHIFT,
+			     DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
+	if (dma_mapping_error(dev, *addr))
 		return -ENOMEM;
-	drm_svm_run_push(b, span->index, span->npages, addr);
-	drm_svm_run_note(b->view, span->index, span->npages, span);
-	return 0;
-}
-
-static int drm_svm_run_map_paged(struct drm_svm_run_batch *b)
-{
-	struct drm_svm_context *ctx = b->view->ctx;
-	const struct drm_svm_run_span *span = &b->span;
-	dma_addr_t *dma_addr = b->view->dma_addr + span->index;
-	phys_addr_t phys = span->addr;
-	unsigned int i;
-
-	for (i = 0; i < span->npages; i++, phys += PAGE_SIZE) {
-		if (!span->mapped) {
-			dma_addr[i] = dma_map_phys(ctx->sdev->dma_dev, phys,
-						   PAGE_SIZE, DMA_BIDIRECTIONAL,
-						   DRM_SVM_DMA_ATTRS);
-			if (dma_mapping_error(ctx->sdev->dma_dev, dma_addr[i]))
-				return -ENOMEM;
-			drm_svm_stat_add(ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
-		}
-		drm_svm_run_push(b, span->index + i, 1, dma_addr[i]);
-		drm_svm_run_note(b->view, span->index + i, 1, span);
+	if (view->dma_addr) {
+		view->dma_addr[index] = *addr;
+		drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
 	}
 	return 0;
-}
-
-/* No more pages come to the span: make it part of the runs. */
-static int drm_svm_run_close_span(struct drm_svm_run_batch *b)
-{
-	const struct drm_svm_run_span *span = &b->span;
-	int err = 0;
-
-	if (!span->npages)
-		return 0;
-	if (span->location != DRM_SVM_LOCATION_SYSTEM) {
-		drm_svm_run_push(b, span->index, span->npages, span->addr);
-		drm_svm_run_note(b->view, span->index, span->npages, span);
-	} else if (b->view->dma_addr) {
-		err = drm_svm_run_map_paged(b);
-	} else {
-		err = drm_svm_run_map_whole(b);
-	}
-	b->span.npages = 0;
-	return err;
-}
-
-static bool drm_svm_run_span_continues(const struct drm_svm_run_span *span,
-				       const struct drm_svm_run_span *next)
-{
-	return span->index + span->npages == next->index &&
-	       span->addr + ((u64)span->npages << PAGE_SHIFT) == next->addr &&
-	       span->prot == next->prot && span->location == next->location &&
-	       span->mapped == next->mapped;
-}
-
-static int drm_svm_run_add_span(struct drm_svm_run_batch *b,
-				const struct drm_svm_run_span *next)
-{
-	int err;
-
-	if (b->span.npages && drm_svm_run_span_continues(&b->span, next)) {
-		b->span.npages += next->npages;
-		return 0;
-	}
-	err = drm_svm_run_close_span(b);
-	b->span = *next;
-	return err;
-}
-
-/* Pages from @i on that are all mapped, or all not mapped. */
-static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
-					   unsigned int i, unsigned int last)
-{
-	if (test_bit(i, view->mapped))
-		return find_next_zero_bit(view->mapped, last, i) - i;
-	return find_next_bit(view->mapped, last, i) - i;
-}
-
-/* Whether pages that are mapped need not be mapped again. */
-static bool drm_svm_run_is_enough(const struct drm_svm_view *view,
-				  unsigned int i, unsigned int n, bool write)
-{
-	return !write || find_next_zero_bit(view->writable, i + n, i) == i + n;
 }
 
 /* Where the GPU finds device pages: in its own memory, or in that of a peer. */
@@ -228,33 +175,47 @@ static u64 drm_svm_run_vram_addr(struct drm_svm_device *sdev, struct page *page,
 	return vram->ops->peer_addr(vram, sdev, offset);
 }
 
-/* Map one chunk, less what is mapped well enough. */
-static int drm_svm_run_add_chunk(struct drm_svm_run_batch *b, unsigned int i,
-				 unsigned int last, struct page *page,
-				 bool write)
+/* Pages from @i on, contiguous in memory, become a run or part of one. */
+static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int i,
+			   unsigned int npages, struct page *page, u16 prot)
 {
-	struct drm_svm_run_span span = {
-		.addr = page_to_phys(page),
-		.prot = DRM_SVM_PAGE_READ | (write ? DRM_SVM_PAGE_WRITE : 0),
-		.location = DRM_SVM_LOCATION_SYSTEM,
-	};
-	int err = 0;
+	bool device = is_device_private_page(page);
+	unsigned int n = b->view->dma_addr && !device ? 1 : npages;
+	unsigned int end = i + npages;
+	u16 location = DRM_SVM_LOCATION_SYSTEM;
+	dma_addr_t addr;
+	int err;
 
-	if (is_device_private_page(page))
-		span.addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page,
-						  &span.location);
-
-	for (; i < last && !err; i += span.npages) {
-		span.index = i;
-		span.npages = b->fresh ? last - i :
-			      drm_svm_run_same_state(b->view, i, last);
-		span.mapped = !b->fresh && test_bit(i, b->view->mapped);
-		if (!span.mapped ||
-		    !drm_svm_run_is_enough(b->view, i, span.npages, write))
-			err = drm_svm_run_add_span(b, &span);
-		span.addr += (u64)span.npages << PAGE_SHIFT;
+	for (; i < end; i += n, page += n) {
+		if (device) {
+			addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
+		} else {
+			err = drm_svm_run_map_dma(b->view, i, n, page, &addr);
+			if (err)
+				return err;
+		}
+		drm_svm_run_push(b, i, n, addr, prot, location);
+		if (!b->mapped)
+			b->added += n;
 	}
-	return err;
+	return 0;
+}
+
+/* The end of the pages from @i on that are all mapped, or all not mapped. */
+static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
+					   unsigned int i, unsigned int last)
+{
+	if (test_bit(i, view->mapped))
+		return find_next_zero_bit(view->mapped, last, i);
+	return find_next_bit(view->mapped, last, i);
+}
+
+/* Whether pages that are mapped need not be mapped again. */
+static bool drm_svm_run_is_enough(const struct drm_svm_view *view,
+				  unsigned int i, unsigned int n, u16 prot)
+{
+	return !(prot & DRM_SVM_PAGE_WRITE) ||
+	       find_next_zero_bit(view->writable, i + n, i) == i + n;
 }
 
 /* The BO of a device page was used; once for pages that follow each other. */
@@ -276,12 +237,13 @@ static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
 				      unsigned int last, struct folio *folio)
 {
 	struct page *page = hmm_pfn_to_page(pfns[i]);
-	unsigned long in_folio = folio_nr_pages(folio) - folio_page_idx(folio, page);
-	unsigned int order = hmm_pfn_to_map_order(pfns[i]);
 	unsigned int n = 1;
 
-	last = min_t(unsigned long, last, i + in_folio);
-	if (order >= PMD_SHIFT - PAGE_SHIFT)
+	if (!folio_test_large(folio))
+		return 1;
+	last = min_t(unsigned long, last,
+		     i + folio_nr_pages(folio) - folio_page_idx(folio, page));
+	if (hmm_pfn_to_map_order(pfns[i]) >= PMD_SHIFT - PAGE_SHIFT)
 		return last - i;
 	while (i + n < last && pfns[i + n] == pfns[i] + n)
 		n++;
@@ -301,6 +263,56 @@ static void drm_svm_run_dirty(struct folio *folio)
 		folio_set_dirty(folio);
 	else
 		folio_mark_dirty(folio);
+}
+
+/* Whether the GPU asked to write to one of the pages. */
+static bool drm_svm_run_is_requested(const unsigned long *writes, unsigned int i,
+				     unsigned int n)
+{
+	return find_next_bit(writes, i + n, i) < i + n;
+}
+
+/* With which permissions a chunk is mapped; dirty, if it is writable. */
+static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
+			    const unsigned long *writes, unsigned int i,
+			    unsigned int n)
+{
+	if (!(pfn & HMM_PFN_WRITE) ||
+	    (!drm_svm_policy_may_write(folio) &&
+	     !drm_svm_run_is_requested(writes, i, n)))
+		return DRM_SVM_PAGE_READ;
+	if (!folio_test_dirty(folio))
+		drm_svm_run_dirty(folio);
+	return DRM_SVM_PAGE_READ | DRM_SVM_PAGE_WRITE;
+}
+
+/* Pages of which all are mapped, or none is. */
+static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
+				 const unsigned long *pfns, unsigned int i,
+				 unsigned int last, const unsigned long *writes)
+{
+	const struct drm_svm_device *sdev = b->view->ctx->sdev;
+	unsigned int n;
+	int err = 0;
+
+	for (; i < last && !err; i += n) {
+		struct folio *folio;
+		struct page *page;
+		u16 prot;
+
+		n = 1;
+		if (!drm_svm_run_is_usable(pfns[i], sdev))
+			continue;
+		page = hmm_pfn_to_page(pfns[i]);
+		folio = page_folio(page);
+		n = drm_svm_run_chunk(pfns, i, last, folio);
+		prot = drm_svm_run_prot(folio, pfns[i], writes, i, n);
+		if (folio_is_device_private(folio))
+			drm_svm_run_bump(b, folio);
+		if (!b->mapped || !drm_svm_run_is_enough(b->view, i, n, prot))
+			err = drm_svm_run_add(b, i, n, page, prot);
+	}
+	return err;
 }
 
 /**
@@ -326,36 +338,19 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 {
 	struct drm_svm_run_batch b = {
 		.range = range, .view = view, .runs = scratch->runs,
-		.fresh = find_next_bit(view->mapped, last, first) >= last,
 	};
-	const unsigned long *pfns = scratch->pfns;
-	unsigned int i, n;
+	unsigned int i, next;
 	int err = 0;
 
 	lockdep_assert_held(&range->pt_lock);
 
-	for (i = first; i < last && !err; i += n) {
-		bool write, requested;
-		struct folio *folio;
-		struct page *page;
-
-		n = 1;
-		if (!drm_svm_mirror_pfn_usable(pfns[i], view->ctx->sdev))
-			continue;
-		page = hmm_pfn_to_page(pfns[i]);
-		folio = page_folio(page);
-		n = drm_svm_run_chunk(pfns, i, last, folio);
-		requested = find_next_bit(writes, i + n, i) < i + n;
-		write = (pfns[i] & HMM_PFN_WRITE) &&
-			drm_svm_policy_map_writable(folio, requested);
-		if (write && !folio_test_dirty(folio))
-			drm_svm_run_dirty(folio);
-		if (folio_is_device_private(folio))
-			drm_svm_run_bump(&b, folio);
-		err = drm_svm_run_add_chunk(&b, i, i + n, page, write);
+	for (i = first; i < last && !err; i = next) {
+		b.mapped = test_bit(i, view->mapped);
+		next = drm_svm_run_same_state(view, i, last);
+		err = drm_svm_run_add_pages(&b, scratch->pfns, i, next, writes);
 	}
-	err = err ?: drm_svm_run_close_span(&b);
 	drm_svm_run_emit(&b);
+	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_run_map_locked);

@@ -123,8 +123,8 @@ static void filled(int fd)
 	char *base = svm_mmap_small(svm_range_size());
 
 	igt_require(leaf >= 4);
-	touch_and_count(fd, base, 0, leaf / 2, leaf / 2);
-	touch_and_count(fd, base, leaf / 2, 1, leaf);
+	touch_and_count(fd, base, 0, leaf / 2 - 1, leaf / 2 - 1);
+	touch_and_count(fd, base, leaf / 2 - 1, 1, leaf);
 	touch_and_count(fd, base, leaf, 1, 2 * leaf);
 	/* far from what is there */
 	touch_and_count(fd, base, 4 * leaf, 1, 2 * leaf + 1);

@@ -99,11 +99,13 @@ struct ahead_case {
 
 static const struct ahead_case ahead_cases[] = {
 	{ "alone", 0, 1, 0, PAGES, 0, 0, 0 },
-	{ "half of a leaf", 0, LEAF / 2, 0, PAGES, 0, 0, 0 },
+	{ "half of a leaf but one", 0, LEAF / 2 - 1, 0, PAGES, 0, 0, 0 },
+	{ "half of a leaf", 0, LEAF / 2, 0, PAGES, 0, 0, LEAF },
 	{ "a page more", 0, LEAF / 2 + 1, 0, PAGES, LEAF / 2, 0, LEAF },
 	{ "a leaf and a page", 0, LEAF + 1, 0, PAGES, LEAF, 0, 2 * LEAF },
-	{ "half of the range", 0, PAGES / 2, 0, PAGES, PAGES / 2 - 1, 0, PAGES / 2 },
-	{ "most of the range", 0, PAGES / 2 + 1, 0, PAGES, PAGES / 2, 0, PAGES },
+	{ "half of the range but one", 0, PAGES / 2 - 1, 0, PAGES, PAGES / 2 - 1, 0, PAGES / 2 },
+	{ "half of the range", 0, PAGES / 2, 0, PAGES, PAGES / 2 - 1, 0, PAGES },
+	{ "one page of two", LEAF, 1, LEAF, LEAF + 2, LEAF, LEAF, LEAF },
 	{ "one page to look at", LEAF, 1, LEAF, LEAF + 1, LEAF, LEAF, LEAF + 1 },
 	{ "part of a leaf", LEAF + 1, 2, LEAF + 1, LEAF + 4, LEAF + 2, LEAF + 1, LEAF + 4 },
 };
@@ -317,9 +319,7 @@ static void writable_if_it_is_written_back_anyway(struct kunit *test)
 		__folio_set_swapbacked(folio);
 	if (c->swapcache)
 		folio_set_swapcache(folio);
-	KUNIT_EXPECT_EQ(test, drm_svm_policy_map_writable(folio, false),
-			c->writable);
-	KUNIT_EXPECT_TRUE(test, drm_svm_policy_map_writable(folio, true));
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_write(folio), c->writable);
 
 	/* as the page allocator wants it back */
 	folio->mapping = NULL;

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/sched/task.h>
 
 #include "drm_svm_fake_kunit.h"
 
@@ -318,6 +319,32 @@ static void reaper_takes_what_no_gpu_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reap(range, 0, 3), -1);
 }
 
+static void held_range_is_the_holders(struct kunit *test)
+{
+	struct drm_svm_range *range = fake_range(test, test->priv, BASE);
+
+	KUNIT_ASSERT_TRUE(test, drm_svm_range_hold(range));
+	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range));
+	/* what the holder does to it */
+	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
+	/* what others do; who may sleep would wait */
+	range->holder = &init_task;
+	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), -1);
+	range->holder = current;
+	drm_svm_range_release_held(range);
+	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
+}
+
+static void range_that_goes_is_not_held(struct kunit *test)
+{
+	struct drm_svm_range *range = fake_range(test, test->priv, BASE);
+
+	set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
+	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range));
+	KUNIT_EXPECT_NULL(test, range->holder);
+	clear_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
+}
+
 static struct kunit_case range_cases[] = {
 	KUNIT_CASE(nothing_is_found_before_a_fault),
 	KUNIT_CASE_PARAM(any_address_finds_the_aligned_range, addr_gen_params),
@@ -334,6 +361,8 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(context_has_one_view),
 	KUNIT_CASE(views_of_one_context_are_dropped),
 	KUNIT_CASE(reaper_takes_what_no_gpu_maps),
+	KUNIT_CASE(held_range_is_the_holders),
+	KUNIT_CASE(range_that_goes_is_not_held),
 	{}
 };
 
