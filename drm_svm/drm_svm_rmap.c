@@ -78,8 +78,8 @@ static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
  * passed over.
  */
 static struct mm_struct *drm_svm_rmap_find(struct folio *folio,
-					    unsigned int skip,
-					    unsigned long *addr)
+					   unsigned int skip,
+					   unsigned long *addr)
 {
 	unsigned long first = folio->index;
 	unsigned long last = first + folio_nr_pages(folio) - 1;

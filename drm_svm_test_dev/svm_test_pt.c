@@ -153,7 +153,6 @@ static struct svm_test_table *table_alloc(void)
 	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
-
 	table->pte = (atomic64_t *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!table->pte) {
 		kfree(table);
@@ -372,41 +371,40 @@ static u8 leaf_shift(u64 start, u64 addr, u64 size)
 	return PAGE_SHIFT;
 }
 
-/* Write one leaf of 1 << @shift bytes. */
-static void leaf_set(struct svm_test_window *window,
-		     struct svm_test_table *table, u64 va, u64 addr, u8 shift,
-		     u16 prot)
+/* Write the first leaf of @size bytes; returns how many it has. */
+static u64 leaf_set(struct svm_test_window *window,
+		    struct svm_test_table *table, u64 va, u64 addr, u64 size,
+		    u16 prot)
 {
+	u8 shift = leaf_shift(va, addr, size);
 	unsigned int i = pt_index(va, 0), n;
 
 	if (shift == SVM_TEST_LEAF_LARGE_SHIFT) {
 		large_set(window, table, pte_make(addr, PTE_LARGE, prot));
-		return;
+		return BIT_ULL(shift);
 	}
 
 	large_split(window, table);
 	if (shift == PAGE_SHIFT) {
 		medium_split(table, i);
 		pte_set(table, i, pte_make(addr, 0, prot));
-		return;
+		return PAGE_SIZE;
 	}
 	for (n = 0; n < MEDIUM_PAGES; n++)
 		pte_set(table, i + n, pte_make(addr + ((u64)n << PAGE_SHIFT),
 					       PTE_MEDIUM, prot));
+	return BIT_ULL(shift);
 }
 
-/* Write the leaves of one run. */
 static void run_set(struct svm_test_window *window, struct svm_test_table *table,
 		    u64 start, const struct drm_svm_run *run)
 {
 	u64 addr = svm_test_bus_addr(run->addr, run->location);
-	u64 size = (u64)run->npages << PAGE_SHIFT, pos;
-	u8 shift;
+	u64 size = (u64)run->npages << PAGE_SHIFT, pos = 0;
 
-	for (pos = 0; pos < size; pos += BIT_ULL(shift)) {
-		shift = leaf_shift(start + pos, addr + pos, size - pos);
-		leaf_set(window, table, start + pos, addr + pos, shift, run->prot);
-	}
+	while (pos < size)
+		pos += leaf_set(window, table, start + pos, addr + pos, size - pos,
+				run->prot);
 }
 
 /**
@@ -427,22 +425,19 @@ void svm_test_pt_map(struct svm_test_pt *pt, u64 start,
 {
 	struct svm_test_window *window = window_find(pt, start);
 	struct svm_test_table *table;
-	u64 addr = start;
-	unsigned int i;
 
 	if (WARN_ON_ONCE(!window))
 		return;
 
-	spin_lock(pt_lock(pt, start));
+	guard(spinlock)(pt_lock(pt, start));
 	table = table_locked(pt, window, start);
-	if (!WARN_ON_ONCE(!table)) {
-		table->prepared = false;
-		for (i = 0; i < n; i++) {
-			run_set(window, table, addr, &runs[i]);
-			addr += (u64)runs[i].npages << PAGE_SHIFT;
-		}
+	if (WARN_ON_ONCE(!table))
+		return;
+	table->prepared = false;
+	for (; n; n--, runs++) {
+		run_set(window, table, start, runs);
+		start += (u64)runs->npages << PAGE_SHIFT;
 	}
-	spin_unlock(pt_lock(pt, start));
 }
 EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_map);
 
@@ -500,9 +495,8 @@ void svm_test_pt_unmap(struct svm_test_pt *pt, u64 start, u64 end)
 	if (!window)
 		return;
 
-	spin_lock(pt_lock(pt, start));
+	guard(spinlock)(pt_lock(pt, start));
 	window_clear(pt, window, start, end);
-	spin_unlock(pt_lock(pt, start));
 }
 EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_unmap);
 
@@ -520,17 +514,11 @@ static u64 pte_state(struct svm_test_table *table, unsigned int i)
 
 static u32 pte_query(u64 pte)
 {
-	u32 state;
-
 	if (!(pte & PTE_VALID))
 		return 0;
-
-	state = (u32)pte_shift(pte) << DRM_SVM_PAGE_LEAF_SHIFT;
-	if (pte & PTE_ACCESSED)
-		state |= DRM_SVM_PAGE_ACCESSED;
-	if (pte & PTE_DIRTY)
-		state |= DRM_SVM_PAGE_DIRTY;
-	return state;
+	return (u32)pte_shift(pte) << DRM_SVM_PAGE_LEAF_SHIFT |
+	       (pte & PTE_ACCESSED ? DRM_SVM_PAGE_ACCESSED : 0) |
+	       (pte & PTE_DIRTY ? DRM_SVM_PAGE_DIRTY : 0);
 }
 
 /**
@@ -550,12 +538,11 @@ void svm_test_pt_query(struct svm_test_pt *pt, u64 start, u64 end, u32 *state)
 	if (!window)
 		return;
 
-	spin_lock(pt_lock(pt, start));
+	guard(spinlock)(pt_lock(pt, start));
 	leaf = atomic64_read(&window->leaf);
 	table = table_locked(pt, window, start);
 	for (i = 0; table && i < (end - start) >> PAGE_SHIFT; i++)
 		state[i] |= pte_query(leaf ?: pte_state(table, first + i));
-	spin_unlock(pt_lock(pt, start));
 }
 EXPORT_SYMBOL_IF_KUNIT(svm_test_pt_query);
 
