@@ -60,7 +60,17 @@ static void huge(int fd)
 	igt_assert_eq(svm_vram_pages(fd, base, size), size / svm_page_size());
 	evict(fd);
 	igt_assert_eq(svm_vram_pages(fd, base, size), 0);
+	igt_assert_eq_u64(svm_smaps_kb(base, "AnonHugePages"), size / 1024);
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
+
+	/* where no GPU has faulted */
+	base = svm_mmap_thp(size);
+	memset(base, 1, size);
+	igt_assert_eq_u64(svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM),
+			  size / svm_page_size());
+	evict(fd);
+	igt_assert_eq_u64(svm_smaps_kb(base, "AnonHugePages"), size / 1024);
+	igt_assert(svm_cpu_all32(base, size, 0x01010101));
 }
 
 /* The process that brought the pages to VRAM ends; its child has them still. */
@@ -289,7 +299,7 @@ static void used_stays(int fd)
 
 static const struct svm_case cases[] = {
 	{ "all", "Every page of a process goes home, and comes again.", all },
-	{ "huge", "Huge pages go home.", huge },
+	{ "huge", "Huge pages go home, and stay huge.", huge },
 	{ "owner-gone", "Pages of a child whose parent brought them to VRAM and ended.",
 	  owner_gone },
 	{ "mremap", "Pages that moved in the address space.", remapped },
