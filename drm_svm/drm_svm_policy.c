@@ -34,7 +34,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 
 	*first = round_down(index, leaf);
 	*last = *first + leaf;
-	if (!view)
+	if (!view || bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES))
 		return;
 
 	mapped = bitmap_weight_from(view->mapped, *first, *last);
