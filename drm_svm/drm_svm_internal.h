@@ -331,9 +331,14 @@ struct drm_svm_rmap_visitor {
 /* Slices whose BOs are made before the first of them is filled. */
 #define DRM_SVM_FILL_SLICES	8U
 
-/* Brings slices to VRAM: two migrations, so that one is copied meanwhile. */
+/*
+ * Brings slices to VRAM: two migrations, so that one is copied meanwhile. @tried: pages
+ * of the range in service that were to move for its faults. Who had them has lost them,
+ * whether they moved or not.
+ */
 struct drm_svm_filler {
 	struct drm_svm *svm;
+	DECLARE_BITMAP(tried, DRM_SVM_RANGE_PAGES);
 	unsigned int n;
 	struct drm_svm_slice slices[DRM_SVM_FILL_SLICES];
 	struct drm_svm_migration *m[2];

@@ -13,17 +13,25 @@
  * GPU, if they can. What does not move is mapped where it is.
  */
 
-/* Whether the page of a fault is worth to be moved: not if it is in VRAM. */
+/*
+ * Whether the page of a fault is worth to be moved: not if it is in VRAM, nor if a device
+ * has it pinned, for as long as that may be.
+ */
 VISIBLE_IF_KUNIT
 bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn)
 {
+	struct folio *folio;
+
 	if (pfn & HMM_PFN_ERROR)
 		return false;
-	/* what is not anonymous in such a mapping is a zero page, a huge one perhaps */
-	if (pfn & HMM_PFN_VALID &&
-	    folio_test_anon(page_folio(hmm_pfn_to_page(pfn))))
-		return !is_device_private_page(hmm_pfn_to_page(pfn));
+	if (pfn & HMM_PFN_VALID) {
+		folio = page_folio(hmm_pfn_to_page(pfn));
+		/* else it is a zero page, a huge one perhaps */
+		if (folio_test_anon(folio))
+			return !folio_is_device_private(folio) &&
+			       !folio_maybe_dma_pinned(folio);
+	}
 	/* a read of what nobody wrote needs no memory at all */
 	return fault->access & DRM_SVM_ACCESS_WRITE;
 }
@@ -56,8 +64,8 @@ static void drm_svm_slice_add(struct drm_svm_filler *filler,
 }
 
 /*
- * All of the window that will be mapped: what does not move now is mapped in RAM, and
- * does not fault again. Blocks that have pages in VRAM are left alone, but for that of
+ * All of the window that will be mapped, at least: what does not move now is mapped in
+ * RAM, and does not fault again. Blocks that have pages in VRAM are left alone, but for that of
  * the fault. Returns the page past the window.
  */
 VISIBLE_IF_KUNIT
@@ -69,10 +77,10 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 	struct drm_svm_view *view = drm_svm_range_find_view(range, entry->ctx);
 	unsigned int index = drm_svm_page_index(entry->fault.addr);
 	unsigned int leaf = DRM_SVM_SLICE_MIN >> PAGE_SHIFT;
-	unsigned int n, first, last;
+	unsigned int n, start, first, last;
 
-	drm_svm_policy_window(view, index, &first, &last);
-	for (; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
+	drm_svm_policy_window(view, index, &start, &last);
+	for (first = start; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
 		n = drm_svm_policy_slice(view, first, last);
 		if (!n && round_down(index, leaf) == first)
 			n = leaf;
@@ -80,6 +88,7 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 		    drm_svm_page_addr(range, first) < vma->vm_end)
 			drm_svm_slice_add(filler, range, entry, vma, first, n);
 	}
+	bitmap_set(filler->tried, start, first - start);
 	return first;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_window);
@@ -104,6 +113,7 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 		return next;
 	if (!drm_svm_policy_is_whole(vma, range->start, pfn))
 		return drm_svm_slice_window(filler, range, entry, vma);
+	bitmap_fill(filler->tried, DRM_SVM_RANGE_PAGES);
 	drm_svm_slice_add(filler, range, entry, vma, 0, DRM_SVM_RANGE_PAGES);
 	filler->slices[filler->n - 1].whole = true;
 	return DRM_SVM_RANGE_PAGES;
@@ -168,6 +178,8 @@ void drm_svm_migrate_to_vram(struct drm_svm_range *range,
 
 	lockdep_assert_held(&range->service_lock);
 
+	if (scratch->filler)
+		bitmap_zero(scratch->filler->tried, DRM_SVM_RANGE_PAGES);
 	if (!drm_svm_migrate_is_possible(range->svm, scratch, entries, n))
 		return;
 	filler = scratch->filler;

@@ -120,6 +120,28 @@ static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 			     DRM_SVM_PENDING;
 }
 
+/*
+ * Which pages to look at for a fault of page @index: a window, and with it all that was
+ * to move to VRAM. Else two pages that an access needs, and that cannot move, take
+ * turns: to try to move the one unmaps the other.
+ */
+static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *view,
+				unsigned int index, unsigned int *first,
+				unsigned int *last)
+{
+	const struct drm_svm_filler *filler = m->scratch->filler;
+	const unsigned long *tried;
+
+	drm_svm_policy_window(view, index, first, last);
+	if (!filler || !test_bit(index, filler->tried))
+		return;
+	tried = filler->tried;
+	*last = max_t(unsigned int, *last,
+		      find_next_zero_bit(tried, DRM_SVM_RANGE_PAGES, index));
+	while (*first && test_bit(*first - 1, tried))
+		--*first;
+}
+
 /* Faults of the VMA that lie within the window, or in one that adjoins it. */
 static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
@@ -134,8 +156,8 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		index = drm_svm_entry_index(entry);
 		if (index >= hi)
 			break;
-		drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
-				      index, &first, &last);
+		drm_svm_mirror_want(m, drm_svm_range_find_view(range, entry->ctx),
+				    index, &first, &last);
 		first = max(first, lo);
 		last = min(last, hi);
 		if (!m->n) {

@@ -264,22 +264,42 @@ static void one_page(int fd, bool huge)
  * A command needs two pages at a time, of one range, that are both held: what the
  * driver tries to move for the one must not take the other away for ever.
  */
+static void copy_held(int fd, char *base, size_t half)
+{
+	struct drm_svm_test_cmd cmd = svm_cmd_copy(base + half, base, half);
+	uint64_t job = svm_submit(fd, &cmd, 1);
+
+	igt_assert_f(svm_until(__svm_poll_job(fd, job) != -ETIME, 15000), "it does not end\n");
+	igt_assert(svm_pattern_ok(base, half, OLD));
+	igt_assert(svm_pattern_ok(base + half, half, OLD));
+}
+
 static void copy_within(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
-	size_t half = area.size / 2;
-	struct drm_svm_test_cmd cmd = svm_cmd_copy(area.base + half, area.base, half);
 	struct ring ring;
-	uint64_t job;
 
 	ring_open(&ring);
 	igt_require(!ring_register(&ring, area.base, area.size));
-	job = svm_submit(fd, &cmd, 1);
-	igt_assert_f(svm_until(__svm_poll_job(fd, job) != -ETIME, 15000), "it does not end\n");
-	igt_assert(svm_pattern_ok(area.base, half, OLD));
-	igt_assert(svm_pattern_ok(area.base + half, half, OLD));
+	copy_held(fd, area.base, area.size / 2);
 	igt_assert(!ring_unregister(&ring));
 	ring_close(&ring);
+}
+
+/* Held in a way that the driver does not see before it has tried to move them */
+static void copy_within_spliced(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	size_t size = 32 * svm_page_size();
+	struct iovec iov = { area.base, size };
+	int ends[2];
+
+	igt_assert(!pipe(ends));
+	igt_assert_eq(fcntl(ends[1], F_SETPIPE_SZ, size), size);
+	igt_assert_eq(vmsplice(ends[1], &iov, 1, 0), size);
+	copy_held(fd, area.base, size / 2);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* A page that is held stays its owner's when it forks: the child gets the copy */
@@ -317,6 +337,7 @@ static const struct svm_vram_case cases[] = {
 static const struct svm_vram_case lane_cases[] = {
 	{ "one-lane", "The GPU copies between pages that are held, and asks for one at a time.",
 	  copy_within },
+	{ "one-lane-spliced", "The same of pages in a pipe.", copy_within_spliced },
 };
 
 igt_main

@@ -115,6 +115,9 @@ static void window_leaves_out_what_is_in_vram(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->filler->n, 2);
 	expect_slice(test, 0, 0, LEAF, 0);
 	expect_slice(test, 1, 2 * LEAF, 2 * LEAF, 1);
+	/* what is to be mapped, then */
+	KUNIT_EXPECT_EQ(test, bitmap_weight(t->filler->tried, PAGES), 4 * LEAF);
+	KUNIT_EXPECT_EQ(test, find_next_zero_bit(t->filler->tried, PAGES, 0), 4 * LEAF);
 }
 
 /* A page that went home alone: its block moves again, others in part there do not. */
@@ -218,6 +221,10 @@ static void wanted_is_what_is_in_ram_or_written(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, drm_svm_slice_is_wanted(&read, 0));
 	KUNIT_EXPECT_TRUE(test, drm_svm_slice_is_wanted(&write, 0));
 	KUNIT_EXPECT_FALSE(test, drm_svm_slice_is_wanted(&write, HMM_PFN_ERROR));
+	/* pinned */
+	folio_ref_add(page_folio(anon), GUP_PIN_COUNTING_BIAS);
+	KUNIT_EXPECT_FALSE(test, drm_svm_slice_is_wanted(&write, page_to_pfn(anon) | valid));
+	folio_put_refs(page_folio(anon), GUP_PIN_COUNTING_BIAS);
 	anon->mapping = NULL;
 	vram->mapping = NULL;
 }
