@@ -118,7 +118,7 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 			     unsigned int npages, dma_addr_t addr, u16 prot,
 			     u16 location)
 {
-	struct drm_svm_run *last = &b->runs[b->n] - 1;
+	struct drm_svm_run *last;
 
 	if (b->n && b->next != index)
 		drm_svm_run_emit(b);
@@ -126,7 +126,8 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 		b->first = index;
 	b->next = index + npages;
 
-	if (b->n && drm_svm_run_is_like(last, prot, location) &&
+	last = b->n ? &b->runs[b->n - 1] : NULL;
+	if (last && drm_svm_run_is_like(last, prot, location) &&
 	    last->addr + ((dma_addr_t)last->npages << PAGE_SHIFT) == addr)
 		last->npages += npages;
 	else
