@@ -385,6 +385,12 @@ static void secret_neighbour(int fd)
 	svm_gpu_fill(fd, base, 5 * svm_page_size(), MAGIC);
 	svm_gpu_fill(fd, svm_page(base, 6), 8 * svm_page_size(), MAGIC);
 	igt_assert_eq_u32(svm_query_page(fd, secret), 0);
+	/* nor one that takes all of the range that the CPU has */
+	memset(svm_page(base, 100), 1, svm_page_size());
+	memset(svm_page(base, 200), 1, svm_page_size());
+	svm_gpu_fill(fd, svm_page(base, 100), svm_page_size(), MAGIC);
+	igt_assert(svm_query_page(fd, svm_page(base, 200)));
+	igt_assert_eq_u32(svm_query_page(fd, secret), 0);
 	check_refused(fd, secret, false, EOPNOTSUPP);
 }
 
