@@ -212,8 +212,8 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 	       !drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(page), 1);
 }
 
-/* Commit what has a destination; the rest stays. */
-static void drm_svm_home_finish(struct drm_svm_migration *m,
+/* Commit what has a destination; the rest stays. @err: of the transfer, for the trace. */
+static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 				struct drm_svm_moved *moved)
 {
 	struct folio *huge;
@@ -229,6 +229,9 @@ static void drm_svm_home_finish(struct drm_svm_migration *m,
 	else
 		migrate_device_finalize(m->src, m->dst, m->npages);
 	drm_svm_home_unguard(huge);
+	/* device pages have no address; their eviction is traced as such */
+	if (m->args.vma)
+		trace_drm_svm_home(m->args.start, m->args.end, moved->moved, err);
 }
 
 /**
@@ -242,8 +245,7 @@ int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
 {
 	int err = drm_svm_home_transfer(m);
 
-	drm_svm_home_finish(m, moved);
-	trace_drm_svm_home(m->args.start, m->args.end, moved->moved, err);
+	drm_svm_home_finish(m, err, moved);
 	return err;
 }
 
@@ -333,8 +335,7 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
 		return err == -ENOENT ? 0 : VM_FAULT_SIGBUS;
 	err = drm_svm_home_transfer(m);
 	stuck = !err && drm_svm_home_is_stuck(m, vmf);
-	drm_svm_home_finish(m, &moved);
-	trace_drm_svm_home(start, end, moved.moved, err);
+	drm_svm_home_finish(m, err, &moved);
 	if (err)
 		return VM_FAULT_SIGBUS;
 	return stuck ? VM_FAULT_OOM : 0;

@@ -68,7 +68,6 @@ bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 		return false;
 	return more || (view && !bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES));
 }
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
 
 /**
  * drm_svm_policy_ahead() - which pages to make with those that were missing
