@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,22 @@ static void configure(enum svm_injected what)
 	set_bool(what, "ignore-gfp-wait", false);
 }
 
+/*
+ * The kernel counts down to the failure for all kinds together: it must not be one of
+ * those that nobody asks for here, as of the disk that a program is read from.
+ */
+static void ignore_others(void)
+{
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/kernel/debug/fail*/require-end", 0, NULL, &found))
+		return;
+	for (i = 0; i < found.gl_pathc; i++)
+		igt_assert(svm_sys_write(found.gl_pathv[i], "0"));
+	globfree(&found);
+}
+
 void svm_inject_init(void)
 {
 	if (fail_nth < 0)
@@ -206,6 +223,7 @@ void svm_inject_init(void)
 		burn_area = svm_mmap_small(BURN_PAGES * svm_page_size());
 	}
 	except = checkers;
+	ignore_others();
 	for (size_t i = SVM_INJECTED_SLAB; i <= SVM_INJECTED_USER; i++)
 		configure(i);
 	set_bool(SVM_INJECTED_PAGES, "ignore-gfp-highmem", false);
