@@ -28,6 +28,7 @@
 
 static struct bench_case cases[MAX_CASES];
 static unsigned int num_cases;
+static bool endless;
 
 void bench_add(const struct bench_case *c, const char *name, ...)
 {
@@ -92,17 +93,21 @@ static void open_side(struct bench *bench)
 	bench->node[len] = 0;
 }
 
+static int run_sample(struct bench *bench, const struct bench_case *c, struct sample *s)
+{
+	*s = (struct sample) { .pages = c->size / (c->stride ?: PAGE) };
+	return bench->side == SIDE_FLOOR ? c->floor(bench, c, s) : c->sample(bench, c, s);
+}
+
 static int run_samples(struct bench *bench, const struct bench_case *c)
 {
 	struct series series = {};
+	struct sample s;
 	unsigned int i;
 	int error;
 
 	for (i = 0; i < c->samples; i++) {
-		struct sample s = { .pages = c->size / (c->stride ?: PAGE) };
-
-		error = bench->side == SIDE_FLOOR ? c->floor(bench, c, &s) :
-						    c->sample(bench, c, &s);
+		error = run_sample(bench, c, &s);
 		if (error)
 			return error;
 		series_add(&series, &s);
@@ -111,11 +116,29 @@ static int run_samples(struct bench *bench, const struct bench_case *c)
 	return 0;
 }
 
+/* For who watches from outside; the first samples are not like the others. */
+static int run_for_ever(struct bench *bench, const struct bench_case *c)
+{
+	struct sample s;
+	unsigned int i;
+	int error;
+
+	for (i = 0;; i++) {
+		error = run_sample(bench, c, &s);
+		if (error)
+			return error;
+		if (i == c->samples)
+			fprintf(stderr, "running\n");
+	}
+}
+
 static int run_here(enum side side, const struct bench_case *c)
 {
 	struct bench bench = { .side = side };
 
 	open_side(&bench);
+	if (endless)
+		return c->run ? -EOPNOTSUPP : run_for_ever(&bench, c);
 	return c->run ? c->run(&bench, c) : run_samples(&bench, c);
 }
 
@@ -224,8 +247,9 @@ static void stop_housekeeping(void)
 
 static void usage(int status)
 {
-	fprintf(stderr, "usage: svm_bench [--side floor|drm_gpusvm|drm_svm]... [--force] [--list] [GLOB]...\n"
-		"Runs as root where tools/vm --icount counts instructions; --force does without.\n");
+	fprintf(stderr, "usage: svm_bench [--side floor|drm_gpusvm|drm_svm]... [--force] [--endless] [--list] [GLOB]...\n"
+		"Runs as root where tools/vm --icount counts instructions; --force does without.\n"
+		"--endless repeats the first case until it is killed.\n");
 	exit(status);
 }
 
@@ -249,7 +273,7 @@ static void list_cases(void)
 }
 
 struct options {
-	bool sides[NUM_SIDES], chosen, force, list;
+	bool sides[NUM_SIDES], chosen, force, endless, list;
 };
 
 static struct options parse_options(int argc, char **argv)
@@ -257,6 +281,7 @@ static struct options parse_options(int argc, char **argv)
 	static const struct option known[] = {
 		{ "side", required_argument, NULL, 's' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "endless", no_argument, NULL, 'e' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{}
@@ -269,6 +294,7 @@ static struct options parse_options(int argc, char **argv)
 			options.sides[side_named(optarg)] = true;
 		options.chosen |= c == 's';
 		options.force |= c == 'f';
+		options.endless |= c == 'e';
 		options.list |= c == 'l';
 		if (c == 'h' || c == '?')
 			usage(c == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -287,6 +313,7 @@ int main(int argc, char **argv)
 		list_cases();
 		return 0;
 	}
+	endless = options.endless;
 	stop_housekeeping();
 	for (side = 0; side < NUM_SIDES; side++) {
 		if (options.chosen && !options.sides[side])
