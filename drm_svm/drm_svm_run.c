@@ -33,8 +33,9 @@
 
 /*
  * Runs that wait to be written: contiguous in virtual addresses, from page @first to
- * page @next. @mapped: the pages that are added are mapped already. @added: those
- * that were not.
+ * page @next. @end: the address behind the last run, by which a page lengthens it;
+ * odd if there is no run. @mapped: the pages that are added are mapped already.
+ * @added: those that were not.
  */
 struct drm_svm_run_batch {
 	struct drm_svm_range *range;
@@ -44,27 +45,12 @@ struct drm_svm_run_batch {
 	unsigned int first;
 	unsigned int next;
 	unsigned int added;
+	u64 end;
 	bool mapped;
 	struct drm_svm_bo *bo;
 };
 
-/*
- * A page that is there and that the GPU can use where it is: RAM, or VRAM that it
- * reaches; not memory of other devices, which DMA reaches elsewhere.
- */
-static bool drm_svm_run_is_usable(unsigned long pfn,
-				  const struct drm_svm_device *sdev)
-{
-	struct page *page = hmm_pfn_to_page(pfn);
-
-	if (!drm_svm_pfn_is_valid(pfn))
-		return false;
-	if (likely(!is_zone_device_page(page)))
-		return true;
-	if (is_device_private_page(page))
-		return drm_svm_page_is_reachable(page, sdev);
-	return !is_pci_p2pdma_page(page);
-}
+#define DRM_SVM_RUN_NO_END	U64_MAX
 
 static bool drm_svm_run_is_like(const struct drm_svm_run *run, u16 prot,
 				u16 location)
@@ -101,61 +87,85 @@ static void drm_svm_run_note_all(struct drm_svm_run_batch *b)
 	}
 }
 
-static void drm_svm_run_emit(struct drm_svm_run_batch *b)
+/* Write what there is; page @next comes next. */
+static void drm_svm_run_emit(struct drm_svm_run_batch *b, unsigned int next)
 {
 	struct drm_svm_context *ctx = b->view->ctx;
 	unsigned long start = drm_svm_page_addr(b->range, b->first);
 
-	if (!b->n)
-		return;
-	ctx->ops->map(ctx, start, b->runs, b->n);
-	drm_svm_run_note_all(b);
-	trace_drm_svm_map(ctx, start, b->next - b->first, b->n);
+	if (b->n) {
+		ctx->ops->map(ctx, start, b->runs, b->n);
+		drm_svm_run_note_all(b);
+		trace_drm_svm_map(ctx, start, b->next - b->first, b->n);
+	}
 	b->n = 0;
+	b->end = DRM_SVM_RUN_NO_END;
+	b->first = next;
+	b->next = next;
 }
 
+/* Pages from @index on become a run, or the end of the last one. */
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
-			     unsigned int npages, dma_addr_t addr, u16 prot,
+			     unsigned int npages, u64 addr, u16 prot,
 			     u16 location)
 {
-	struct drm_svm_run *last;
+	struct drm_svm_run *run = &b->runs[b->n];
 
-	if (b->n && b->next != index)
-		drm_svm_run_emit(b);
-	if (!b->n)
-		b->first = index;
+	if (b->next != index) {
+		drm_svm_run_emit(b, index);
+		run = b->runs;
+	}
 	b->next = index + npages;
-
-	last = b->n ? &b->runs[b->n - 1] : NULL;
-	if (last && drm_svm_run_is_like(last, prot, location) &&
-	    last->addr + ((dma_addr_t)last->npages << PAGE_SHIFT) == addr)
-		last->npages += npages;
-	else
-		b->runs[b->n++] = (struct drm_svm_run) {
+	if (b->end == addr && drm_svm_run_is_like(run - 1, prot, location)) {
+		run[-1].npages += npages;
+	} else {
+		b->n++;
+		*run = (struct drm_svm_run) {
 			.addr = addr,
 			.npages = npages,
 			.location = location,
 			.prot = prot,
 		};
+	}
+	b->end = addr + ((u64)npages << PAGE_SHIFT);
+	if (!b->mapped)
+		b->added += npages;
 }
 
-/* Where the GPU finds RAM; of a page whose address is kept, where it found it. */
-static int drm_svm_run_map_dma(struct drm_svm_view *view, unsigned int index,
-			       unsigned int npages, struct page *page,
-			       dma_addr_t *addr)
+/* Where the GPU finds RAM, for which the DMA layer is asked once. */
+static int drm_svm_run_add_ram(struct drm_svm_run_batch *b, unsigned int index,
+			       unsigned int npages, unsigned long pfn, u16 prot)
 {
-	struct device *dev = view->ctx->sdev->dma_dev;
+	struct device *dev = b->view->ctx->sdev->dma_dev;
+	dma_addr_t addr = dma_map_phys(dev, PFN_PHYS(pfn & ~HMM_PFN_FLAGS),
+				       (size_t)npages << PAGE_SHIFT,
+				       DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
 
-	if (view->dma_addr && test_bit(index, view->mapped)) {
-		*addr = view->dma_addr[index];
-		return 0;
-	}
-	*addr = dma_map_phys(dev, page_to_phys(page), (size_t)npages << PAGE_SHIFT,
-			     DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
-	if (dma_mapping_error(dev, *addr))
+	if (dma_mapping_error(dev, addr))
 		return -ENOMEM;
-	if (view->dma_addr) {
-		view->dma_addr[index] = *addr;
+	drm_svm_run_push(b, index, npages, addr, prot, DRM_SVM_LOCATION_SYSTEM);
+	return 0;
+}
+
+/* The same where addresses are kept: a page that is mapped is where it was. */
+static int drm_svm_run_add_tracked(struct drm_svm_run_batch *b,
+				   unsigned int index, unsigned int npages,
+				   unsigned long pfn, u16 prot)
+{
+	struct drm_svm_view *view = b->view;
+	unsigned int end = index + npages;
+	int err;
+
+	for (; index < end; index++, pfn++) {
+		if (b->mapped) {
+			drm_svm_run_push(b, index, 1, view->dma_addr[index], prot,
+					 DRM_SVM_LOCATION_SYSTEM);
+			continue;
+		}
+		err = drm_svm_run_add_ram(b, index, 1, pfn, prot);
+		if (err)
+			return err;
+		view->dma_addr[index] = b->end - PAGE_SIZE;
 		drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
 	}
 	return 0;
@@ -176,30 +186,13 @@ static u64 drm_svm_run_vram_addr(struct drm_svm_device *sdev, struct page *page,
 	return vram->ops->peer_addr(vram, sdev, offset);
 }
 
-/* Pages from @i on, contiguous in memory, become a run or part of one. */
-static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int i,
-			   unsigned int npages, struct page *page, u16 prot)
+static void drm_svm_run_add_vram(struct drm_svm_run_batch *b, unsigned int index,
+				 unsigned int npages, struct page *page, u16 prot)
 {
-	bool device = is_device_private_page(page);
-	unsigned int n = b->view->dma_addr && !device ? 1 : npages;
-	unsigned int end = i + npages;
-	u16 location = DRM_SVM_LOCATION_SYSTEM;
-	dma_addr_t addr;
-	int err;
+	u16 location;
+	u64 addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
 
-	for (; i < end; i += n, page += n) {
-		if (device) {
-			addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
-		} else {
-			err = drm_svm_run_map_dma(b->view, i, n, page, &addr);
-			if (err)
-				return err;
-		}
-		drm_svm_run_push(b, i, n, addr, prot, location);
-		if (!b->mapped)
-			b->added += n;
-	}
-	return 0;
+	drm_svm_run_push(b, index, npages, addr, prot, location);
 }
 
 /* The end of the pages from @i on that are all mapped, or all not mapped. */
@@ -228,6 +221,18 @@ static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
 		return;
 	drm_svm_bo_bump(bo);
 	b->bo = bo;
+}
+
+/* Memory of a device is used where it is, but for what the GPU does not reach. */
+static bool drm_svm_run_use_device_page(struct drm_svm_run_batch *b,
+					struct page *page, struct folio *folio)
+{
+	if (!folio_is_device_private(folio))
+		return !folio_is_pci_p2pdma(folio);
+	if (!drm_svm_page_is_reachable(page, b->view->ctx->sdev))
+		return false;
+	drm_svm_run_bump(b, folio);
+	return true;
 }
 
 /*
@@ -287,31 +292,44 @@ static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
 	return DRM_SVM_PAGE_READ | DRM_SVM_PAGE_WRITE;
 }
 
+/* Pages of one folio, by where they are. */
+static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int index,
+			   unsigned int npages, unsigned long pfn,
+			   struct folio *folio, u16 prot)
+{
+	if (unlikely(folio_is_device_private(folio))) {
+		drm_svm_run_add_vram(b, index, npages, hmm_pfn_to_page(pfn), prot);
+		return 0;
+	}
+	if (b->view->dma_addr)
+		return drm_svm_run_add_tracked(b, index, npages, pfn, prot);
+	return drm_svm_run_add_ram(b, index, npages, pfn, prot);
+}
+
 /* Pages of which all are mapped, or none is. */
 static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
 				 const unsigned long *pfns, unsigned int i,
 				 unsigned int last, const unsigned long *writes)
 {
-	const struct drm_svm_device *sdev = b->view->ctx->sdev;
 	unsigned int n;
 	int err = 0;
 
 	for (; i < last && !err; i += n) {
+		struct page *page = hmm_pfn_to_page(pfns[i]);
 		struct folio *folio;
-		struct page *page;
 		u16 prot;
 
 		n = 1;
-		if (!drm_svm_run_is_usable(pfns[i], sdev))
+		if (!drm_svm_pfn_is_valid(pfns[i]))
 			continue;
-		page = hmm_pfn_to_page(pfns[i]);
 		folio = page_folio(page);
+		if (unlikely(folio_is_zone_device(folio)) &&
+		    !drm_svm_run_use_device_page(b, page, folio))
+			continue;
 		n = drm_svm_run_chunk(pfns, i, last, folio);
 		prot = drm_svm_run_prot(folio, pfns[i], writes, i, n);
-		if (folio_is_device_private(folio))
-			drm_svm_run_bump(b, folio);
 		if (!b->mapped || !drm_svm_run_is_enough(b->view, i, n, prot))
-			err = drm_svm_run_add(b, i, n, page, prot);
+			err = drm_svm_run_add(b, i, n, pfns[i], folio, prot);
 	}
 	return err;
 }
@@ -338,7 +356,12 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 			   unsigned int last, const unsigned long *writes)
 {
 	struct drm_svm_run_batch b = {
-		.range = range, .view = view, .runs = scratch->runs,
+		.range = range,
+		.view = view,
+		.runs = scratch->runs,
+		.first = first,
+		.next = first,
+		.end = DRM_SVM_RUN_NO_END,
 	};
 	unsigned int i, next;
 	int err = 0;
@@ -350,7 +373,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		next = drm_svm_run_same_state(view, i, last);
 		err = drm_svm_run_add_pages(&b, scratch->pfns, i, next, writes);
 	}
-	drm_svm_run_emit(&b);
+	drm_svm_run_emit(&b, last);
 	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
 	return err;
 }
