@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/delay.h>
-#include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/sort.h>
 
@@ -282,17 +281,12 @@ static void drm_svm_fault_serve_mm(struct drm_svm *svm,
  * @scratch: its batch array holds the faults
  * @n: number of faults, not zero
  *
- * Memory for ranges, views and page tables is charged to the process whose
- * memory it describes, not to the worker.
- *
  * Context: process context, no lock held. Each fault is answered, or handed to
  * drm_svm_wait_start(), before it returns.
  */
 void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 			 unsigned int n)
 {
-	struct mem_cgroup *memcg, *old;
-
 	drm_svm_stat_add(scratch->batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
 	trace_drm_svm_batch(svm, n);
 
@@ -301,11 +295,7 @@ void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 		drm_svm_fault_finish_group(svm, scratch->batch, n);
 		return;
 	}
-	memcg = get_mem_cgroup_from_mm(svm->mm);
-	old = set_active_memcg(memcg);
 	drm_svm_fault_serve_mm(svm, scratch, n);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
 	/* the last user may be us: tearing an mm down takes long */
 	mmput_async(svm->mm);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/cpumask.h>
+#include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "drm_svm_internal.h"
@@ -79,20 +81,52 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
+/*
+ * The first worker has its memory from the start, so that no fault waits for any; the
+ * others get theirs with their first batch.
+ */
+static bool drm_svm_queue_equip(struct drm_svm_worker *worker)
+{
+	if (!worker->scratch)
+		worker->scratch = kvzalloc_obj(*worker->scratch, GFP_KERNEL_ACCOUNT);
+	return worker->scratch;
+}
+
+/*
+ * One without memory leaves what there is to the first one, which looks again when it
+ * is done; it does not wake itself.
+ */
+static void drm_svm_queue_rest(struct drm_svm_worker *worker)
+{
+	struct drm_svm_fault_queue *q = &worker->svm->queue;
+
+	guard(spinlock_irqsave)(&q->lock);
+	q->idle |= BIT(worker->index);
+	if (worker->scratch || q->idle & BIT(0))
+		drm_svm_queue_wake_locked(q);
+}
+
+/*
+ * Memory for the worker, and for ranges, views and page tables, is charged to the process
+ * whose memory it describes.
+ */
 static void drm_svm_queue_work(struct work_struct *work)
 {
 	struct drm_svm_worker *worker =
 		container_of(work, struct drm_svm_worker, work);
-	struct drm_svm_fault_queue *q = &worker->svm->queue;
-	unsigned int n;
+	struct drm_svm *svm = worker->svm;
+	struct mem_cgroup *memcg, *old;
+	unsigned int n = 0;
 
-	n = drm_svm_queue_pop(q, worker->scratch->batch);
+	memcg = get_mem_cgroup_from_mm(svm->mm);
+	old = set_active_memcg(memcg);
+	if (drm_svm_queue_equip(worker))
+		n = drm_svm_queue_pop(&svm->queue, worker->scratch->batch);
 	if (n)
-		drm_svm_fault_serve(worker->svm, worker->scratch, n);
-
-	guard(spinlock_irqsave)(&q->lock);
-	q->idle |= BIT(worker->index);
-	drm_svm_queue_wake_locked(q);
+		drm_svm_fault_serve(svm, worker->scratch, n);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	drm_svm_queue_rest(worker);
 }
 
 /**
@@ -141,15 +175,13 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_fault_queue_push);
 
-static int drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
+static void drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
 {
 	struct drm_svm_worker *worker = &svm->queue.worker[index];
 
 	worker->svm = svm;
 	worker->index = index;
 	INIT_WORK(&worker->work, drm_svm_queue_work);
-	worker->scratch = kvzalloc_obj(*worker->scratch, GFP_KERNEL_ACCOUNT);
-	return worker->scratch ? 0 : -ENOMEM;
 }
 
 /**
@@ -157,7 +189,7 @@ static int drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
  * @svm: the address space, zeroed
  *
  * All memory that serving needs for itself is allocated here, so that no fault
- * can fail for want of a batch.
+ * can fail for want of a batch; but what more workers than one need.
  *
  * Return: 0 or -ENOMEM; call drm_svm_fault_queue_fini() in either case.
  */
@@ -165,17 +197,16 @@ int drm_svm_fault_queue_init(struct drm_svm *svm)
 {
 	struct drm_svm_fault_queue *q = &svm->queue;
 	unsigned int i;
-	int err = 0;
 
 	spin_lock_init(&q->lock);
 	q->nworkers = clamp(workers, 1U, DRM_SVM_MAX_WORKERS);
 	q->idle = GENMASK(q->nworkers - 1, 0);
+	for (i = 0; i < q->nworkers; i++)
+		drm_svm_queue_init_worker(svm, i);
 	q->ring = kvzalloc_objs(*q->ring, DRM_SVM_QUEUE_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!q->ring)
-		err = -ENOMEM;
-	for (i = 0; i < q->nworkers && !err; i++)
-		err = drm_svm_queue_init_worker(svm, i);
-	return err;
+	if (!q->ring || !drm_svm_queue_equip(&q->worker[0]))
+		return -ENOMEM;
+	return 0;
 }
 
 /**
@@ -189,8 +220,6 @@ void drm_svm_fault_queue_fini(struct drm_svm *svm)
 
 	WARN_ON(q->count);
 	for (i = 0; i < q->nworkers; i++) {
-		if (!q->worker[i].svm)
-			break;
 		cancel_work_sync(&q->worker[i].work);
 		if (q->worker[i].scratch)
 			drm_svm_filler_destroy(q->worker[i].scratch->filler);
