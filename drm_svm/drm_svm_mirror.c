@@ -56,6 +56,8 @@ struct drm_svm_mirror {
 	unsigned int first;
 	unsigned int last;
 	unsigned long seq;
+	/* the mapping may have pages that are not memory to be shared */
+	bool special;
 };
 
 static bool drm_svm_mirror_is_secret(struct vm_area_struct *vma)
@@ -156,6 +158,11 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		index = drm_svm_entry_index(entry);
 		if (index >= hi)
 			break;
+		/* where nothing moves, one that is in the window is served by it */
+		if (m->n && index < m->last && !m->scratch->filler) {
+			drm_svm_mirror_admit(entry, vma);
+			continue;
+		}
 		drm_svm_mirror_want(m, drm_svm_range_find_view(range, entry->ctx),
 				    index, &first, &last);
 		first = max(first, lo);
@@ -351,29 +358,6 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 }
 
 /*
- * After the last walk: what is there, or cannot be, but is not memory that can be
- * shared. The walk calls a huge page that is on its way an error as well; only
- * mappings of special pages have those that stay one.
- */
-static void drm_svm_mirror_refuse(struct drm_svm_mirror *m,
-				  struct vm_area_struct *vma)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->n; i++) {
-		struct drm_svm_fault_entry *entry = &m->entries[i];
-		unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
-
-		if (entry->err != DRM_SVM_PENDING)
-			continue;
-		if (pfn & HMM_PFN_ERROR ? vma->vm_flags & VM_MIXEDMAP :
-		    drm_svm_pfn_is_valid(pfn) &&
-		    is_pci_p2pdma_page(hmm_pfn_to_page(pfn)))
-			entry->err = -EOPNOTSUPP;
-	}
-}
-
-/*
  * What page 0 of the range has, from page @index of a mapping as large as the
  * range. For a huge device page the walk counts from its own start and not from
  * the start of the page, so go by the folio, which is as large and as aligned.
@@ -387,12 +371,24 @@ static unsigned long drm_svm_mirror_base(unsigned long pfn, unsigned int index)
 	return (pfn & HMM_PFN_FLAGS) | folio_pfn(page_folio(page));
 }
 
+/* All of [@first, @last) of the range is walked: it is the window. */
+static void drm_svm_mirror_take(struct drm_svm_mirror *m,
+				struct vm_area_struct *vma, unsigned int first,
+				unsigned int last)
+{
+	for (; m->n < m->total && drm_svm_entry_index(&m->entries[m->n]) < last; m->n++)
+		drm_svm_mirror_admit(&m->entries[m->n], vma);
+	m->first = first;
+	m->last = last;
+}
+
 /*
  * A CPU mapping as large as the range says all there is to know with any one of
  * its pages: map it whole, without walking it. It does not cross the end of the
  * VMA: where that comes to be, Linux splits the huge page first.
  */
-static void drm_svm_mirror_widen(struct drm_svm_mirror *m)
+static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
+				 struct vm_area_struct *vma)
 {
 	unsigned long *pfns = m->scratch->pfns;
 	unsigned long base;
@@ -400,13 +396,13 @@ static void drm_svm_mirror_widen(struct drm_svm_mirror *m)
 
 	if (!drm_svm_pfn_is_valid(pfns[m->first]) ||
 	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT)
-		return;
+		return false;
 
 	base = drm_svm_mirror_base(pfns[m->first], m->first);
 	for (i = 0; i < DRM_SVM_RANGE_PAGES; i++)
 		pfns[i] = base + i;
-	m->first = 0;
-	m->last = DRM_SVM_RANGE_PAGES;
+	drm_svm_mirror_take(m, vma, 0, DRM_SVM_RANGE_PAGES);
+	return true;
 }
 
 /* Missing pages were brought in: look again. */
@@ -430,14 +426,23 @@ static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 	int err;
 
 	drm_svm_mirror_bounds(m->range, vma, &lo, &hi);
-	for (; m->n < m->total && drm_svm_entry_index(&m->entries[m->n]) < hi; m->n++)
-		drm_svm_mirror_admit(&m->entries[m->n], vma);
 	err = drm_svm_mirror_walk(m, lo, m->first);
 	if (!err)
 		err = drm_svm_mirror_walk(m, m->last, hi);
-	m->first = lo;
-	m->last = hi;
+	drm_svm_mirror_take(m, vma, lo, hi);
 	return err;
+}
+
+/* Whether more of the range than the window is to be mapped. */
+static bool drm_svm_mirror_is_in_use(const struct drm_svm_mirror *m)
+{
+	const struct drm_svm_fault_entry *first = &m->entries[0];
+	const struct drm_svm_fault_entry *last = &m->entries[m->total - 1];
+
+	return drm_svm_policy_is_in_use(first->ctx,
+					drm_svm_range_find_view(m->range, first->ctx),
+					drm_svm_entry_index(first) !=
+					drm_svm_entry_index(last));
 }
 
 /* Under mmap_lock: from the first fault to a window with a good walk. */
@@ -446,6 +451,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	struct drm_svm_fault_entry *entry = &m->entries[0];
 	struct mm_struct *mm = m->range->svm->mm;
 	struct vm_area_struct *vma;
+	bool missing;
 	int err;
 
 	vma = vma_lookup(mm, entry->fault.addr);
@@ -459,17 +465,14 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	err = drm_svm_mirror_walk(m, m->first, m->last);
 	if (err)
 		return err;
-	if (drm_svm_mirror_populate(m, vma))
+	missing = drm_svm_mirror_populate(m, vma);
+	if (missing)
 		err = drm_svm_mirror_look_again(m, vma);
-	else if (drm_svm_policy_is_in_use(entry->ctx,
-					  drm_svm_range_find_view(m->range, entry->ctx),
-					  m->n < m->total))
+	if (!err && !drm_svm_mirror_widen(m, vma) && !missing &&
+	    drm_svm_mirror_is_in_use(m))
 		err = drm_svm_mirror_extend(m, vma);
-	if (err)
-		return err;
-	drm_svm_mirror_refuse(m, vma);
-	drm_svm_mirror_widen(m);
-	return 0;
+	m->special = vma->vm_flags & VM_MIXEDMAP;
+	return err;
 }
 
 /* No view: there was no memory for one. */
@@ -560,6 +563,22 @@ static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
 }
 
 /*
+ * What is there, or cannot be, but is not memory that can be shared. The walk calls a
+ * huge page that is on its way an error as well; only mappings of special pages have
+ * those that stay one.
+ */
+static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
+				      const struct drm_svm_fault_entry *entry)
+{
+	unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
+
+	if (pfn & HMM_PFN_ERROR)
+		return m->special;
+	return drm_svm_pfn_is_valid(pfn) &&
+	       is_pci_p2pdma_page(hmm_pfn_to_page(pfn));
+}
+
+/*
  * Answer what is mapped now. What is not could not be mapped, or was lost to a
  * race. Every pending fault has a view: that is what prepare saw to.
  */
@@ -577,6 +596,8 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 		if (!drm_svm_view_covers(view, drm_svm_entry_index(entry),
 					 entry->fault.access)) {
 			drm_svm_mirror_fail(entry, view);
+			if (drm_svm_mirror_is_refused(m, entry))
+				entry->err = -EOPNOTSUPP;
 			continue;
 		}
 		entry->err = 0;

@@ -53,11 +53,11 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
  * drm_svm_policy_is_in_use() - whether all of a range is worth to be mapped
  * @ctx: the context of a fault whose page the CPU has
  * @view: what it has of the range already, or NULL
- * @more: it faults outside of the window too
+ * @more: other pages of it fault at the same time
  *
- * Who comes back to a range will come back again. To map what the CPU has there costs
- * as much as ten faults, and once only. Not for a GPU with VRAM, which moves what it
- * maps.
+ * Who comes back to a range, or wants several pages of it at a time, will come back
+ * again. To map what the CPU has there costs as much as ten faults, and once only. Not
+ * for a GPU with VRAM, which moves what it maps.
  *
  * Return: whether to look at the rest of the range, and not at the window alone.
  */
