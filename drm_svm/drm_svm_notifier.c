@@ -270,6 +270,14 @@ static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 	}
 }
 
+/* Whether no other range is concerned, with which a flush could be shared. */
+static bool drm_svm_range_has_all(const struct drm_svm_range *range,
+				  const struct mmu_notifier_range *mmu_range)
+{
+	return mmu_range->start >= range->start &&
+	       mmu_range->end - range->start <= DRM_SVM_RANGE_SIZE;
+}
+
 static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 				   const struct mmu_notifier_range *mmu_range,
 				   unsigned long seq,
@@ -300,7 +308,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	else
 		drm_svm_range_unmap_all_locked(range, start, end);
 	if (drm_svm_range_owes(range)) {
-		if (range->finishing) {
+		if (range->finishing || drm_svm_range_has_all(range, mmu_range)) {
 			drm_svm_range_flush_locked(range);
 		} else {
 			range->finishing = true;
