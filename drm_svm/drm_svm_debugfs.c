@@ -106,7 +106,7 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 {
 	struct drm_svm_range *range;
 	struct drm_svm *svm;
-	unsigned long index;
+	unsigned long key;
 	unsigned int i;
 
 	/* pairs with the release in drm_svm_context_attach() */
@@ -121,8 +121,8 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 		drm_printf(p, "%s: %llu\n", drm_svm_stat_names[i],
 			   drm_svm_stat_read(ctx, i));
 
-	xa_for_each(&svm->ranges, index, range) {
-		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+	xa_for_each(&svm->ranges, key, range) {
+		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
 		if (!range)
 			continue;
 		drm_svm_print_range(ctx, range, p);

@@ -100,7 +100,7 @@ struct drm_svm_fault_entry {
 #define DRM_SVM_PENDING		1
 #define DRM_SVM_MUST_WAIT	2
 
-/* What one worker needs to serve a batch; allocated once, used by it alone. */
+/* @scratch: what it needs to serve a batch; for the first one always there. */
 struct drm_svm_worker {
 	struct work_struct work;
 	struct drm_svm *svm;
@@ -164,8 +164,13 @@ struct drm_svm {
 	struct mm_struct *mm;
 	struct hlist_node node;
 
-	/* By address >> PMD_SHIFT; looked up under RCU. */
+	/*
+	 * Looked up under RCU. The key is the address, XOR @base, where the process has
+	 * most of its mappings: it is small for these, so that the first ranges need no
+	 * path of nodes down from the top of the address space.
+	 */
 	struct xarray ranges;
+	unsigned long base;
 	atomic_long_t nranges;
 
 	struct drm_svm_fault_queue queue;
@@ -183,34 +188,6 @@ struct drm_svm {
 /* State bits of a range. */
 #define DRM_SVM_RANGE_REMOVED	0	/* under service_lock */
 #define DRM_SVM_RANGE_IN_GC	1	/* on the list of struct drm_svm_gc */
-
-/*
- * One PMD_SIZE window of address space.
- *
- * @service_lock: one service at a time; outside of mmap_lock.
- * @pt_lock: taken inside of MMU notifiers, so nothing that may reclaim under
- *	it. Protects @views, their bitmaps and the page tables of the window.
- *	The list itself changes under both locks.
- * @finish: the second pass of an invalidation, for one at a time (@finishing);
- *	others that run at the same moment do both passes at once.
- * @holder: who moves a huge page of it: invalidations by others wait; see
- *	drm_svm_range_hold().
- */
-struct drm_svm_range {
-	struct drm_svm *svm;
-	unsigned long start;
-	unsigned long flags;
-	struct kref ref;
-	struct mutex service_lock;
-	struct mutex pt_lock;
-	struct list_head views;
-	struct mmu_interval_notifier notifier;
-	struct mmu_interval_notifier_finish finish;
-	bool finishing;
-	struct task_struct *holder;
-	struct llist_node gc_node;
-	struct rcu_head rcu;
-};
 
 /*
  * What one context has of a range. @ticket is the flush that the last cleared
@@ -233,6 +210,37 @@ struct drm_svm_view {
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
+};
+
+/*
+ * One PMD_SIZE window of address space.
+ *
+ * @service_lock: one service at a time; outside of mmap_lock.
+ * @pt_lock: taken inside of MMU notifiers, so nothing that may reclaim under
+ *	it. Protects @views, their bitmaps and the page tables of the window.
+ *	The list itself changes under both locks.
+ * @finish: the second pass of an invalidation, for one at a time (@finishing);
+ *	others that run at the same moment do both passes at once.
+ * @holder: who moves a huge page of it: invalidations by others wait; see
+ *	drm_svm_range_hold().
+ * @view: that of one context, as most ranges have no other; without one its ctx is
+ *	NULL.
+ */
+struct drm_svm_range {
+	struct drm_svm *svm;
+	unsigned long start;
+	unsigned long flags;
+	struct kref ref;
+	struct mutex service_lock;
+	struct mutex pt_lock;
+	struct list_head views;
+	struct mmu_interval_notifier notifier;
+	struct mmu_interval_notifier_finish finish;
+	bool finishing;
+	struct task_struct *holder;
+	struct llist_node gc_node;
+	struct rcu_head rcu;
+	struct drm_svm_view view;
 };
 
 /*
@@ -385,6 +393,7 @@ int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 				 u64 size);
 
 /* drm_svm_range.c */
+unsigned long drm_svm_range_addr(const struct drm_svm *svm, unsigned long key);
 struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 					   unsigned long addr);
 struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
@@ -394,10 +403,13 @@ struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
 					     struct drm_svm_context *ctx);
 struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 					       struct drm_svm_context *ctx);
+void drm_svm_range_unmap_context(struct drm_svm_range *range,
+				 struct drm_svm_context *ctx);
 void drm_svm_range_drop_views(struct drm_svm_range *range,
 			      struct drm_svm_context *ctx);
 void drm_svm_range_remove_all(struct drm_svm *svm);
-void drm_svm_range_prime_lockdep(void);
+int drm_svm_range_module_init(void);
+void drm_svm_range_module_exit(void);
 void drm_svm_gc_init(struct drm_svm *svm);
 void drm_svm_gc_fini(struct drm_svm *svm);
 void drm_svm_gc_queue(struct drm_svm_range *range);

@@ -172,6 +172,7 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 		return NULL;
 	kref_init(&svm->ref);
 	xa_init_flags(&svm->ranges, XA_FLAGS_ACCOUNT);
+	svm->base = mm->mmap_base & DRM_SVM_RANGE_MASK;
 	mutex_init(&svm->charger_lock);
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
@@ -292,21 +293,30 @@ u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
 	return min_t(u64, ctx->svm->mm->task_size, ctx->sdev->va_end);
 }
 
-static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
+static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
+					 void (*func)(struct drm_svm_range *range,
+						      struct drm_svm_context *ctx))
 {
 	struct drm_svm *svm = ctx->svm;
 	struct drm_svm_range *range;
-	unsigned long index;
+	unsigned long key;
 
-	xa_for_each(&svm->ranges, index, range) {
-		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+	xa_for_each(&svm->ranges, key, range) {
+		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
 		if (!range)
 			continue;
 		scoped_guard(mutex, &range->service_lock)
-			drm_svm_range_drop_views(range, ctx);
+			func(range, ctx);
 		drm_svm_range_put(range);
 		cond_resched();
 	}
+}
+
+/* All of them are unmapped before the first one is dropped: it flushes for all. */
+static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
+{
+	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);
+	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
 }
 
 /**
@@ -368,22 +378,27 @@ EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
 
 static int __init drm_svm_module_init(void)
 {
+	int err = drm_svm_range_module_init();
+
+	if (err)
+		return err;
 	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
-	if (!drm_svm_wq)
-		return -ENOMEM;
 	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
-	if (!drm_svm_idle_wq) {
+	if (drm_svm_wq && drm_svm_idle_wq)
+		return 0;
+	if (drm_svm_wq)
 		destroy_workqueue(drm_svm_wq);
-		return -ENOMEM;
-	}
-	drm_svm_range_prime_lockdep();
-	return 0;
+	if (drm_svm_idle_wq)
+		destroy_workqueue(drm_svm_idle_wq);
+	drm_svm_range_module_exit();
+	return -ENOMEM;
 }
 
 static void __exit drm_svm_module_exit(void)
 {
 	destroy_workqueue(drm_svm_idle_wq);
 	destroy_workqueue(drm_svm_wq);
+	drm_svm_range_module_exit();
 }
 
 module_init(drm_svm_module_init);

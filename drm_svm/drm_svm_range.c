@@ -39,6 +39,8 @@ MODULE_PARM_DESC(max_ranges,
 /* An mmap_lock that is taken is tried again this much later. */
 #define DRM_SVM_GC_DELAY	(HZ / 50)
 
+static struct kmem_cache *drm_svm_range_cache;
+
 static void drm_svm_range_init_locks(struct drm_svm_range *range)
 {
 	mutex_init(&range->service_lock);
@@ -46,7 +48,7 @@ static void drm_svm_range_init_locks(struct drm_svm_range *range)
 }
 
 /* Teach lockdep the order that reclaim needs, before reclaim ever happens. */
-void drm_svm_range_prime_lockdep(void)
+static void drm_svm_range_prime_lockdep(void)
 {
 	struct drm_svm_range *range;
 
@@ -63,6 +65,20 @@ void drm_svm_range_prime_lockdep(void)
 	fs_reclaim_release(GFP_KERNEL);
 	mutex_unlock(&range->service_lock);
 	kfree(range);
+}
+
+int __init drm_svm_range_module_init(void)
+{
+	drm_svm_range_cache = KMEM_CACHE(drm_svm_range, SLAB_ACCOUNT);
+	if (!drm_svm_range_cache)
+		return -ENOMEM;
+	drm_svm_range_prime_lockdep();
+	return 0;
+}
+
+void drm_svm_range_module_exit(void)
+{
+	kmem_cache_destroy(drm_svm_range_cache);
 }
 
 static void drm_svm_range_release(struct kref *ref)
@@ -87,6 +103,24 @@ void drm_svm_range_put(struct drm_svm_range *range)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_put);
 
+static unsigned long drm_svm_range_key(const struct drm_svm *svm,
+				       unsigned long addr)
+{
+	return (addr ^ svm->base) >> PMD_SHIFT;
+}
+
+/**
+ * drm_svm_range_addr() - the address that has a key in the tree of ranges
+ * @svm: the address space
+ * @key: the key
+ *
+ * Return: the first address of the range, in bytes.
+ */
+unsigned long drm_svm_range_addr(const struct drm_svm *svm, unsigned long key)
+{
+	return (key << PMD_SHIFT) ^ svm->base;
+}
+
 /**
  * drm_svm_range_lookup() - find a range
  * @svm: the address space
@@ -100,7 +134,7 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 	struct drm_svm_range *range;
 
 	guard(rcu)();
-	range = xa_load(&svm->ranges, addr >> PMD_SHIFT);
+	range = xa_load(&svm->ranges, drm_svm_range_key(svm, addr));
 	if (range && !kref_get_unless_zero(&range->ref))
 		range = NULL;
 	return range;
@@ -114,7 +148,7 @@ static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 	struct drm_svm_range *range;
 	int err;
 
-	range = kzalloc_obj(*range, GFP_KERNEL_ACCOUNT);
+	range = kmem_cache_zalloc(drm_svm_range_cache, GFP_KERNEL);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 	range->svm = svm;
@@ -143,7 +177,7 @@ static int drm_svm_range_insert(struct drm_svm *svm,
 
 	/* two references: the address space's and the caller's */
 	kref_get(&range->ref);
-	err = xa_insert(&svm->ranges, range->start >> PMD_SHIFT, range,
+	err = xa_insert(&svm->ranges, drm_svm_range_key(svm, range->start), range,
 			GFP_KERNEL_ACCOUNT);
 	if (err)
 		set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
@@ -172,11 +206,47 @@ static bool drm_svm_range_is_idle(struct drm_svm_range *range)
 	return true;
 }
 
-static void drm_svm_view_free(struct drm_svm_view *view)
+/* The range's own, or, for a second context, one more. */
+static struct drm_svm_view *drm_svm_view_alloc(struct drm_svm_range *range)
 {
-	list_del(&view->link);
+	if (!range->view.ctx)
+		return &range->view;
+	return kzalloc_obj(struct drm_svm_view, GFP_KERNEL_ACCOUNT);
+}
+
+static void drm_svm_view_free(struct drm_svm_range *range,
+			      struct drm_svm_view *view)
+{
 	kvfree(view->dma_addr);
-	kfree(view);
+	if (view == &range->view)
+		memset(view, 0, sizeof(*view));
+	else
+		kfree(view);
+}
+
+/**
+ * drm_svm_range_unmap_context() - take all pages of a range away from a context
+ * @range: the range
+ * @ctx: the context, or NULL for all
+ *
+ * The flush is owed.
+ *
+ * Context: process context, service_lock held.
+ */
+void drm_svm_range_unmap_context(struct drm_svm_range *range,
+				 struct drm_svm_context *ctx)
+{
+	struct drm_svm_view *view;
+
+	lockdep_assert_held(&range->service_lock);
+
+	guard(mutex)(&range->pt_lock);
+	list_for_each_entry(view, &range->views, link) {
+		if (!ctx || view->ctx == ctx)
+			drm_svm_range_unmap_locked(range, view, range->start,
+						   range->start +
+						   DRM_SVM_RANGE_SIZE);
+	}
 }
 
 /**
@@ -193,19 +263,14 @@ void drm_svm_range_drop_views(struct drm_svm_range *range,
 {
 	struct drm_svm_view *view, *next;
 
-	lockdep_assert_held(&range->service_lock);
-
+	drm_svm_range_unmap_context(range, ctx);
 	guard(mutex)(&range->pt_lock);
-	list_for_each_entry(view, &range->views, link) {
-		if (!ctx || view->ctx == ctx)
-			drm_svm_range_unmap_locked(range, view, range->start,
-						   range->start +
-						   DRM_SVM_RANGE_SIZE);
-	}
 	drm_svm_range_flush_locked(range);
 	list_for_each_entry_safe(view, next, &range->views, link) {
-		if (!ctx || view->ctx == ctx)
-			drm_svm_view_free(view);
+		if (!ctx || view->ctx == ctx) {
+			list_del(&view->link);
+			drm_svm_view_free(range, view);
+		}
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_drop_views);
@@ -224,7 +289,7 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 		return;
 	}
 	drm_svm_range_drop_views(range, NULL);
-	xa_erase(&svm->ranges, range->start >> PMD_SHIFT);
+	xa_erase(&svm->ranges, drm_svm_range_key(svm, range->start));
 	mutex_unlock(&range->service_lock);
 
 	/* these wait for others: with no lock held that they take */
@@ -240,10 +305,10 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
 	unsigned int removed = 0;
-	unsigned long index;
+	unsigned long key;
 
-	xa_for_each(&svm->ranges, index, range) {
-		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+	xa_for_each(&svm->ranges, key, range) {
+		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
 		if (range && drm_svm_range_is_idle(range)) {
 			drm_svm_range_remove(range);
 			removed++;
@@ -351,19 +416,19 @@ struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 	if (view)
 		return view;
 
-	view = kzalloc_obj(*view, GFP_KERNEL_ACCOUNT);
+	view = drm_svm_view_alloc(range);
 	if (!view)
 		return NULL;
-	view->ctx = ctx;
 	if (ctx->sdev->track_dma) {
 		view->dma_addr = kvzalloc_objs(*view->dma_addr,
 					       DRM_SVM_RANGE_PAGES,
 					       GFP_KERNEL_ACCOUNT);
 		if (!view->dma_addr) {
-			kfree(view);
+			drm_svm_view_free(range, view);
 			return NULL;
 		}
 	}
+	view->ctx = ctx;
 	scoped_guard(mutex, &range->pt_lock)
 		list_add_tail(&view->link, &range->views);
 	return view;
@@ -379,10 +444,10 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain_view);
 void drm_svm_range_remove_all(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
-	unsigned long index;
+	unsigned long key;
 
-	xa_for_each(&svm->ranges, index, range) {
-		range = drm_svm_range_lookup(svm, index << PMD_SHIFT);
+	xa_for_each(&svm->ranges, key, range) {
+		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
 		if (range)
 			drm_svm_range_remove(range);
 		drm_svm_range_put(range);
