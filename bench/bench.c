@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -14,6 +16,25 @@
 #include "count.h"
 
 #define SETTLE_MS	100
+#define FLOOR_DEVICE	"/dev/drm_svm_floor"
+
+void bench_open_side(struct bench *bench)
+{
+	char link[32];
+	ssize_t len;
+
+	bench->floor = -1;
+	if (bench->side == SIDE_FLOOR) {
+		bench->floor = open(FLOOR_DEVICE, O_RDWR | O_CLOEXEC);
+		return;
+	}
+	gpu_open(&bench->gpu, "");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", bench->gpu.fd);
+	len = readlink(link, bench->node, sizeof(bench->node) - 1);
+	if (len < 0)
+		err(EXIT_FAILURE, "%s", link);
+	bench->node[len] = 0;
+}
 
 /* Of all devices, as a fault of one may be what another one waits for. */
 static uint64_t service_ns(struct bench *bench)
@@ -90,6 +111,34 @@ int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bo
 	if (bench->side == SIDE_FLOOR)
 		return 0;
 	return -gpu_run(&bench->gpu, &cmd, 1, NULL);
+}
+
+int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
+		 unsigned int engine, const struct drm_svm_sync *in,
+		 const struct drm_svm_sync *out, uint64_t *job)
+{
+	struct drm_svm_test_submit args = {
+		.cmds = gpu_ptr(cmd),
+		.num_cmds = 1,
+		.engine = engine,
+		.in_syncs = gpu_ptr(in),
+		.num_in_syncs = !!in,
+		.out_syncs = gpu_ptr(out),
+		.num_out_syncs = !!out,
+	};
+
+	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args))
+		return -errno;
+	*job = args.out_job;
+	return 0;
+}
+
+int bench_wait(struct bench *bench, uint64_t job)
+{
+	struct drm_svm_test_wait result;
+
+	gpu_wait(&bench->gpu, job, &result);
+	return -(int)result.out_errno;
 }
 
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location)

@@ -86,6 +86,11 @@ void bench_end(struct bench *bench, struct sample *s);
 
 /* The GPU accesses a word each @stride bytes. Zero or -errno. */
 int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bool write);
+/* One command as a job of its own, behind a syncobj and before one, or not. */
+int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
+		 unsigned int engine, const struct drm_svm_sync *in,
+		 const struct drm_svm_sync *out, uint64_t *job);
+int bench_wait(struct bench *bench, uint64_t job);
 /* Moves pages to VRAM or home; -EBUSY if some stay. */
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
 /* Opens another file of the same device and attaches. It, or -errno. */
@@ -95,6 +100,9 @@ int bench_evict(struct bench *bench);
 /* What the floor's module does, timed; -ENODEV without the module. */
 int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s);
 int floor_move(struct bench *bench, const struct area *area, bool home, struct sample *s);
+
+/* Opens the side's device in this process and attaches; ends the program if not. */
+void bench_open_side(struct bench *bench);
 
 /* Where the files of cases put their cases. */
 void bench_add(const struct bench_case *c, const char *name, ...)

@@ -26,26 +26,6 @@ struct barrier {
 	uint64_t job;
 };
 
-static int submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
-		  unsigned int engine, const struct drm_svm_sync *in,
-		  const struct drm_svm_sync *out, uint64_t *job)
-{
-	struct drm_svm_test_submit args = {
-		.cmds = gpu_ptr(cmd),
-		.num_cmds = 1,
-		.engine = engine,
-		.in_syncs = gpu_ptr(in),
-		.num_in_syncs = !!in,
-		.out_syncs = gpu_ptr(out),
-		.num_out_syncs = !!out,
-	};
-
-	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args))
-		return -errno;
-	*job = args.out_job;
-	return 0;
-}
-
 static int barrier_close(struct bench *bench, struct barrier *barrier)
 {
 	struct drm_svm_test_cmd chase = {
@@ -66,7 +46,7 @@ static int barrier_close(struct bench *bench, struct barrier *barrier)
 	if (drmSyncobjCreate(bench->gpu.fd, 0, &barrier->syncobj))
 		return -errno;
 	out.handle = barrier->syncobj;
-	return submit(bench, &chase, 0, NULL, &out, &barrier->job);
+	return bench_submit(bench, &chase, 0, NULL, &out, &barrier->job);
 }
 
 static void barrier_open(struct barrier *barrier)
@@ -74,20 +54,12 @@ static void barrier_open(struct barrier *barrier)
 	*barrier->node = 0;
 }
 
-static int wait_job(struct bench *bench, uint64_t job)
-{
-	struct drm_svm_test_wait result;
-
-	gpu_wait(&bench->gpu, job, &result);
-	return -(int)result.out_errno;
-}
-
 static int barrier_destroy(struct bench *bench, struct barrier *barrier)
 {
 	int error;
 
 	barrier_open(barrier);
-	error = wait_job(bench, barrier->job);
+	error = bench_wait(bench, barrier->job);
 	drmSyncobjDestroy(bench->gpu.fd, barrier->syncobj);
 	mem_unmap(&barrier->area);
 	return error;
@@ -109,7 +81,7 @@ static int submit_touch(struct bench *bench, const struct bench_case *c,
 		.arg1 = 1,
 	};
 
-	return submit(bench, &cmd, i, &in, NULL, job);
+	return bench_submit(bench, &cmd, i, &in, NULL, job);
 }
 
 static int run_jobs(struct bench *bench, const struct bench_case *c,
@@ -129,7 +101,7 @@ static int run_jobs(struct bench *bench, const struct bench_case *c,
 	bench_start(bench, s);
 	barrier_open(&barrier);
 	for (i = 0; i < n; i++)
-		error = wait_job(bench, jobs[i]) ?: error;
+		error = bench_wait(bench, jobs[i]) ?: error;
 	bench_end(bench, s);
 	return barrier_destroy(bench, &barrier) ?: error;
 }

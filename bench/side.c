@@ -8,6 +8,7 @@
 #include "side.h"
 
 #define DEVICE		"drm_svm_test_dev"
+#define HELPER		"drm_svm"
 #define FLOOR		"drm_svm_floor"
 #define UNLOAD_TRIES	10
 #define QUIESCE_MS	20000
@@ -65,6 +66,15 @@ bool side_load(enum side side, enum setup setup)
 		parameters[setup]);
 	side_unload(side);
 	return false;
+}
+
+bool side_load_workers(enum side side, enum setup setup, unsigned int workers)
+{
+	side_unload(side);
+	if (side == SIDE_OURS &&
+	    (!run("modprobe -r " HELPER) || !run("modprobe " HELPER " workers=%u", workers)))
+		return false;
+	return load(side, setup);
 }
 
 /* The last file is closed in the background, so the module may be in use yet. */

@@ -19,12 +19,12 @@
 
 #include "bench.h"
 #include "count.h"
+#include "rate.h"
 #include "series.h"
 #include "side.h"
 
 #define MAX_CASES	256
 #define QUIESCE_MS	60000
-#define FLOOR_DEVICE	"/dev/drm_svm_floor"
 
 static struct bench_case cases[MAX_CASES];
 static unsigned int num_cases;
@@ -75,24 +75,6 @@ static bool is_for(const struct bench_case *c, enum side side)
 	return side == SIDE_FLOOR ? !!c->floor : c->run || c->sample;
 }
 
-static void open_side(struct bench *bench)
-{
-	char link[32];
-	ssize_t len;
-
-	bench->floor = -1;
-	if (bench->side == SIDE_FLOOR) {
-		bench->floor = open(FLOOR_DEVICE, O_RDWR | O_CLOEXEC);
-		return;
-	}
-	gpu_open(&bench->gpu, "");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", bench->gpu.fd);
-	len = readlink(link, bench->node, sizeof(bench->node) - 1);
-	if (len < 0)
-		err(EXIT_FAILURE, "%s", link);
-	bench->node[len] = 0;
-}
-
 static int run_sample(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
 	*s = (struct sample) { .pages = c->size / (c->stride ?: PAGE) };
@@ -136,7 +118,7 @@ static int run_here(enum side side, const struct bench_case *c)
 {
 	struct bench bench = { .side = side };
 
-	open_side(&bench);
+	bench_open_side(&bench);
 	if (endless)
 		return c->run ? -EOPNOTSUPP : run_for_ever(&bench, c);
 	return c->run ? c->run(&bench, c) : run_samples(&bench, c);
@@ -247,8 +229,9 @@ static void stop_housekeeping(void)
 
 static void usage(int status)
 {
-	fprintf(stderr, "usage: svm_bench [--side floor|drm_gpusvm|drm_svm]... [--force] [--endless] [--list] [GLOB]...\n"
+	fprintf(stderr, "usage: svm_bench [--side floor|drm_gpusvm|drm_svm]... [--force] [--endless] [--rate] [--list] [GLOB]...\n"
 		"Runs as root where tools/vm --icount counts instructions; --force does without.\n"
+		"--rate counts faults a second instead, on however many processors there are.\n"
 		"--endless repeats the first case until it is killed.\n");
 	exit(status);
 }
@@ -273,7 +256,7 @@ static void list_cases(void)
 }
 
 struct options {
-	bool sides[NUM_SIDES], chosen, force, endless, list;
+	bool sides[NUM_SIDES], chosen, force, endless, rate, list;
 };
 
 static struct options parse_options(int argc, char **argv)
@@ -282,6 +265,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "side", required_argument, NULL, 's' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "endless", no_argument, NULL, 'e' },
+		{ "rate", no_argument, NULL, 'r' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{}
@@ -295,6 +279,7 @@ static struct options parse_options(int argc, char **argv)
 		options.chosen |= c == 's';
 		options.force |= c == 'f';
 		options.endless |= c == 'e';
+		options.rate |= c == 'r';
 		options.list |= c == 'l';
 		if (c == 'h' || c == '?')
 			usage(c == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -315,6 +300,8 @@ int main(int argc, char **argv)
 	}
 	endless = options.endless;
 	stop_housekeeping();
+	if (options.rate)
+		return rate_compare() ? EXIT_SUCCESS : EXIT_FAILURE;
 	for (side = 0; side < NUM_SIDES; side++) {
 		if (options.chosen && !options.sides[side])
 			continue;
