@@ -37,6 +37,8 @@ enum setup {
 	NUM_SETUPS
 };
 
+#define WIDE_ENGINES	16u	/* of SETUP_WIDE */
+
 /* What a figure is */
 enum figure {
 	FIGURE_INSNS,	/* instructions, seen by the process */

@@ -15,7 +15,6 @@
 
 #define SAMPLES	6
 #define LANES	16u	/* faults of a job at once */
-#define ENGINES	16u
 #define SETTLE_MS	100
 
 /* The job that runs in a circle: a list whose one node is its own successor */
@@ -89,7 +88,7 @@ static int run_jobs(struct bench *bench, const struct bench_case *c,
 {
 	unsigned int n = (c->count + LANES - 1) / LANES, i;
 	struct barrier barrier = {};
-	uint64_t jobs[ENGINES];
+	uint64_t jobs[WIDE_ENGINES];
 	int error;
 
 	count_settle(SETTLE_MS);

@@ -20,7 +20,6 @@
 #define ROUNDS	9
 /* The median is between the second and the last but one in 96 of 100 cases. */
 #define TRIM	1
-#define ENGINES	16u
 #define FAULTS	4096u	/* each in a range of its own */
 
 static double now(void)
@@ -35,15 +34,15 @@ static double now(void)
 static int storm(struct bench *bench, double *rate)
 {
 	struct area area = mem_map_pages(FAULTS);
-	size_t part = area.size / ENGINES;
-	uint64_t jobs[ENGINES];
+	size_t part = area.size / WIDE_ENGINES;
+	uint64_t jobs[WIDE_ENGINES];
 	int error = 0, failed;
 	unsigned int i, n;
 	double begin;
 
 	mem_write(&area, RANGE);
 	begin = now();
-	for (n = 0; n < ENGINES && !error; n += !error) {
+	for (n = 0; n < WIDE_ENGINES && !error; n += !error) {
 		struct drm_svm_test_cmd cmd = {
 			.op = DRM_SVM_TEST_OP_TOUCH,
 			.flags = DRM_SVM_TEST_CMD_WRITE,
