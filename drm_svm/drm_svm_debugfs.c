@@ -106,7 +106,7 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 {
 	struct drm_svm_range *range;
 	struct drm_svm *svm;
-	unsigned long key;
+	unsigned long key = 0;
 	unsigned int i;
 
 	/* pairs with the release in drm_svm_context_attach() */
@@ -121,10 +121,7 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 		drm_printf(p, "%s: %llu\n", drm_svm_stat_names[i],
 			   drm_svm_stat_read(ctx, i));
 
-	xa_for_each(&svm->ranges, key, range) {
-		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
-		if (!range)
-			continue;
+	while ((range = drm_svm_range_next(svm, &key))) {
 		drm_svm_print_range(ctx, range, p);
 		drm_svm_range_put(range);
 		cond_resched();

@@ -188,8 +188,8 @@ static void drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
  * drm_svm_fault_queue_init() - make the queue of an address space
  * @svm: the address space, zeroed
  *
- * All memory that serving needs for itself is allocated here, so that no fault
- * can fail for want of a batch; but what more workers than one need.
+ * The memory that one worker needs is allocated here, so that no fault can fail for
+ * want of a batch.
  *
  * Return: 0 or -ENOMEM; call drm_svm_fault_queue_fini() in either case.
  */

@@ -393,9 +393,10 @@ int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 				 u64 size);
 
 /* drm_svm_range.c */
-unsigned long drm_svm_range_addr(const struct drm_svm *svm, unsigned long key);
 struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 					   unsigned long addr);
+struct drm_svm_range *drm_svm_range_next(struct drm_svm *svm,
+					 unsigned long *key);
 struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 					   unsigned long addr);
 void drm_svm_range_put(struct drm_svm_range *range);

@@ -299,12 +299,9 @@ static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
 {
 	struct drm_svm *svm = ctx->svm;
 	struct drm_svm_range *range;
-	unsigned long key;
+	unsigned long key = 0;
 
-	xa_for_each(&svm->ranges, key, range) {
-		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
-		if (!range)
-			continue;
+	while ((range = drm_svm_range_next(svm, &key))) {
 		scoped_guard(mutex, &range->service_lock)
 			func(range, ctx);
 		drm_svm_range_put(range);

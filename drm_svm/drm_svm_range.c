@@ -110,18 +110,6 @@ static unsigned long drm_svm_range_key(const struct drm_svm *svm,
 }
 
 /**
- * drm_svm_range_addr() - the address that has a key in the tree of ranges
- * @svm: the address space
- * @key: the key
- *
- * Return: the first address of the range, in bytes.
- */
-unsigned long drm_svm_range_addr(const struct drm_svm *svm, unsigned long key)
-{
-	return (key << PMD_SHIFT) ^ svm->base;
-}
-
-/**
  * drm_svm_range_lookup() - find a range
  * @svm: the address space
  * @addr: any address in it
@@ -140,6 +128,26 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 	return range;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_lookup);
+
+/**
+ * drm_svm_range_next() - one range of an address space after the other
+ * @svm: the address space
+ * @key: zero for the first one; returns where to go on, in no order of addresses
+ *
+ * Return: the range with a reference, or NULL.
+ */
+struct drm_svm_range *drm_svm_range_next(struct drm_svm *svm,
+					 unsigned long *key)
+{
+	struct drm_svm_range *range;
+
+	guard(rcu)();
+	range = xa_find(&svm->ranges, key, ULONG_MAX, XA_PRESENT);
+	while (range && !kref_get_unless_zero(&range->ref))
+		range = xa_find_after(&svm->ranges, key, ULONG_MAX, XA_PRESENT);
+	++*key;
+	return range;
+}
 
 /* Make a range that nobody can find yet, with service_lock held. */
 static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
@@ -305,11 +313,10 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
 	unsigned int removed = 0;
-	unsigned long key;
+	unsigned long key = 0;
 
-	xa_for_each(&svm->ranges, key, range) {
-		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
-		if (range && drm_svm_range_is_idle(range)) {
+	while ((range = drm_svm_range_next(svm, &key))) {
+		if (drm_svm_range_is_idle(range)) {
 			drm_svm_range_remove(range);
 			removed++;
 		}
@@ -444,12 +451,10 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain_view);
 void drm_svm_range_remove_all(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
-	unsigned long key;
+	unsigned long key = 0;
 
-	xa_for_each(&svm->ranges, key, range) {
-		range = drm_svm_range_lookup(svm, drm_svm_range_addr(svm, key));
-		if (range)
-			drm_svm_range_remove(range);
+	while ((range = drm_svm_range_next(svm, &key))) {
+		drm_svm_range_remove(range);
 		drm_svm_range_put(range);
 		cond_resched();
 	}
