@@ -179,12 +179,7 @@ static const struct svm_case vram_cases[] = {
 igt_main
 {
 	igt_fixture {
-		/*
-		 * QEMU's software emulation may run the old code where the kernel has
-		 * patched its own
-		 */
-		igt_require_f(svm_env_is_set("SVM_LOCKS"),
-			      "tracing is asked for by SVM_LOCKS=1\n");
+		svm_require_patching();
 		svm_vram_on("vram_mb=0 engines=4 lanes=1");
 	}
 

@@ -403,6 +403,7 @@ static void *map_guest_memfd(void)
 	int kvm, vm, gmem;
 	void *addr;
 
+	svm_require_patching();		/* schedule() asks whether there are virtual machines */
 	igt_require(!system("modprobe -q kvm_amd || modprobe -q kvm_intel"));
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	igt_require_fd(kvm);

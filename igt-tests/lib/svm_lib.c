@@ -516,6 +516,18 @@ uint64_t svm_kpageflags(const void *addr)
 
 /* Environment */
 
+/*
+ * Where one processor translates code that another is patching, QEMU's software emulation
+ * may keep the old translation, and the kernel dies of an int3 some time later.
+ */
+void svm_require_patching(void)
+{
+	const char *asked = getenv("SVM_PATCH");
+
+	igt_require_f((asked && *asked) || sysconf(_SC_NPROCESSORS_ONLN) == 1,
+		      "the kernel would patch its code: asked for by SVM_PATCH=1\n");
+}
+
 void svm_swap_on(void)
 {
 	const char *dev = getenv("SVM_SWAP_DEV");
