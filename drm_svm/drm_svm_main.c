@@ -226,6 +226,15 @@ struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 	return NULL;
 }
 
+/*
+ * What the first notifier of a process allocates, for which all of its VMAs are locked:
+ * here, lest the first fault take mmap_lock for writing to do it.
+ */
+static int drm_svm_prepare_mm(struct mm_struct *mm)
+{
+	return mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
+}
+
 /**
  * drm_svm_context_attach() - let a GPU page table follow the caller's memory
  * @ctx: the context, zeroed; memory of the driver, which keeps it until
@@ -254,8 +263,7 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 		return -EEXIST;
 	if (!current->mm)
 		return -EINVAL;
-	/* here, lest the first fault take mmap_lock for writing to do it */
-	err = mmu_notifier_register(NULL, current->mm);
+	err = drm_svm_prepare_mm(current->mm);
 	if (err)
 		return err;
 
