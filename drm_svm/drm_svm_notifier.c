@@ -37,9 +37,18 @@ static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
 	return ++ctx->flush.ticket;
 }
 
+/* Mostly so: another range of the same invalidation has flushed. So without the lock. */
+static bool drm_svm_flush_is_done(struct drm_svm_context *ctx, u64 ticket)
+{
+	/* what the TLBs had is gone: pairs with the release in drm_svm_flush_wait() */
+	return ticket <= smp_load_acquire(&ctx->flush.done);
+}
+
 /* Post one flush for all that is owed, unless one covers @ticket already. */
 static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 {
+	if (drm_svm_flush_is_done(ctx, ticket))
+		return;
 	guard(spinlock)(&ctx->flush.lock);
 	if (ticket <= ctx->flush.posted)
 		return;
@@ -51,25 +60,19 @@ static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 	ctx->flush.posted = ctx->flush.ticket;
 }
 
-static bool drm_svm_flush_is_done(struct drm_svm_context *ctx, u64 ticket)
-{
-	guard(spinlock)(&ctx->flush.lock);
-	return ticket <= ctx->flush.done;
-}
-
 /* Wait for a flush that was posted. */
 static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
 {
 	u64 posted;
 
-	scoped_guard(spinlock, &ctx->flush.lock) {
-		if (ticket <= ctx->flush.done)
-			return;
+	if (drm_svm_flush_is_done(ctx, ticket))
+		return;
+	scoped_guard(spinlock, &ctx->flush.lock)
 		posted = ctx->flush.posted;
-	}
 	ctx->ops->tlb_flush_wait(ctx);
 	scoped_guard(spinlock, &ctx->flush.lock)
-		ctx->flush.done = max(ctx->flush.done, posted);
+		/* after the wait: pairs with the load in drm_svm_flush_is_done() */
+		smp_store_release(&ctx->flush.done, max(ctx->flush.done, posted));
 }
 
 /**
@@ -111,6 +114,21 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
+/* Mostly all of a range goes: clearing whole words is a quarter of bitmap_clear(). */
+static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
+				unsigned int last)
+{
+	unsigned long *maps[] = { view->mapped, view->writable, view->vram, view->peer };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(maps); i++) {
+		if (last - first == DRM_SVM_RANGE_PAGES)
+			bitmap_zero(maps[i], DRM_SVM_RANGE_PAGES);
+		else
+			bitmap_clear(maps[i], first, last - first);
+	}
+}
+
 /**
  * drm_svm_range_unmap_locked() - take pages away from one context
  * @range: the range
@@ -140,10 +158,7 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
 	drm_svm_view_release_dma(view, first, last);
 	n = bitmap_weight_from(view->mapped, first, last);
-	bitmap_clear(view->mapped, first, last - first);
-	bitmap_clear(view->writable, first, last - first);
-	bitmap_clear(view->vram, first, last - first);
-	bitmap_clear(view->peer, first, last - first);
+	drm_svm_view_forget(view, first, last);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);

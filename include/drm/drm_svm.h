@@ -350,7 +350,7 @@ struct drm_svm_context {
 		u64 ticket;
 		/** @flush.posted: last ticket for which a flush was posted. */
 		u64 posted;
-		/** @flush.done: last ticket for which a flush is over. */
+		/** @flush.done: last ticket for which a flush is over; read without the lock. */
 		u64 done;
 	} flush;
 
