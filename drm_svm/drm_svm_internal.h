@@ -336,8 +336,11 @@ struct drm_svm_rmap_visitor {
 /* The smallest slice, and so the smallest BO, in bytes. */
 #define DRM_SVM_SLICE_MIN	MAX(SZ_64K, PAGE_SIZE)
 
-/* Slices whose BOs are made before the first of them is filled. */
-#define DRM_SVM_FILL_SLICES	8U
+/*
+ * Slices whose BOs are made before the first of them is filled: all of a range of which
+ * every other block is in VRAM, and the rest of the block of the fault.
+ */
+#define DRM_SVM_FILL_SLICES	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_SLICE_MIN / 2 + 1))
 
 /*
  * Brings slices to VRAM: two migrations, so that one is copied meanwhile. @tried: pages
@@ -430,6 +433,9 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
 		       struct drm_svm_fault_entry *entries, unsigned int n,
 		       bool patient);
+void drm_svm_mirror_bounds(const struct drm_svm_range *range,
+			   const struct vm_area_struct *vma, unsigned int *lo,
+			   unsigned int *hi);
 int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
 int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
 			unsigned long end, unsigned long *pfns);
@@ -572,8 +578,12 @@ void drm_svm_syncs_signal(struct drm_svm_syncs *s);
 void drm_svm_syncs_free(struct drm_svm_syncs *s);
 
 /* drm_svm_policy.c */
+/* How much larger than what is in use a window is at most, by what is done with it */
+#define DRM_SVM_GROWTH_MAP	2
+#define DRM_SVM_GROWTH_MOVE	8
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
-			   unsigned int *first, unsigned int *last);
+			   unsigned int growth, unsigned int *first,
+			   unsigned int *last);
 bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 			      const struct drm_svm_view *view, bool more);
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,

@@ -66,7 +66,8 @@ static void drm_svm_slice_add(struct drm_svm_filler *filler,
 /*
  * All of the window that will be mapped, at least: what does not move now is mapped in
  * RAM, and does not fault again. Blocks that have pages in VRAM are left alone, but for that of
- * the fault. Returns the page past the window.
+ * the fault. Returns the page past the window, as far as that is in the mapping: others have
+ * faults of their own.
  */
 VISIBLE_IF_KUNIT
 unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
@@ -77,9 +78,9 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 	struct drm_svm_view *view = drm_svm_range_find_view(range, entry->ctx);
 	unsigned int index = drm_svm_page_index(entry->fault.addr);
 	unsigned int leaf = DRM_SVM_SLICE_MIN >> PAGE_SHIFT;
-	unsigned int n, start, first, last;
+	unsigned int n, start, first, last, lo, hi;
 
-	drm_svm_policy_window(view, index, &start, &last);
+	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MOVE, &start, &last);
 	for (first = start; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
 		n = drm_svm_policy_slice(view, first, last);
 		if (!n && round_down(index, leaf) == first)
@@ -88,8 +89,11 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 		    drm_svm_page_addr(range, first) < vma->vm_end)
 			drm_svm_slice_add(filler, range, entry, vma, first, n);
 	}
-	bitmap_set(filler->tried, start, first - start);
-	return first;
+	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	start = max(start, lo);
+	last = min(first, hi);
+	bitmap_set(filler->tried, start, last - start);
+	return last;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_window);
 

@@ -101,10 +101,16 @@ static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 	return drm_svm_page_index(entry->fault.addr);
 }
 
-/* What of the range is in the mapping, in pages. */
-static void drm_svm_mirror_bounds(const struct drm_svm_range *range,
-				  const struct vm_area_struct *vma,
-				  unsigned int *lo, unsigned int *hi)
+/**
+ * drm_svm_mirror_bounds() - which pages of a range are in a mapping
+ * @range: the range
+ * @vma: the mapping, some of which is in the range
+ * @lo: returns the first page
+ * @hi: returns the page past the last one
+ */
+void drm_svm_mirror_bounds(const struct drm_svm_range *range,
+			   const struct vm_area_struct *vma, unsigned int *lo,
+			   unsigned int *hi)
 {
 	*lo = 0;
 	*hi = DRM_SVM_RANGE_PAGES;
@@ -134,7 +140,7 @@ static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *v
 	const struct drm_svm_filler *filler = m->scratch->filler;
 	const unsigned long *tried;
 
-	drm_svm_policy_window(view, index, first, last);
+	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MAP, first, last);
 	if (!filler || !test_bit(index, filler->tried))
 		return;
 	tried = filler->tried;

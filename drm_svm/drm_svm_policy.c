@@ -18,16 +18,19 @@
  * drm_svm_policy_window() - which pages to look at for a fault
  * @view: what the GPU has of the range already, or NULL
  * @index: page of the fault, within the range
+ * @growth: DRM_SVM_GROWTH_MAP or DRM_SVM_GROWTH_MOVE
  * @first: returns the first page of the window
  * @last: returns the page past the window
  *
  * The window is a naturally aligned power of two of pages: the largest block
- * that is mapped to more than a half once the 64 KiB around the fault are.
+ * that is mapped to more than one part of @growth once the 64 KiB around the fault are.
  * Neighbours of pages in use are likely used next, and a page that the CPU has
- * already costs little to map. A sequential scan of a range takes six faults.
+ * already costs little to map. A sequential scan of a range takes six faults, or three
+ * where they move to VRAM: to move a window costs as much as thirty pages in one.
  */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
-			   unsigned int *first, unsigned int *last)
+			   unsigned int growth, unsigned int *first,
+			   unsigned int *last)
 {
 	unsigned int leaf = DRM_SVM_WINDOW_MIN;
 	unsigned int size, block, mapped;
@@ -41,7 +44,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 	for (size = leaf * 2; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
 		block = round_down(index, size);
 		if (bitmap_weight_from(view->mapped, block, block + size) -
-		    mapped + leaf <= size / 2)
+		    mapped + leaf <= size / growth)
 			continue;
 		*first = block;
 		*last = block + size;

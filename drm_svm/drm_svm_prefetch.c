@@ -30,6 +30,9 @@
 /* Pieces that are looked at before mmap_lock is dropped. */
 #define DRM_SVM_PIECES		64
 
+/* Not more at once, lest the BO of the first one be evicted before it is filled. */
+#define DRM_SVM_PREFETCH_SLICES	8U
+
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
 	struct drm_svm_filler *filler;
@@ -195,7 +198,7 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 	struct drm_svm_moved home = { 0 };
 	unsigned int i;
 
-	for (i = 0; i < DRM_SVM_PIECES && p->filler->n < DRM_SVM_FILL_SLICES &&
+	for (i = 0; i < DRM_SVM_PIECES && p->filler->n < DRM_SVM_PREFETCH_SLICES &&
 	     drm_svm_piece_find(p, start, end); i++) {
 		if (drm_svm_piece_is_supported(p)) {
 			drm_svm_piece_home(p, p->ctx->sdev->vram, &home);

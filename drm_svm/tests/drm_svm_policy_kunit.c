@@ -24,6 +24,7 @@ static struct drm_svm_view *make_view(struct kunit *test)
 /* Of the range [mapped, mapped + nmapped) is mapped; page index faults. */
 struct window_case {
 	const char *name;
+	unsigned int growth;
 	unsigned int mapped;
 	unsigned int nmapped;
 	unsigned int index;
@@ -31,21 +32,29 @@ struct window_case {
 	unsigned int last;
 };
 
+#define MAP	DRM_SVM_GROWTH_MAP
+#define MOVE	DRM_SVM_GROWTH_MOVE
+
 static const struct window_case window_cases[] = {
-	{ "empty, first page", 0, 0, 0, 0, LEAF },
-	{ "empty, last page of a leaf", 0, 0, LEAF - 1, 0, LEAF },
-	{ "empty, first page of the next leaf", 0, 0, LEAF, LEAF, 2 * LEAF },
-	{ "empty, last page", 0, 0, PAGES - 1, PAGES - LEAF, PAGES },
-	{ "neighbour full", 0, LEAF, LEAF, 0, 2 * LEAF },
-	{ "neighbour has one page", 0, 1, LEAF, 0, 2 * LEAF },
-	{ "neighbour of another pair", LEAF, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
-	{ "a half of four, with the leaf", 0, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
-	{ "a page more than a half of four", 0, LEAF + 1, 2 * LEAF, 0, 4 * LEAF },
-	{ "own leaf counts once", 0, LEAF, 0, 0, LEAF },
-	{ "half of the range", 0, PAGES / 2, PAGES / 2, 0, PAGES },
-	{ "half of the range less a leaf", 0, PAGES / 2 - LEAF, PAGES / 2,
+	{ "empty, first page", MAP, 0, 0, 0, 0, LEAF },
+	{ "empty, last page of a leaf", MAP, 0, 0, LEAF - 1, 0, LEAF },
+	{ "empty, first page of the next leaf", MAP, 0, 0, LEAF, LEAF, 2 * LEAF },
+	{ "empty, last page", MAP, 0, 0, PAGES - 1, PAGES - LEAF, PAGES },
+	{ "neighbour full", MAP, 0, LEAF, LEAF, 0, 2 * LEAF },
+	{ "neighbour has one page", MAP, 0, 1, LEAF, 0, 2 * LEAF },
+	{ "neighbour of another pair", MAP, LEAF, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
+	{ "a half of four, with the leaf", MAP, 0, LEAF, 2 * LEAF, 2 * LEAF, 3 * LEAF },
+	{ "a page more than a half of four", MAP, 0, LEAF + 1, 2 * LEAF, 0, 4 * LEAF },
+	{ "own leaf counts once", MAP, 0, LEAF, 0, 0, LEAF },
+	{ "half of the range", MAP, 0, PAGES / 2, PAGES / 2, 0, PAGES },
+	{ "half of the range less a leaf", MAP, 0, PAGES / 2 - LEAF, PAGES / 2,
 	  PAGES / 2, PAGES / 2 + LEAF },
-	{ "all", 0, PAGES, PAGES - 1, 0, PAGES },
+	{ "all", MAP, 0, PAGES, PAGES - 1, 0, PAGES },
+	{ "empty, to move", MOVE, 0, 0, 0, 0, LEAF },
+	{ "own leaf counts once, to move", MOVE, 0, LEAF, 0, 0, 4 * LEAF },
+	{ "neighbour full, to move", MOVE, 0, LEAF, LEAF, 0, 8 * LEAF },
+	{ "an eighth, to move", MOVE, 0, 3 * LEAF, 3 * LEAF, 0, 16 * LEAF },
+	{ "a page more than an eighth, to move", MOVE, 0, 3 * LEAF + 1, 4 * LEAF, 0, PAGES },
 };
 
 KUNIT_ARRAY_PARAM_DESC(window, window_cases, name);
@@ -57,7 +66,7 @@ static void window_grows_where_most_is_mapped(struct kunit *test)
 	unsigned int first, last;
 
 	bitmap_set(view->mapped, c->mapped, c->nmapped);
-	drm_svm_policy_window(view, c->index, &first, &last);
+	drm_svm_policy_window(view, c->index, c->growth, &first, &last);
 	KUNIT_EXPECT_EQ(test, first, c->first);
 	KUNIT_EXPECT_EQ(test, last, c->last);
 }
@@ -66,23 +75,29 @@ static void window_without_view_is_a_leaf(struct kunit *test)
 {
 	unsigned int first, last;
 
-	drm_svm_policy_window(NULL, PAGES - 1, &first, &last);
+	drm_svm_policy_window(NULL, PAGES - 1, MOVE, &first, &last);
 	KUNIT_EXPECT_EQ(test, first, PAGES - LEAF);
 	KUNIT_EXPECT_EQ(test, last, PAGES);
 }
 
 /* A GPU that reads on and on: what the comment of the function promises. */
-static void window_of_a_scan_takes_six_faults(struct kunit *test)
+static unsigned int faults_of_a_scan(struct kunit *test, unsigned int growth)
 {
 	struct drm_svm_view *view = make_view(test);
 	unsigned int first, last = 0, faults = 0, index;
 
 	for (index = 0; index < PAGES; index = last, faults++) {
-		drm_svm_policy_window(view, index, &first, &last);
+		drm_svm_policy_window(view, index, growth, &first, &last);
 		KUNIT_ASSERT_GT(test, last, index);
 		bitmap_set(view->mapped, first, last - first);
 	}
-	KUNIT_EXPECT_EQ(test, faults, ilog2(PAGES / LEAF) + 1);
+	return faults;
+}
+
+static void window_of_a_scan_takes_three_or_six_faults(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, faults_of_a_scan(test, MAP), 6);
+	KUNIT_EXPECT_EQ(test, faults_of_a_scan(test, MOVE), 3);
 }
 
 /* Pages [there, there + nthere) are there; of [from, to) index is missing. */
@@ -331,7 +346,7 @@ static void writable_if_it_is_written_back_anyway(struct kunit *test)
 static struct kunit_case policy_cases[] = {
 	KUNIT_CASE_PARAM(window_grows_where_most_is_mapped, window_gen_params),
 	KUNIT_CASE(window_without_view_is_a_leaf),
-	KUNIT_CASE(window_of_a_scan_takes_six_faults),
+	KUNIT_CASE(window_of_a_scan_takes_three_or_six_faults),
 	KUNIT_CASE_PARAM(ahead_makes_the_rest_of_what_is_there, ahead_gen_params),
 	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
 	KUNIT_CASE(slice_does_not_look_before_first),

@@ -140,7 +140,9 @@ static void slices_are_cut_to_the_mapping(struct kunit *test)
 
 	t->vma->vm_start = page_addr(LEAF + 1);
 	t->vma->vm_end = page_addr(2 * LEAF - 1);
-	choose(t, LEAF + 1);
+	/* what is next may be of another mapping */
+	KUNIT_EXPECT_EQ(test, choose(t, LEAF + 1), 2 * LEAF - 1);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(t->filler->tried, PAGES), LEAF - 2);
 	KUNIT_EXPECT_EQ(test, t->filler->n, 1);
 	expect_slice(test, 0, LEAF, LEAF, 1);
 	KUNIT_EXPECT_EQ(test, t->filler->slices[0].start, page_addr(LEAF + 1));
@@ -167,20 +169,33 @@ static void slice_outside_of_the_mapping_is_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->filler->slices[0].start, page_addr(LEAF - 1));
 }
 
-/* Every other leaf is in VRAM: more slices than a filler has. */
-static void slices_are_no_more_than_there_is_room(struct kunit *test)
+/* Every other leaf is in VRAM: as many slices as there can be. */
+static void there_is_room_for_all_slices(struct kunit *test)
 {
 	struct slice_test *t = test->priv;
-	unsigned int i, next;
+	unsigned int i;
 
 	bitmap_set(t->view->mapped, 0, PAGES - LEAF);
 	for (i = LEAF; i < PAGES; i += 2 * LEAF)
 		bitmap_set(t->view->vram, i, LEAF);
-	next = choose(t, PAGES - 1);
+	KUNIT_EXPECT_EQ(test, choose(t, PAGES - 1), PAGES);
 	KUNIT_EXPECT_EQ(test, t->filler->n, DRM_SVM_FILL_SLICES);
-	KUNIT_EXPECT_EQ(test, next, (2 * DRM_SVM_FILL_SLICES - 1) * LEAF);
-	expect_slice(test, DRM_SVM_FILL_SLICES - 1,
-		     2 * (DRM_SVM_FILL_SLICES - 1) * LEAF, LEAF, 0);
+	expect_slice(test, DRM_SVM_FILL_SLICES - 1, PAGES - LEAF, LEAF, 1);
+}
+
+/* A filler that is half full takes what it has room for. */
+static void slices_are_no_more_than_there_is_room(struct kunit *test)
+{
+	struct slice_test *t = test->priv;
+	unsigned int i;
+
+	t->filler->n = DRM_SVM_FILL_SLICES - 1;
+	bitmap_set(t->view->mapped, 0, 3 * LEAF);
+	for (i = LEAF; i < 4 * LEAF; i += 2 * LEAF)
+		bitmap_set(t->view->vram, i, LEAF);
+	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF - 1), LEAF);
+	KUNIT_EXPECT_EQ(test, t->filler->n, DRM_SVM_FILL_SLICES);
+	expect_slice(test, DRM_SVM_FILL_SLICES - 1, 0, LEAF, 0);
 }
 
 /* The last range of all: its end is not a number of that many bits. */
@@ -237,6 +252,7 @@ static struct kunit_case slice_test_cases[] = {
 	KUNIT_CASE(block_of_the_fault_moves_again),
 	KUNIT_CASE(slices_are_cut_to_the_mapping),
 	KUNIT_CASE(slice_outside_of_the_mapping_is_none),
+	KUNIT_CASE(there_is_room_for_all_slices),
 	KUNIT_CASE(slices_are_no_more_than_there_is_room),
 	KUNIT_CASE(slice_at_the_end_of_all_addresses),
 	KUNIT_CASE(wanted_is_what_is_in_ram_or_written),
