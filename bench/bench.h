@@ -31,13 +31,16 @@ enum side {
 enum setup {
 	SETUP_RAM,	/* no VRAM */
 	SETUP_WIDE,	/* no VRAM, and as many faults at once as there can be */
+	SETUP_CROWD,	/* the same of more engines, of which many wait for one page */
 	SETUP_TWO,	/* two of these devices */
 	SETUP_VRAM,	/* VRAM for all of a case */
+	SETUP_LARGE,	/* more of it than for most */
 	SETUP_SCARCE,	/* less VRAM than memory */
 	NUM_SETUPS
 };
 
 #define WIDE_ENGINES	16u	/* of SETUP_WIDE */
+#define CROWD_ENGINES	128u	/* of SETUP_CROWD */
 
 /* What a figure is */
 enum figure {
@@ -72,6 +75,7 @@ struct bench_case {
 	int (*floor)(struct bench *bench, const struct bench_case *c, struct sample *s);
 	/* In place of @sample: prints what it likes. Zero or -errno. */
 	int (*run)(struct bench *bench, const struct bench_case *c);
+	bool on_request;	/* only if a glob names it: takes too long or too much */
 
 	/* What these go by, each as it needs */
 	size_t size, stride;

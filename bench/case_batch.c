@@ -13,7 +13,7 @@
 #include "count.h"
 #include "mem.h"
 
-#define SAMPLES	6
+#define SAMPLES	12
 #define LANES	16u	/* faults of a job at once */
 #define SETTLE_MS	100
 
@@ -64,12 +64,19 @@ static int barrier_destroy(struct bench *bench, struct barrier *barrier)
 	return error;
 }
 
+static unsigned int pages_of_job(const struct bench_case *c)
+{
+	if (c->setup == SETUP_CROWD)
+		return c->count / CROWD_ENGINES;
+	return c->count < LANES ? c->count : LANES;
+}
+
 /* So many engines touch the same pages, each of them as many as it has lanes. */
 static int submit_touch(struct bench *bench, const struct bench_case *c,
 			const struct area *area, unsigned int i, uint32_t syncobj,
 			uint64_t *job)
 {
-	unsigned int each = c->count < LANES ? c->count : LANES;
+	unsigned int each = pages_of_job(c);
 	struct drm_svm_sync in = { .handle = syncobj };
 	struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
@@ -86,9 +93,9 @@ static int submit_touch(struct bench *bench, const struct bench_case *c,
 static int run_jobs(struct bench *bench, const struct bench_case *c,
 		    const struct area *area, struct sample *s)
 {
-	unsigned int n = (c->count + LANES - 1) / LANES, i;
+	unsigned int n = c->count / pages_of_job(c), i;
 	struct barrier barrier = {};
-	uint64_t jobs[WIDE_ENGINES];
+	uint64_t jobs[CROWD_ENGINES];
 	int error;
 
 	count_settle(SETTLE_MS);
@@ -122,9 +129,11 @@ static int batch(struct bench *bench, const struct bench_case *c, struct sample 
 /* In one range: so far apart that they fill it; else each in a range of its own */
 static void add_batch(unsigned int count, bool one, unsigned int sharers)
 {
-	static const char * const shares[] = { [1] = "", [2] = "-dup50", [16] = "-dup94" };
+	static const char * const shares[] = {
+		[1] = "", [2] = "-dup50", [WIDE_ENGINES] = "-dup94", [CROWD_ENGINES] = "-dup99",
+	};
 	struct bench_case c = {
-		.setup = SETUP_WIDE,
+		.setup = sharers > WIDE_ENGINES ? SETUP_CROWD : SETUP_WIDE,
 		.figure = FIGURE_SERVICE,
 		.samples = SAMPLES,
 		.sample = batch,
@@ -149,6 +158,8 @@ void add_batch_cases(void)
 	add_batch(64, false, 2);
 	add_batch(256, true, 2);
 	add_batch(256, false, 2);
-	add_batch(256, true, 16);
-	add_batch(256, false, 16);
+	add_batch(256, true, WIDE_ENGINES);
+	add_batch(256, false, WIDE_ENGINES);
+	add_batch(256, true, CROWD_ENGINES);
+	add_batch(256, false, CROWD_ENGINES);
 }

@@ -75,6 +75,20 @@ static int unmap(struct bench *bench, const struct bench_case *c, struct sample 
 	return error;
 }
 
+static void add_large(void)
+{
+	struct bench_case c = {
+		.setup = SETUP_LARGE,
+		.size = GIB,
+		.huge = true,
+		.touched = true,
+		.samples = 4,
+		.sample = evict,
+	};
+
+	bench_add(&c, "evict-all-1g-thp");
+}
+
 static void add_kind(const char *kind, bool huge)
 {
 	struct bench_case c = { .setup = SETUP_VRAM, .huge = huge, .touched = true };
@@ -97,4 +111,5 @@ void add_evict_cases(void)
 {
 	add_kind("4k", false);
 	add_kind("thp", true);
+	add_large();
 }

@@ -10,7 +10,8 @@
 #include "bench.h"
 #include "mem.h"
 
-#define SAMPLES	6
+#define SAMPLES		6
+#define SAMPLES_LARGE	3	/* to have it takes seconds */
 
 enum { OP_UNMAP, OP_PROTECT, OP_DISCARD, NUM_OPS };
 
@@ -54,6 +55,7 @@ static const struct {
 	{ "2m", RANGE, PAGE },
 	{ "thp", RANGE, PAGE, true },
 	{ "64m-thp", 64 * MIB, PAGE, true },
+	{ "1g-4k", GIB, PAGE },
 	{ "1g-zero", GIB, RANGE, true, true },
 };
 
@@ -64,7 +66,7 @@ static void add_shape(unsigned int i)
 	for (op = 0; op < NUM_OPS; op++)
 		for (mapped = 0; mapped < 2; mapped++) {
 			struct bench_case c = {
-				.samples = SAMPLES,
+				.samples = shapes[i].size < GIB ? SAMPLES : SAMPLES_LARGE,
 				.sample = invalidate,
 				.floor = invalidate,
 				.size = shapes[i].size,

@@ -120,8 +120,12 @@ void add_life_cases(void)
 	unsigned int power, n = 10;
 
 	add_file_cases();
-	for (power = 2; power <= 5; power++) {
-		struct bench_case c = { .run = ranges, .count = n *= 10 };
+	for (power = 2; power <= 6; power++) {
+		struct bench_case c = {
+			.run = ranges,
+			.count = n *= 10,
+			.on_request = power > 5,
+		};
 
 		bench_add(&c, "life-ranges-1e%u", power);
 	}

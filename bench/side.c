@@ -16,8 +16,10 @@
 static const char * const parameters[NUM_SETUPS] = {
 	[SETUP_RAM] = "",
 	[SETUP_WIDE] = "engines=16 lanes=16 fault_entries=1024",
+	[SETUP_CROWD] = "engines=128 lanes=16 fault_entries=1024",
 	[SETUP_TWO] = "num_devices=2",
 	[SETUP_VRAM] = "vram_mb=512",
+	[SETUP_LARGE] = "vram_mb=1280",
 	[SETUP_SCARCE] = "vram_mb=32",
 };
 

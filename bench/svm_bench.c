@@ -55,18 +55,25 @@ static void add_cases(void)
 	add_memory_cases();
 }
 
-/* Drops the cases that no glob names. */
+static bool is_named(const struct bench_case *c, char **globs, int num_globs)
+{
+	int g;
+
+	for (g = 0; g < num_globs; g++)
+		if (!fnmatch(globs[g], c->name, 0))
+			return true;
+	return false;
+}
+
+/* Drops the cases that no glob names, or without globs those that want to be named. */
 static void choose_cases(char **globs, int num_globs)
 {
 	unsigned int n = 0, i;
-	int g;
 
-	for (i = 0; i < num_cases; i++) {
-		for (g = 0; g < num_globs && fnmatch(globs[g], cases[i].name, 0); g++)
-			;
-		if (!num_globs || g < num_globs)
+	for (i = 0; i < num_cases; i++)
+		if (is_named(&cases[i], globs, num_globs) ||
+		    (!num_globs && !cases[i].on_request))
 			cases[n++] = cases[i];
-	}
 	num_cases = n;
 }
 
@@ -224,7 +231,7 @@ static void stop_housekeeping(void)
 	set("/proc/sys/vm/compaction_proactiveness", "0");
 	set("/proc/sys/vm/stat_interval", "1000");
 	set("/proc/sys/vm/overcommit_memory", "1");
-	set("/proc/sys/vm/max_map_count", "1000000");
+	set("/proc/sys/vm/max_map_count", "4000000");
 }
 
 static void usage(int status)

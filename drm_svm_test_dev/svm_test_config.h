@@ -6,7 +6,7 @@
 
 /* Limits that other files size arrays by. */
 #define SVM_TEST_MAX_DEVICES	8
-#define SVM_TEST_MAX_ENGINES	16
+#define SVM_TEST_MAX_ENGINES	128
 #define SVM_TEST_MAX_LANES	16
 
 /**
