@@ -40,6 +40,14 @@ function find_caller(    symbol)
 	return name[symbol] ~ /thunk/ ? find(before) : symbol
 }
 
+# "name[module]": whose it is
+function owner(symbol)
+{
+	if (match(name[symbol], /\[.*\]/))
+		return substr(name[symbol], RSTART + 1, RLENGTH - 2)
+	return "the kernel"
+}
+
 BEGIN { FS = "/" }
 
 /^Trace/ {
@@ -68,11 +76,14 @@ END {
 		symbol = find(at)
 		total += count[at]
 		sum[symbol] += count[at]
+		share[owner(symbol)] += count[at]
 		if (at == start[symbol])
 			entered[symbol] = count[at]
 	}
-	printf "%.0f instructions a call of %s, of %d calls; those of a function, its calls, its name:\n",
-		total / calls, unit, calls
+	printf "%.0f instructions a call of %s, of %d calls:\n", total / calls, unit, calls
+	for (who in share)
+		printf "%10.1f  %s\n", share[who] / calls, who
+	print "those of a function, its calls, its name:"
 	for (symbol in sum)
 		printf "%10.1f %8.2f  %s\n", sum[symbol] / calls, entered[symbol] / calls,
 			name[symbol] | "sort -rn | head -n 60"
