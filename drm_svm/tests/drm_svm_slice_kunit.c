@@ -109,6 +109,7 @@ static void window_leaves_out_what_is_in_vram(struct kunit *test)
 {
 	struct slice_test *t = test->priv;
 
+	t->vma->vm_end = page_addr(4 * LEAF);
 	bitmap_set(t->view->mapped, 0, 3 * LEAF);
 	bitmap_set(t->view->vram, LEAF, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF), 4 * LEAF);
@@ -125,6 +126,7 @@ static void block_of_the_fault_moves_again(struct kunit *test)
 {
 	struct slice_test *t = test->priv;
 
+	t->vma->vm_end = page_addr(2 * LEAF);
 	bitmap_set(t->view->mapped, 0, 2 * LEAF);
 	clear_bit(LEAF + 1, t->view->mapped);
 	set_bit(0, t->view->vram);
@@ -157,6 +159,7 @@ static void slice_outside_of_the_mapping_is_none(struct kunit *test)
 	bitmap_set(t->view->mapped, 0, 3 * LEAF);
 	bitmap_set(t->view->vram, LEAF, LEAF);
 	t->vma->vm_start = page_addr(LEAF);
+	t->vma->vm_end = page_addr(4 * LEAF);
 	choose(t, 3 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->filler->n, 1);
 	expect_slice(test, 0, 2 * LEAF, 2 * LEAF, 1);
