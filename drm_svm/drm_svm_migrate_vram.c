@@ -80,16 +80,15 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 	unsigned int leaf = DRM_SVM_SLICE_MIN >> PAGE_SHIFT;
 	unsigned int n, start, first, last, lo, hi;
 
+	drm_svm_mirror_bounds(range, vma, &lo, &hi);
 	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MOVE, &start, &last);
 	for (first = start; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
 		n = drm_svm_policy_slice(view, first, last);
 		if (!n && round_down(index, leaf) == first)
 			n = leaf;
-		if (n && drm_svm_page_addr(range, first + n - 1) >= vma->vm_start &&
-		    drm_svm_page_addr(range, first) < vma->vm_end)
+		if (n && first + n > lo && first < hi)
 			drm_svm_slice_add(filler, range, entry, vma, first, n);
 	}
-	drm_svm_mirror_bounds(range, vma, &lo, &hi);
 	start = max(start, lo);
 	last = min(first, hi);
 	bitmap_set(filler->tried, start, last - start);
