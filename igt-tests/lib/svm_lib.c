@@ -23,6 +23,7 @@
 
 #include "igt.h"
 #include "svm_lib.h"
+#include "svm_random.h"
 
 #define SVM_DRIVER	"drm_svm_test_dev"
 /* Only a job that hangs takes as long: the emulator may stall a processor for a minute */
@@ -522,9 +523,7 @@ uint64_t svm_kpageflags(const void *addr)
  */
 void svm_require_patching(void)
 {
-	const char *asked = getenv("SVM_PATCH");
-
-	igt_require_f((asked && *asked) || sysconf(_SC_NPROCESSORS_ONLN) == 1,
+	igt_require_f(svm_env_is_set("SVM_PATCH") || sysconf(_SC_NPROCESSORS_ONLN) == 1,
 		      "the kernel would patch its code: asked for by SVM_PATCH=1\n");
 }
 
