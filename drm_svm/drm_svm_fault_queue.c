@@ -13,34 +13,37 @@
  * DOC: Fault queue
  *
  * Every address space has a queue of its own, served by a few work items on one
- * unbound workqueue. A work item takes one batch, serves it, and goes to the
- * end of the workqueue: processes take turns, and one whose faults are slow
+ * unbound workqueue. A work item takes a batch and serves it, some times, and goes
+ * to the end of the workqueue: processes take turns, and one whose faults are slow
  * holds up no other. Faults of all contexts share the queue, so that one walk of
  * the CPU's page table serves every GPU that missed there.
  *
  * The first fault of an idle address space wakes one worker. While that one
  * works, faults collect, and the next push wakes another worker, up to the
- * limit: batches grow with the load.
+ * limit; but none while one is on its way: batches grow with the load.
  */
 
-static unsigned int workers = 4;
+static unsigned int workers;
 module_param(workers, uint, 0444);
 MODULE_PARM_DESC(workers,
-		 "workers that serve the faults of one address space (1..16, default 4)");
+		 "workers that serve the faults of one address space (1..16, default as many as processors, up to 4)");
+
+#define DRM_SVM_DEFAULT_WORKERS	4U
+
+/* Batches that a worker takes before others get their turn */
+#define DRM_SVM_BATCHES		16
 
 #define DRM_SVM_ACCESS_RW	(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE)
 
-/* Make an idle worker busy; its work is queued by the caller's caller. */
+/* Wake a worker for what is there; one that has not begun yet will see it. */
 static void drm_svm_queue_wake_locked(struct drm_svm_fault_queue *q)
 {
-	unsigned int i;
-
 	lockdep_assert_held(&q->lock);
-	if (!q->count || !q->idle)
+	if (!q->count || !q->idle || work_pending(&q->worker[q->woken].work))
 		return;
-	i = __ffs(q->idle);
-	q->idle &= ~BIT(i);
-	queue_work(drm_svm_wq, &q->worker[i].work);
+	q->woken = __ffs(q->idle);
+	q->idle &= ~BIT(q->woken);
+	queue_work(drm_svm_wq, &q->worker[q->woken].work);
 }
 
 static unsigned int drm_svm_queue_slot(const struct drm_svm_fault_queue *q,
@@ -106,6 +109,20 @@ static void drm_svm_queue_rest(struct drm_svm_worker *worker)
 		drm_svm_queue_wake_locked(q);
 }
 
+/* Not without end, even if faults come as fast as they are served. */
+static void drm_svm_queue_serve(struct drm_svm_worker *worker)
+{
+	struct drm_svm_fault_queue *q = &worker->svm->queue;
+	unsigned int i, n;
+
+	for (i = 0; i < DRM_SVM_BATCHES; i++) {
+		n = drm_svm_queue_pop(q, worker->scratch->batch);
+		if (!n)
+			return;
+		drm_svm_fault_serve(worker->svm, worker->scratch, n);
+	}
+}
+
 /*
  * Memory for the worker, and for ranges, views and page tables, is charged to the process
  * whose memory it describes.
@@ -114,16 +131,12 @@ static void drm_svm_queue_work(struct work_struct *work)
 {
 	struct drm_svm_worker *worker =
 		container_of(work, struct drm_svm_worker, work);
-	struct drm_svm *svm = worker->svm;
 	struct mem_cgroup *memcg, *old;
-	unsigned int n = 0;
 
-	memcg = get_mem_cgroup_from_mm(svm->mm);
+	memcg = get_mem_cgroup_from_mm(worker->svm->mm);
 	old = set_active_memcg(memcg);
 	if (drm_svm_queue_equip(worker))
-		n = drm_svm_queue_pop(&svm->queue, worker->scratch->batch);
-	if (n)
-		drm_svm_fault_serve(svm, worker->scratch, n);
+		drm_svm_queue_serve(worker);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
 	drm_svm_queue_rest(worker);
@@ -199,7 +212,8 @@ int drm_svm_fault_queue_init(struct drm_svm *svm)
 	unsigned int i;
 
 	spin_lock_init(&q->lock);
-	q->nworkers = clamp(workers, 1U, DRM_SVM_MAX_WORKERS);
+	q->nworkers = workers ? min(workers, DRM_SVM_MAX_WORKERS) :
+				min(num_online_cpus(), DRM_SVM_DEFAULT_WORKERS);
 	q->idle = GENMASK(q->nworkers - 1, 0);
 	for (i = 0; i < q->nworkers; i++)
 		drm_svm_queue_init_worker(svm, i);

@@ -121,7 +121,8 @@ struct drm_svm_scratch {
 
 /*
  * Faults of one address space, in order of arrival. @lock (irq-safe: a driver
- * pushes from its interrupt handler) protects the ring and @idle.
+ * pushes from its interrupt handler) protects the ring, @idle, and @woken, the worker
+ * that was woken last.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -130,6 +131,7 @@ struct drm_svm_fault_queue {
 	unsigned int count;
 	unsigned int nworkers;
 	unsigned long idle;
+	unsigned int woken;
 	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
 };
 
