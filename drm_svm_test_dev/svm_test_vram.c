@@ -57,13 +57,23 @@ static void memory_page_poison(struct page *page)
 	kunmap_local(ptr);
 }
 
+/* How many pages from @pfn on have memory already */
+static unsigned long memory_count_backed(struct svm_test_memory *memory,
+					 unsigned long pfn, unsigned long npages)
+{
+	XA_STATE(xas, &memory->pages, pfn);
+	unsigned long n;
+
+	guard(rcu)();
+	for (n = 0; n < npages && (n ? xas_next(&xas) : xas_load(&xas)); n++)
+		;
+	return n;
+}
+
 static int memory_back_one(struct svm_test_memory *memory, unsigned long pfn)
 {
 	struct page *page;
 	int err;
-
-	if (xa_load(&memory->pages, pfn))
-		return 0;
 
 	page = alloc_page(VRAM_GFP);
 	if (!page)
@@ -94,10 +104,12 @@ static int memory_back_one(struct svm_test_memory *memory, unsigned long pfn)
 int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
 			 unsigned long npages)
 {
+	unsigned long end = pfn + npages;
 	int err = 0;
 
-	for (; npages && !err; npages--) {
-		err = memory_back_one(memory, pfn++);
+	for (pfn += memory_count_backed(memory, pfn, npages); pfn < end && !err;
+	     pfn += memory_count_backed(memory, pfn, end - pfn)) {
+		err = memory_back_one(memory, pfn);
 		cond_resched();
 	}
 	return err;
