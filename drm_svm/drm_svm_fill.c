@@ -22,8 +22,8 @@
  * since making room evicts other BOs, and may be evicted before they are filled:
  * filling begins with a look whether the BO is still there.
  *
- * Two slices are under way at a time: while the pages of one are copied, those of
- * the next are collected. Both hold locks of folios then, and of BOs. BOs are only
+ * Two slices are under way at a time, if there is memory for that: while the pages of one
+ * are copied, those of the next are collected. Both hold locks of folios then, and of BOs. BOs are only
  * tried. To collect waits for the lock of a large folio that it has to split; but what
  * is under way was taken out of all page tables, so whoever has that other lock cannot
  * have found it there, and does not wait for us. Who waits for a page under way, a CPU
@@ -38,19 +38,15 @@
  */
 struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm)
 {
-	struct drm_svm_filler *filler;
-	unsigned int i;
+	struct drm_svm_filler *filler = kzalloc_obj(*filler, GFP_KERNEL_ACCOUNT);
 
-	filler = kzalloc_obj(*filler, GFP_KERNEL_ACCOUNT);
 	if (!filler)
 		return NULL;
 	filler->svm = svm;
-	for (i = 0; i < ARRAY_SIZE(filler->m); i++) {
-		filler->m[i] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
-		if (!filler->m[i]) {
-			drm_svm_filler_destroy(filler);
-			return NULL;
-		}
+	filler->m[0] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
+	if (!filler->m[0]) {
+		drm_svm_filler_destroy(filler);
+		return NULL;
 	}
 	return filler;
 }
@@ -82,7 +78,7 @@ static void drm_svm_filler_count(struct drm_svm_filler *filler,
 }
 
 /**
- * drm_svm_filler_make_bos() - allocate VRAM for the slices
+ * drm_svm_filler_make_bos() - allocate what the slices need, VRAM above all
  * @filler: its slices chosen
  *
  * Context: process context, no lock held that eviction takes: not mmap_lock.
@@ -90,6 +86,10 @@ static void drm_svm_filler_count(struct drm_svm_filler *filler,
 void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 {
 	unsigned int i;
+
+	/* where there is none, one slice follows the other */
+	if (filler->n > 1 && !filler->m[1])
+		filler->m[1] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
 
 	for (i = 0; i < filler->n; i++) {
 		struct drm_svm_slice *slice = &filler->slices[i];
@@ -380,6 +380,11 @@ void drm_svm_filler_run(struct drm_svm_filler *filler)
 			drm_svm_filler_count(filler, slice, DRM_SVM_STAT_VRAM_BUSY,
 					     slice->want);
 			continue;
+		}
+		if (prev && !filler->m[which]) {
+			drm_svm_slice_finish(filler, prev);
+			prev = NULL;
+			which = 0;
 		}
 		if (!drm_svm_slice_begin(filler, slice, filler->m[which])) {
 			drm_svm_bo_unlock(slice->bo);

@@ -345,7 +345,8 @@ struct drm_svm_rmap_visitor {
 #define DRM_SVM_FILL_SLICES	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_SLICE_MIN / 2 + 1))
 
 /*
- * Brings slices to VRAM: two migrations, so that one is copied meanwhile. @tried: pages
+ * Brings slices to VRAM: two migrations, so that one is copied meanwhile; the second one is
+ * made for the first two slices. @tried: pages
  * of the range in service that were to move for its faults. Who had them has lost them,
  * whether they moved or not.
  */

@@ -199,15 +199,15 @@ static int drm_svm_migration_wait_fence(struct dma_fence **fence)
 static void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 {
 	struct device *dev = m->vram->sdev->dma_dev;
-	unsigned int i;
+	unsigned int i, npages;
 
-	for (i = 0; i < m->npages; i++) {
+	for (i = 0; i < m->npages; i += npages ?: 1) {
 		dma_addr_t addr = m->dma[i] & PAGE_MASK;
-		size_t npages = m->dma[i] & ~PAGE_MASK;
 
+		npages = m->dma[i] & ~PAGE_MASK;
 		if (!npages)
 			continue;
-		dma_unmap_phys(dev, addr, npages << PAGE_SHIFT,
+		dma_unmap_phys(dev, addr, (size_t)npages << PAGE_SHIFT,
 			       DMA_BIDIRECTIONAL, DRM_SVM_COPY_ATTRS);
 		m->dma[i] = 0;
 	}

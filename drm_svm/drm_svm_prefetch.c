@@ -88,17 +88,33 @@ static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start
 	return true;
 }
 
+static bool drm_svm_pfn_is_huge(unsigned long pfn)
+{
+	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
+}
+
+/*
+ * What the CPU has in the piece. A huge page says all with its first page, and most of
+ * what is prefetched is of such.
+ */
+static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
+{
+	struct mm_struct *mm = p->vma->vm_mm;
+
+	if (drm_svm_mirror_peek(mm, p->start, p->start + PAGE_SIZE, p->pfns))
+		return false;
+	return drm_svm_pfn_is_huge(p->pfns[0]) ||
+	       !drm_svm_mirror_peek(mm, p->start, p->end, p->pfns);
+}
+
 /* Whether the mapping is of a kind whose pages can be in VRAM, and looked up there. */
 static bool drm_svm_piece_is_supported(struct drm_svm_prefetcher *p)
 {
 	return drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
-	       !drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns);
+	       drm_svm_piece_peek(p);
 }
 
-/*
- * Count what of the piece is where, for the VRAM @keep. A huge page of the CPU says
- * all with its first page.
- */
+/* Count what of the piece is where, for the VRAM @keep. */
 static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 			       struct drm_svm_vram *keep)
 {
@@ -111,8 +127,7 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 	p->first = 0;
 	p->last = 0;
 	for (i = 0; i < npages; i += n) {
-		n = hmm_pfn_to_map_order(p->pfns[i]) < PMD_SHIFT - PAGE_SHIFT ?
-		    1 : npages - i;
+		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
 		if (vram && vram == keep)
 			continue;
@@ -142,7 +157,7 @@ static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 	for (try = 0; try < DRM_SVM_HOME_TRIES && p->other; try++) {
 		if (!drm_svm_migrate_home(p->filler->m[0], p->other, p->vma,
 					  p->start, p->end, moved) ||
-		    drm_svm_mirror_peek(p->vma->vm_mm, p->start, p->end, p->pfns))
+		    !drm_svm_piece_peek(p))
 			break;
 		drm_svm_piece_scan(p, keep);
 	}
