@@ -16,14 +16,12 @@
  * BO of one page keeps everybody else from getting it.
  */
 
-/* Whether one of the pages at @offset must not be used. */
-bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
-			  unsigned int npages)
+/* Whether one of the pages at @offset must not be used; see drm_svm_vram_has_bad(). */
+bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
+			   unsigned int npages)
 {
 	unsigned long index = offset >> PAGE_SHIFT;
 
-	if (xa_empty(&vram->bad))
-		return false;
 	return xa_find(&vram->bad, &index, index + npages - 1, XA_PRESENT);
 }
 

@@ -14,7 +14,8 @@
  * It comes from TTM with the dma_resv of a BO, and without mm, VMA or address: the
  * pages may belong to a child of the process that filled the BO, or be elsewhere in its
  * address space by now. Small pages go home by themselves, by migrate_device_pfns(),
- * whoever has them.
+ * whoever has them. That calls notifiers for each of them; so where the first one is
+ * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs.
  *
  * A huge page must not: when its entry is zapped while it migrates, Linux 7.2 loses
  * count (drm_svm_home_guard()), and while the entry of a device page becomes one of a
@@ -28,11 +29,15 @@
 /* Tries of an eviction against folios and locks that are taken for a moment. */
 #define DRM_SVM_EVICT_TRIES	4
 
-/* One BO on its way; @visitor looks after a huge page where it is mapped. */
+/*
+ * One BO on its way; @visitor looks after a huge page, or after @first, the first page in
+ * use, where it is mapped.
+ */
 struct drm_svm_eviction {
 	struct drm_svm_rmap_visitor visitor;
 	struct drm_svm_bo *bo;
 	struct drm_svm_migration *m;
+	unsigned int first;
 	struct drm_svm_moved moved;
 };
 
@@ -111,19 +116,39 @@ static void drm_svm_evict_split(struct drm_svm_migration *m,
 		migrate_vma_finalize(&m->args);
 }
 
-/* A mapping that may have the folio at @addr. Returns whether it has. */
+/* The pages of the BO are round the first one, unless they were mapped anew since. */
+static bool drm_svm_evict_unmap(struct drm_svm_eviction *e,
+				const struct drm_svm_rmap_place *place)
+{
+	struct drm_svm_range *range = drm_svm_range_find(place->mm, place->addr);
+	unsigned long start, size;
+
+	if (!range)
+		return false;
+	start = place->addr - min((unsigned long)e->first << PAGE_SHIFT,
+				  place->addr - range->start);
+	size = min(e->bo->tbo.base.size, DRM_SVM_RANGE_SIZE - (start - range->start));
+	drm_svm_range_unmap_vram(range, start, start + size);
+	drm_svm_range_put(range);
+	return true;
+}
+
+/* A mapping that may have the folio. */
 static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
-				struct mm_struct *mm, unsigned long addr,
-				const struct folio *folio, bool shared)
+				const struct drm_svm_rmap_place *place)
 {
 	struct drm_svm_eviction *e = container_of(visitor, struct drm_svm_eviction,
 						  visitor);
+	unsigned long addr = place->addr;
 	struct vm_area_struct *vma;
 
-	vma = find_vma_intersection(mm, addr, addr + DRM_SVM_RANGE_SIZE);
-	if (!vma || !drm_svm_evict_is_at(mm, max(addr, vma->vm_start), folio, false))
+	if (!place->large)
+		return drm_svm_evict_unmap(e, place);
+	vma = find_vma_intersection(place->mm, addr, addr + DRM_SVM_RANGE_SIZE);
+	if (!vma || !drm_svm_evict_is_at(place->mm, max(addr, vma->vm_start),
+					 place->folio, false))
 		return false;
-	if (shared || !drm_svm_evict_whole(e, vma, addr, folio))
+	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))
 		drm_svm_evict_split(e->m, vma, addr);
 	return true;
 }
@@ -168,12 +193,31 @@ static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 	return err ?: drm_svm_home_run(m, &e->moved);
 }
 
+/* The first page in use, as far as it is possible to tell. */
+static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
+{
+	unsigned long index = drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
+	struct folio *folio;
+	unsigned int i;
+
+	for (i = 0; i < e->m->max; i++) {
+		folio = drm_svm_vram_get_folio(e->bo->vram, index + i);
+		if (!folio)
+			continue;
+		folio_put(folio);
+		return i;
+	}
+	return 0;
+}
+
 /* One try; the caller has the BO for itself. */
 static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 {
 	if (fatal_signal_pending(current))
 		return -ERESTARTSYS;
-	drm_svm_rmap_walk(e->bo->vram, drm_svm_bo_offset(e->bo) >> PAGE_SHIFT,
+	e->first = drm_svm_evict_first(e);
+	drm_svm_rmap_walk(e->bo->vram,
+			  (drm_svm_bo_offset(e->bo) >> PAGE_SHIFT) + e->first,
 			  &e->visitor);
 	if (!drm_svm_bo_has_pages(e->bo))
 		return 0;

@@ -10,6 +10,7 @@
 #include <linux/hmm.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
+#include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -325,14 +326,21 @@ struct drm_svm_slice {
 };
 
 /*
- * Looks after a folio that may be mapped from @addr on, with mmap_lock of @mm held;
- * @shared: it may be mapped elsewhere too. Returns whether it is mapped there. The folio
- * is a number only, without a reference.
+ * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held. @shared: it
+ * may be mapped elsewhere too. @folio is a number only, without a reference.
  */
+struct drm_svm_rmap_place {
+	struct mm_struct *mm;
+	unsigned long addr;
+	const struct folio *folio;
+	bool large;
+	bool shared;
+};
+
+/* Looks after a folio at a place. Returns whether it is mapped there. */
 struct drm_svm_rmap_visitor {
 	bool (*visit)(const struct drm_svm_rmap_visitor *visitor,
-		      struct mm_struct *mm, unsigned long addr,
-		      const struct folio *folio, bool shared);
+		      const struct drm_svm_rmap_place *place);
 };
 
 /* The smallest slice, and so the smallest BO, in bytes. */
@@ -384,6 +392,33 @@ static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 	return test_bit(index, view->mapped);
 }
 
+/*
+ * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
+ * the source does not say so any more.
+ */
+static inline unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
+						    unsigned int i)
+{
+	if ((m->src[i] | m->dst[i]) & MIGRATE_PFN_COMPOUND)
+		return min(HPAGE_PMD_NR, m->npages - i);
+	return 1;
+}
+
+/* The VRAM of a device page. */
+static inline struct drm_svm_vram *drm_svm_page_vram(const struct page *page)
+{
+	return container_of(page_pgmap(page), struct drm_svm_vram, pagemap);
+}
+
+/* Its offset there, in bytes. */
+static inline u64 drm_svm_page_offset(const struct page *page)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(page);
+
+	return (u64)(page_to_pfn(page) - PHYS_PFN(vram->pagemap.range.start)) <<
+	       PAGE_SHIFT;
+}
+
 /* drm_svm_main.c */
 extern struct workqueue_struct *drm_svm_wq;
 extern struct workqueue_struct *drm_svm_idle_wq;
@@ -426,6 +461,8 @@ extern const struct mmu_interval_notifier_ops drm_svm_notifier_ops;
 void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 				struct drm_svm_view *view, unsigned long start,
 				unsigned long end);
+void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
+			      unsigned long end);
 void drm_svm_range_flush_locked(struct drm_svm_range *range);
 bool drm_svm_range_hold(struct drm_svm_range *range);
 void drm_svm_range_release_held(struct drm_svm_range *range);
@@ -480,8 +517,6 @@ bool drm_svm_folio_is_retired(const struct folio *folio);
 bool drm_svm_folio_is_lost(const struct folio *folio);
 void drm_svm_folio_retire(struct folio *folio);
 void drm_svm_folio_lose(struct folio *folio);
-struct drm_svm_vram *drm_svm_page_vram(const struct page *page);
-u64 drm_svm_page_offset(const struct page *page);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 				       unsigned long index);
@@ -491,10 +526,18 @@ bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
 
 /* drm_svm_bad.c */
-bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
-			  unsigned int npages);
+bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
+			   unsigned int npages);
 void drm_svm_vram_keep_bad(struct drm_svm_vram *vram);
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram);
+
+/* Hardly any VRAM has bad pages, so this is for each page that moves. */
+static inline bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
+					unsigned int npages)
+{
+	return !xa_empty(&vram->bad) &&
+	       drm_svm_vram_find_bad(vram, offset, npages);
+}
 
 /* drm_svm_bo.c */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
@@ -528,8 +571,6 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);
 void drm_svm_migration_reset(struct drm_svm_migration *m,
 			     struct drm_svm_vram *vram);
 void drm_svm_migration_free(struct drm_svm_migration *m);
-unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
-				      unsigned int i);
 int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 			       struct page *ram, struct page *vram_page,
 			       unsigned int npages, bool to_vram);

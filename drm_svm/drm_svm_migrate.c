@@ -78,19 +78,6 @@ void drm_svm_migration_free(struct drm_svm_migration *m)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_free);
 
-/*
- * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
- * the source does not say so any more.
- */
-unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
-				      unsigned int i)
-{
-	if ((m->src[i] | m->dst[i]) & MIGRATE_PFN_COMPOUND)
-		return min(HPAGE_PMD_NR, m->npages - i);
-	return 1;
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_stride);
-
 static void drm_svm_migration_add_seg(struct drm_svm_migration *m,
 				      const struct drm_svm_copy *seg)
 {

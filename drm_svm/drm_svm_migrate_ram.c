@@ -117,15 +117,18 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 	struct folio *folio;
 	long nr;
 
-	if (!src || !drm_svm_home_may_go(m, src))
+	if (!src)
 		return;
 	folio = page_folio(src);
 	nr = folio_nr_pages(folio);
+	/* those that must not go have lost the flag */
 	if (m->src[i] & MIGRATE_PFN_MIGRATE) {
 		drm_svm_stats_add(drm_svm_folio_bo(folio)->stats,
 				  DRM_SVM_STAT_VRAM_OUT, nr);
 		drm_svm_folio_retire(folio);
 		moved->moved += nr;
+	} else if (!drm_svm_home_may_go(m, src)) {
+		return;
 	} else if (nr == 1 && drm_svm_vram_has_bad(m->vram,
 						   drm_svm_page_offset(src), 1)) {
 		drm_svm_folio_lose(folio);

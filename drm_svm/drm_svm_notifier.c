@@ -200,26 +200,48 @@ static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
 		drm_svm_range_unmap_locked(range, view, start, end);
 }
 
-/* Our own migration to VRAM: what is in VRAM already stays mapped. */
-static void drm_svm_range_unmap_ram_locked(struct drm_svm_range *range,
-					   unsigned long start,
-					   unsigned long end)
+/* Only what is in VRAM, or only what is not. */
+static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
+					     unsigned long start,
+					     unsigned long end, bool vram)
 {
 	unsigned int first = drm_svm_page_index(start);
 	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
-	DECLARE_BITMAP(ram, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(pages, DRM_SVM_RANGE_PAGES);
 	struct drm_svm_view *view;
 	unsigned int b, e;
 
 	list_for_each_entry(view, &range->views, link) {
-		bitmap_andnot(ram, view->mapped, view->vram,
-			      DRM_SVM_RANGE_PAGES);
+		if (vram)
+			bitmap_and(pages, view->mapped, view->vram,
+				   DRM_SVM_RANGE_PAGES);
+		else
+			bitmap_andnot(pages, view->mapped, view->vram,
+				      DRM_SVM_RANGE_PAGES);
 		b = first;
-		for_each_set_bitrange_from(b, e, ram, last)
+		for_each_set_bitrange_from(b, e, pages, last)
 			drm_svm_range_unmap_locked(range, view,
 						   drm_svm_page_addr(range, b),
 						   drm_svm_page_addr(range, e));
 	}
+}
+
+/**
+ * drm_svm_range_unmap_vram() - take pages in VRAM away from all contexts
+ * @range: the range
+ * @start: first address, page aligned, within the range
+ * @end: address past the last one, page aligned, within the range
+ *
+ * On return the GPUs cannot reach them, until they fault there again.
+ *
+ * Context: process context. Takes pt_lock, waits for a flush.
+ */
+void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
+			      unsigned long end)
+{
+	guard(mutex)(&range->pt_lock);
+	drm_svm_range_unmap_where_locked(range, start, end, true);
+	drm_svm_range_flush_locked(range);
 }
 
 /**
@@ -319,7 +341,8 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	if (mmu_range->event == MMU_NOTIFY_MIGRATE &&
 	    mmu_range->owner == range->svm)
-		drm_svm_range_unmap_ram_locked(range, start, end);
+		/* to VRAM: what is there already stays mapped */
+		drm_svm_range_unmap_where_locked(range, start, end, false);
 	else
 		drm_svm_range_unmap_all_locked(range, start, end);
 	if (drm_svm_range_owes(range)) {

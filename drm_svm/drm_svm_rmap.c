@@ -10,7 +10,7 @@
 /**
  * DOC: Where device pages are mapped
  *
- * The BO of a huge page cannot know who has it: the pages may have gone to a child, or
+ * A BO cannot know who has its pages: they may have gone to a child, or
  * be elsewhere in the address space, and the process that filled it may be dead. So the
  * reverse map of anonymous memory is asked, in the way of folio_lock_anon_vma_read().
  * All locks are tried only, so it works under any lock of ours; who is in the way of one
@@ -111,30 +111,28 @@ static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
 			     const struct drm_svm_rmap_visitor *visitor)
 {
 	struct folio *folio = drm_svm_vram_get_folio(vram, index);
-	struct mm_struct *mm = NULL;
-	unsigned long addr;
-	bool shared = true;
+	struct drm_svm_rmap_place place = { .folio = folio, .shared = true };
 
 	if (!folio)
 		return false;
 	if (folio_trylock(folio)) {
-		shared = folio_mapcount(folio) > 1;
-		if (folio_test_large(folio))
-			mm = drm_svm_rmap_find(folio, skip, &addr);
+		place.large = folio_test_large(folio);
+		place.shared = folio_mapcount(folio) > 1;
+		place.mm = drm_svm_rmap_find(folio, skip, &place.addr);
 		folio_unlock(folio);
 	}
 	/* a reference too many, and it would not move; used as a number from here */
 	folio_put(folio);
-	if (!mm)
+	if (!place.mm)
 		return false;
-	*found += visitor->visit(visitor, mm, addr, folio, shared);
-	mmap_read_unlock(mm);
-	mmput_async(mm);
+	*found += visitor->visit(visitor, &place);
+	mmap_read_unlock(place.mm);
+	mmput_async(place.mm);
 	return true;
 }
 
 /**
- * drm_svm_rmap_walk() - look after a huge page wherever it is mapped
+ * drm_svm_rmap_walk() - look after a folio wherever it is mapped
  * @vram: the VRAM
  * @index: its first page
  * @visitor: called for each mapping that may have it

@@ -76,21 +76,6 @@ void drm_svm_folio_retire(struct folio *folio)
 	folio_set_zone_device_data(folio, (void *)(data | DRM_SVM_FOLIO_RETIRED));
 }
 
-/* The VRAM of a device page. */
-struct drm_svm_vram *drm_svm_page_vram(const struct page *page)
-{
-	return container_of(page_pgmap(page), struct drm_svm_vram, pagemap);
-}
-
-/* Its offset there, in bytes. */
-u64 drm_svm_page_offset(const struct page *page)
-{
-	struct drm_svm_vram *vram = drm_svm_page_vram(page);
-
-	return (u64)(page_to_pfn(page) - PHYS_PFN(vram->pagemap.range.start)) <<
-	       PAGE_SHIFT;
-}
-
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
 {
 	return pfn_to_page(PHYS_PFN(vram->pagemap.range.start + offset));

@@ -51,6 +51,21 @@ static void all(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC + 1));
 }
 
+/* Of pages that leave together a GPU's TLB is told once, and not of each. */
+static void flushes(int fd)
+{
+	size_t size = svm_range_size();
+	char *base = in_vram(fd, size);
+	struct drm_svm_counters before, after;
+
+	svm_counters(fd, &before);
+	evict(fd);
+	svm_counters(fd, &after);
+	igt_assert_lt_u64(after.out_flushes - before.out_flushes,
+			  size / svm_page_size() / 4);
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+}
+
 static void huge(int fd)
 {
 	size_t size = 2 * svm_range_size();
@@ -299,6 +314,7 @@ static void used_stays(int fd)
 
 static const struct svm_case cases[] = {
 	{ "all", "Every page of a process goes home, and comes again.", all },
+	{ "flushes", "Pages that leave together cost one flush.", flushes },
 	{ "huge", "Huge pages go home, and stay huge.", huge },
 	{ "owner-gone", "Pages of a child whose parent brought them to VRAM and ended.",
 	  owner_gone },
