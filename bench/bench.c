@@ -13,6 +13,7 @@
 #include <xf86drm.h>
 
 #include "bench.h"
+#include "busy.h"
 #include "count.h"
 
 #define SETTLE_MS	100
@@ -37,7 +38,7 @@ void bench_open_side(struct bench *bench)
 }
 
 /* Of all devices, as a fault of one may be what another one waits for. */
-static uint64_t service_ns(struct bench *bench)
+static uint64_t waited_ns(struct bench *bench)
 {
 	struct drm_svm_test_info info = {};
 
@@ -72,8 +73,9 @@ void bench_start(struct bench *bench, struct sample *s)
 {
 	if (bench->side != SIDE_FLOOR) {
 		s->counters = read_counters(bench);
-		s->service = service_ns(bench);
+		s->waited = waited_ns(bench);
 	}
+	s->busy = busy_now(bench->side);
 	s->figure = count_now();
 }
 
@@ -88,9 +90,12 @@ void bench_end(struct bench *bench, struct sample *s)
 	struct drm_svm_counters after;
 
 	s->figure = count_now() - s->figure;
+	s->busy = busy_since(bench->side, &s->busy);
+	s->figure -= s->busy.hardware;
 	if (bench->side == SIDE_FLOOR)
 		return;
-	s->service = service_ns(bench) - s->service;
+	s->waited = waited_ns(bench) - s->waited;
+	s->service = s->waited ? s->busy.workers : 0;
 	after = read_counters(bench);
 	subtract_counters(&after, &s->counters);
 	s->counters = after;

@@ -44,15 +44,26 @@ enum setup {
 
 /* What a figure is */
 enum figure {
-	FIGURE_INSNS,	/* instructions, seen by the process */
-	FIGURE_SERVICE,	/* instructions while a fault waited for its answer */
+	FIGURE_INSNS,	/* instructions, but those of the hardware */
+	FIGURE_SERVICE,	/* instructions of workers, if there were faults to serve */
 	FIGURE_BYTES,
+};
+
+/*
+ * For how many instructions threads of the kernel ran: workers, by which faults are
+ * served, and what plays the hardware, the engines and who copies pages.
+ */
+struct busy {
+	uint64_t workers;
+	uint64_t hardware;
 };
 
 /* What is to be known of a sample; what a case has no use for is zero. */
 struct sample {
 	uint64_t figure;	/* instructions or bytes */
-	uint64_t service;	/* instructions while a fault waited for its answer */
+	uint64_t service;	/* instructions of workers; none if no fault waited */
+	uint64_t waited;	/* instructions while a fault waited for its answer */
+	struct busy busy;
 	uint64_t pages;		/* of the work, to know what is divided by what */
 	struct drm_svm_counters counters;	/* how much they changed */
 };

@@ -17,12 +17,15 @@ static int go_in(struct bench *bench, const struct area *area, struct sample *s)
 	return bench_move(bench, area->start, area->size, DRM_SVM_LOCATION_VRAM);
 }
 
+/* What goes is what the GPU has used, so it has to lose it first. */
 static int evict(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
 	struct area area = mem_prepare(c);
 	int error;
 
 	error = go_in(bench, &area, s);
+	if (!error)
+		error = bench_touch(bench, area.start, area.size, PAGE, false);
 	bench_begin(bench, s);
 	if (!error)
 		error = bench_evict(bench);

@@ -39,7 +39,7 @@ int floor_move(struct bench *bench, const struct area *area, bool home, struct s
 					   DRM_IOCTL_SVM_FLOOR_MIGRATE_TO_DEVICE,
 		      &args) ? -errno : 0;
 	bench_end(bench, s);
-	s->service = args.out_ns;
+	s->service = args.out_ns - s->busy.hardware;
 	if (error)
 		return error;
 	return args.out_pages * PAGE == area->size ? 0 : -EBUSY;

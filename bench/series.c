@@ -103,6 +103,8 @@ void series_print(const struct series *series, enum side side, enum figure figur
 	sorted(series, offsetof(struct sample, service), values);
 	printf(",\"service\":%" PRIu64 ",\"pages\":%" PRIu64, median(values, series->n),
 	       series->samples[0].pages);
+	sorted(series, offsetof(struct sample, waited), values);
+	printf(",\"waited\":%" PRIu64, median(values, series->n));
 	print_counters(&series->samples[series->n - 1]);
 	printf("}\n");
 	fflush(stdout);

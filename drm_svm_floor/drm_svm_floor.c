@@ -40,6 +40,20 @@ static bool fault_window;
 module_param(fault_window, bool, 0644);
 MODULE_PARM_DESC(fault_window, "The CPU gets 2 MiB around the page that it touches, if mapped (default N)");
 
+static atomic64_t floor_copied_ns;
+
+static int floor_get_copied_ns(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%lld\n", atomic64_read(&floor_copied_ns));
+}
+
+static const struct kernel_param_ops floor_copied_ops = {
+	.get = floor_get_copied_ns,
+};
+
+module_param_cb(copied_ns, &floor_copied_ops, NULL, 0444);
+MODULE_PARM_DESC(copied_ns, "Nanoseconds so far in which pages were copied and cleared");
+
 /* Indices of device pages. */
 struct floor_stack {
 	unsigned int n;
@@ -149,6 +163,7 @@ static void floor_folio_free(struct folio *folio)
 
 static void floor_copy(struct page *dst, struct page *src, unsigned long nr)
 {
+	u64 begin = ktime_get_ns();
 	unsigned long i;
 
 	for (i = 0; i < nr; i++) {
@@ -157,6 +172,7 @@ static void floor_copy(struct page *dst, struct page *src, unsigned long nr)
 		else
 			clear_highpage(dst + i);
 	}
+	atomic64_add(ktime_get_ns() - begin, &floor_copied_ns);
 }
 
 static unsigned long floor_to_device(struct page *src, unsigned int order)

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include <ctype.h>
+#include <dirent.h>
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "busy.h"
+
+#define WORKERS		"kworker/"
+#define HARDWARE	"svm_test"
+#define FLOOR_COPIES	"/sys/module/drm_svm_floor/parameters/copied_ns"
+
+/* The first word of a file; without the file, none. */
+static const char *read_word(const char *path, char *word, size_t size)
+{
+	FILE *file = fopen(path, "r");
+
+	*word = 0;
+	if (!file)
+		return word;
+	if (!fgets(word, size, file))
+		*word = 0;
+	fclose(file);
+	return word;
+}
+
+static uint64_t read_number(const char *path)
+{
+	char word[32];
+
+	return strtoull(read_word(path, word, sizeof(word)), NULL, 10);
+}
+
+static void add_thread(struct busy *busy, const char *pid)
+{
+	char path[64], name[64];
+
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	read_word(path, name, sizeof(name));
+	snprintf(path, sizeof(path), "/proc/%.16s/schedstat", pid);
+	if (!strncmp(name, WORKERS, strlen(WORKERS)))
+		busy->workers += read_number(path);
+	else if (!strncmp(name, HARDWARE, strlen(HARDWARE)))
+		busy->hardware += read_number(path);
+}
+
+struct busy busy_now(enum side side)
+{
+	struct busy busy = {};
+	struct dirent *entry;
+	DIR *dir;
+
+	/* The floor has no threads, and copies by itself. */
+	if (side == SIDE_FLOOR) {
+		busy.hardware = read_number(FLOOR_COPIES);
+		return busy;
+	}
+	dir = opendir("/proc");
+	if (!dir)
+		err(EXIT_FAILURE, "/proc");
+	while ((entry = readdir(dir)))
+		if (isdigit(entry->d_name[0]))
+			add_thread(&busy, entry->d_name);
+	closedir(dir);
+	return busy;
+}
+
+struct busy busy_since(enum side side, const struct busy *before)
+{
+	struct busy busy = busy_now(side);
+
+	/* A worker that went took its count along */
+	busy.workers = busy.workers > before->workers ? busy.workers - before->workers : 0;
+	busy.hardware -= before->hardware;
+	return busy;
+}
