@@ -22,12 +22,12 @@
  * since making room evicts other BOs, and may be evicted before they are filled:
  * filling begins with a look whether the BO is still there.
  *
- * Two slices are under way at a time, if there is memory for that: while the pages of one
- * are copied, those of the next are collected. Both hold locks of folios then, and of BOs. BOs are only
- * tried. To collect waits for the lock of a large folio that it has to split; but what
- * is under way was taken out of all page tables, so whoever has that other lock cannot
- * have found it there, and does not wait for us. Who waits for a page under way, a CPU
- * fault, waits for the end of a copy.
+ * Two slices are under way at a time, if there is memory for that: while the pages of
+ * one are copied, those of the next are collected. Both hold locks of folios then, and
+ * of BOs. BOs are only tried. To collect waits for the lock of a large folio that it has
+ * to split; but what is under way was taken out of all page tables, so whoever has that
+ * other lock cannot have found it there, and does not wait for us. Who waits for a page
+ * under way, a CPU fault, waits for the end of a copy.
  */
 
 /**
