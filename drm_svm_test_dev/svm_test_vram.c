@@ -62,11 +62,18 @@ static unsigned long memory_count_backed(struct svm_test_memory *memory,
 					 unsigned long pfn, unsigned long npages)
 {
 	XA_STATE(xas, &memory->pages, pfn);
-	unsigned long n;
+	unsigned long n = 0;
+	struct page *page;
 
 	guard(rcu)();
-	for (n = 0; n < npages && (n ? xas_next(&xas) : xas_load(&xas)); n++)
-		;
+	xas_for_each(&xas, page, pfn + npages - 1) {
+		/* the tree grows for somebody else */
+		if (xas_retry(&xas, page))
+			continue;
+		if (xas.xa_index != pfn + n)
+			break;
+		n++;
+	}
 	return n;
 }
 
@@ -107,9 +114,11 @@ int svm_test_memory_back(struct svm_test_memory *memory, unsigned long pfn,
 	unsigned long end = pfn + npages;
 	int err = 0;
 
-	for (pfn += memory_count_backed(memory, pfn, npages); pfn < end && !err;
-	     pfn += memory_count_backed(memory, pfn, end - pfn)) {
-		err = memory_back_one(memory, pfn);
+	while (!err) {
+		pfn += memory_count_backed(memory, pfn, end - pfn);
+		if (pfn == end)
+			break;
+		err = memory_back_one(memory, pfn++);
 		cond_resched();
 	}
 	return err;
