@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <err.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +12,25 @@
 #define HARDWARE	"svm_test"
 #define FLOOR_COPIES	"/sys/module/drm_svm_floor/parameters/copied_ns"
 
-/* The first word of a file; without the file, none. */
-static const char *read_word(const char *path, char *word, size_t size)
+/* The first line of a file; without the file, none. */
+static const char *read_line(const char *path, char *line, size_t size)
 {
 	FILE *file = fopen(path, "r");
 
-	*word = 0;
+	*line = 0;
 	if (!file)
-		return word;
-	if (!fgets(word, size, file))
-		*word = 0;
+		return line;
+	if (!fgets(line, size, file))
+		*line = 0;
 	fclose(file);
-	return word;
+	return line;
 }
 
 static uint64_t read_number(const char *path)
 {
-	char word[32];
+	char line[64];
 
-	return strtoull(read_word(path, word, sizeof(word)), NULL, 10);
+	return strtoull(read_line(path, line, sizeof(line)), NULL, 10);
 }
 
 static void add_thread(struct busy *busy, const char *pid)
@@ -39,7 +38,7 @@ static void add_thread(struct busy *busy, const char *pid)
 	char path[64], name[64];
 
 	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
-	read_word(path, name, sizeof(name));
+	read_line(path, name, sizeof(name));
 	snprintf(path, sizeof(path), "/proc/%.16s/schedstat", pid);
 	if (!strncmp(name, WORKERS, strlen(WORKERS)))
 		busy->workers += read_number(path);

@@ -250,7 +250,7 @@ static void test_workers(void)
 	size_t size = svm_range_size();
 	uint32_t *map = svm_mmap_aligned(size, size);
 
-	/* Numbers out of the limits are taken for the nearest good one */
+	/* Zero is as many as are of use; too many are as many as there can be */
 	for (size_t i = 0; i < ARRAY_SIZE(params); i++) {
 		int fd;
 
