@@ -41,6 +41,12 @@ struct drm_svm_eviction {
 	struct drm_svm_moved moved;
 };
 
+/* The first page of VRAM that the BO has. */
+static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
+{
+	return drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
+}
+
 /* Whether the CPU has a part of the folio at @addr; @huge: as a huge page. */
 static bool drm_svm_evict_is_at(struct mm_struct *mm, unsigned long addr,
 				const struct folio *folio, bool huge)
@@ -49,7 +55,7 @@ static bool drm_svm_evict_is_at(struct mm_struct *mm, unsigned long addr,
 
 	if (drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) ||
 	    !(pfn & HMM_PFN_VALID) ||
-	    (huge && hmm_pfn_to_map_order(pfn) < PMD_SHIFT - PAGE_SHIFT))
+	    (huge && !drm_svm_pfn_is_huge(pfn)))
 		return false;
 	pfn = page_to_pfn(hmm_pfn_to_page(pfn));
 	return pfn >= folio_pfn(folio) &&
@@ -159,7 +165,7 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
  */
 static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole)
 {
-	unsigned long index = drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
+	unsigned long index = drm_svm_evict_index(e);
 	struct drm_svm_migration *m = e->m;
 	unsigned int i, nr, n = 0;
 
@@ -196,7 +202,7 @@ static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 /* The first page in use, as far as it is possible to tell. */
 static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 {
-	unsigned long index = drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
+	unsigned long index = drm_svm_evict_index(e);
 	struct folio *folio;
 	unsigned int i;
 
@@ -216,9 +222,7 @@ static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 	if (fatal_signal_pending(current))
 		return -ERESTARTSYS;
 	e->first = drm_svm_evict_first(e);
-	drm_svm_rmap_walk(e->bo->vram,
-			  (drm_svm_bo_offset(e->bo) >> PAGE_SHIFT) + e->first,
-			  &e->visitor);
+	drm_svm_rmap_walk(e->bo->vram, drm_svm_evict_index(e) + e->first, &e->visitor);
 	if (!drm_svm_bo_has_pages(e->bo))
 		return 0;
 	return drm_svm_evict_pages(e, last);

@@ -383,6 +383,12 @@ static inline bool drm_svm_pfn_is_valid(unsigned long pfn)
 	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
 }
 
+/* Whether the CPU maps the page as part of a huge one, as large as a range. */
+static inline bool drm_svm_pfn_is_huge(unsigned long pfn)
+{
+	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
+}
+
 /* Whether the GPU can already do @access to page @index. */
 static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 				       unsigned int index, u32 access)

@@ -401,7 +401,7 @@ static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	unsigned int i;
 
 	if (!drm_svm_pfn_is_valid(pfns[m->first]) ||
-	    hmm_pfn_to_map_order(pfns[m->first]) < PMD_SHIFT - PAGE_SHIFT)
+	    !drm_svm_pfn_is_huge(pfns[m->first]))
 		return false;
 
 	base = drm_svm_mirror_base(pfns[m->first], m->first);

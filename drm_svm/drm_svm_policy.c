@@ -160,7 +160,7 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 		return false;
 	if (!(pfn & HMM_PFN_VALID))
 		return vma->vm_flags & VM_HUGEPAGE;
-	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
+	return drm_svm_pfn_is_huge(pfn);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 

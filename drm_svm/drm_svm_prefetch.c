@@ -88,11 +88,6 @@ static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start
 	return true;
 }
 
-static bool drm_svm_pfn_is_huge(unsigned long pfn)
-{
-	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
-}
-
 /*
  * What the CPU has in the piece. A huge page says all with its first page, and most of
  * what is prefetched is of such.

@@ -249,7 +249,7 @@ static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
 		return 1;
 	last = min_t(unsigned long, last,
 		     i + folio_nr_pages(folio) - folio_page_idx(folio, page));
-	if (hmm_pfn_to_map_order(pfns[i]) >= PMD_SHIFT - PAGE_SHIFT)
+	if (drm_svm_pfn_is_huge(pfns[i]))
 		return last - i;
 	while (i + n < last && pfns[i + n] == pfns[i] + n)
 		n++;
