@@ -75,8 +75,13 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 
 	guard(spinlock_irqsave)(&q->lock);
 	n = drm_svm_queue_share(q);
-	for (i = 0; i < n; i++)
-		batch[i] = q->ring[drm_svm_queue_slot(q, i)];
+	for (i = 0; i < n; i++) {
+		const struct drm_svm_queued_fault *queued = &q->ring[drm_svm_queue_slot(q, i)];
+
+		batch[i] = (struct drm_svm_fault_entry) {
+			.ctx = queued->ctx, .fault = queued->fault, .err = DRM_SVM_PENDING,
+		};
+	}
 	q->head = drm_svm_queue_slot(q, n);
 	q->count -= n;
 	drm_svm_queue_wake_locked(q);
@@ -178,9 +183,7 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 
 	atomic_inc(&ctx->busy);
 	q->ring[drm_svm_queue_slot(q, q->count++)] =
-		(struct drm_svm_fault_entry) {
-			.ctx = ctx, .fault = *fault, .err = DRM_SVM_PENDING,
-		};
+		(struct drm_svm_queued_fault) { .ctx = ctx, .fault = *fault };
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_FAULTS, 1);
 	trace_drm_svm_fault(ctx, fault);
 	drm_svm_queue_wake_locked(q);

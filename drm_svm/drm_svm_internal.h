@@ -89,6 +89,12 @@ static inline void drm_svm_stat_add(struct drm_svm_context *ctx,
 	drm_svm_stats_add(ctx->stats, stat, n);
 }
 
+/* A fault in the queue: so small that all of these are 32 KiB. */
+struct drm_svm_queued_fault {
+	struct drm_svm_context *ctx;
+	struct drm_svm_fault fault;
+};
+
 /* One fault on its way: from the queue to fault_done(). */
 struct drm_svm_fault_entry {
 	struct drm_svm_context *ctx;
@@ -110,13 +116,22 @@ struct drm_svm_worker {
 };
 
 /*
- * @filler: what moves pages to VRAM; made by the first fault of a GPU that has
- * any.
+ * @unsorted, @keys: for the time that @batch is sorted; then there is room for @pfns and
+ * @runs.
+ * @filler: what moves pages to VRAM; made by the first fault of a GPU that has any.
  */
 struct drm_svm_scratch {
 	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
-	unsigned long pfns[DRM_SVM_RANGE_PAGES];
-	struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
+	union {
+		struct {
+			struct drm_svm_fault_entry unsorted[DRM_SVM_BATCH_MAX];
+			u64 keys[2][DRM_SVM_BATCH_MAX];
+		};
+		struct {
+			unsigned long pfns[DRM_SVM_RANGE_PAGES];
+			struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
+		};
+	};
 	struct drm_svm_filler *filler;
 };
 
@@ -127,7 +142,7 @@ struct drm_svm_scratch {
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
-	struct drm_svm_fault_entry *ring;
+	struct drm_svm_queued_fault *ring;
 	unsigned int head;
 	unsigned int count;
 	unsigned int nworkers;
@@ -193,12 +208,12 @@ struct drm_svm {
 #define DRM_SVM_RANGE_IN_GC	1	/* on the list of struct drm_svm_gc */
 
 /*
- * What one context has of a range. @ticket is the flush that the last cleared
- * entry needs. @vram: pages mapped in VRAM; @peer: those in that of another GPU.
+ * What one context has of a range: @nmapped pages. @ticket is the flush that the last
+ * cleared entry needs. @vram: pages mapped in VRAM; @peer: those in that of another GPU.
  * @dma_addr, a page each, only for devices that track DMA. @prepared and @err
  * belong to the try that is under way.
  *
- * The bitmaps change under pt_lock. Service looks at them under service_lock
+ * @nmapped and the bitmaps change under pt_lock. Service looks at them under service_lock
  * alone, where they can lose bits meanwhile: then a fault is answered that
  * comes again, or one page more is mapped.
  */
@@ -209,6 +224,7 @@ struct drm_svm_view {
 	dma_addr_t *dma_addr;
 	bool prepared;
 	int err;
+	unsigned int nmapped;
 	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
@@ -649,7 +665,7 @@ bool drm_svm_policy_may_write(struct folio *folio);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */
-int drm_svm_fault_cmp(const void *pa, const void *pb);
+void drm_svm_fault_sort(struct drm_svm_scratch *scratch, unsigned int n);
 void drm_svm_fault_skip_served(struct drm_svm_range *range,
 			       struct drm_svm_fault_entry *entries,
 			       unsigned int n);

@@ -114,19 +114,25 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
-/* Mostly all of a range goes: clearing whole words is a quarter of bitmap_clear(). */
-static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
-				unsigned int last)
+/*
+ * Mostly all that is mapped goes: clearing whole words is a quarter of bitmap_clear().
+ * Returns how many pages were mapped.
+ */
+static unsigned int drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
+					unsigned int last)
 {
 	unsigned long *maps[] = { view->mapped, view->writable, view->vram, view->peer };
-	unsigned int i;
+	unsigned int i, n = bitmap_weight_from(view->mapped, first, last);
+	bool all = n == view->nmapped;
 
 	for (i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (last - first == DRM_SVM_RANGE_PAGES)
+		if (all)
 			bitmap_zero(maps[i], DRM_SVM_RANGE_PAGES);
 		else
 			bitmap_clear(maps[i], first, last - first);
 	}
+	view->nmapped -= n;
+	return n;
 }
 
 /**
@@ -157,8 +163,7 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	ctx->ops->unmap(ctx, start, end);
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
 	drm_svm_view_release_dma(view, first, last);
-	n = bitmap_weight_from(view->mapped, first, last);
-	drm_svm_view_forget(view, first, last);
+	n = drm_svm_view_forget(view, first, last);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);

@@ -37,7 +37,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 
 	*first = round_down(index, leaf);
 	*last = *first + leaf;
-	if (!view || bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES))
+	if (!view || !view->nmapped)
 		return;
 
 	mapped = bitmap_weight_from(view->mapped, *first, *last);
@@ -69,8 +69,9 @@ bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 {
 	if (READ_ONCE(ctx->sdev->vram))
 		return false;
-	return more || (view && !bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES));
+	return more || (view && view->nmapped);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
 
 /**
  * drm_svm_policy_ahead() - which pages to make with those that were missing

@@ -208,7 +208,7 @@ static bool drm_svm_range_is_idle(struct drm_svm_range *range)
 
 	guard(mutex)(&range->pt_lock);
 	list_for_each_entry(view, &range->views, link) {
-		if (!bitmap_empty(view->mapped, DRM_SVM_RANGE_PAGES))
+		if (view->nmapped)
 			return false;
 	}
 	return true;

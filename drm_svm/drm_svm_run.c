@@ -374,6 +374,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 		err = drm_svm_run_add_pages(&b, scratch->pfns, i, next, writes);
 	}
 	drm_svm_run_emit(&b, last);
+	view->nmapped += b.added;
 	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
 	return err;
 }

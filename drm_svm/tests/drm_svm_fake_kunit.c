@@ -286,6 +286,13 @@ struct page *fake_vram_use(struct kunit *test, struct fake_vram *vram,
 	return page;
 }
 
+/* Its bitmaps say so, and no more; where the pages are is for the test to say. */
+void fake_mapped(struct drm_svm_view *view, unsigned int first, unsigned int npages)
+{
+	bitmap_set(view->mapped, first, npages);
+	view->nmapped = bitmap_weight(view->mapped, DRM_SVM_RANGE_PAGES);
+}
+
 MODULE_DESCRIPTION("KUnit tests of drm_svm");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

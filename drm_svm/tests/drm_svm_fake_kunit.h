@@ -79,5 +79,6 @@ struct drm_svm_range *fake_range(struct kunit *test, struct fake_gpu *gpu,
 				 unsigned long addr);
 struct drm_svm_view *fake_view(struct kunit *test, struct drm_svm_range *range,
 			       struct fake_gpu *gpu);
+void fake_mapped(struct drm_svm_view *view, unsigned int first, unsigned int npages);
 
 #endif

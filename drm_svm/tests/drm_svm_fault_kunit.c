@@ -6,7 +6,6 @@
 #include <kunit/test.h>
 
 #include <linux/mm.h>
-#include <linux/sort.h>
 
 #include "drm_svm_fake_kunit.h"
 
@@ -49,9 +48,28 @@ static const struct cmp_case cmp_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(cmp, cmp_cases, name);
 
-static int sign(int x)
+static struct drm_svm_scratch *make_scratch(struct kunit *test)
 {
-	return (x > 0) - (x < 0);
+	struct drm_svm_scratch *scratch;
+
+	scratch = kunit_kzalloc(test, sizeof(*scratch), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, scratch);
+	return scratch;
+}
+
+/* Which of two faults comes first; what compares as the same stays in order. */
+static void expect_first(struct kunit *test, struct drm_svm_fault_entry first,
+			 struct drm_svm_fault_entry second, unsigned int cookie)
+{
+	struct drm_svm_scratch *scratch = make_scratch(test);
+
+	first.fault.cookie = 1;
+	second.fault.cookie = 2;
+	scratch->batch[0] = first;
+	scratch->batch[1] = second;
+	drm_svm_fault_sort(scratch, 2);
+	KUNIT_EXPECT_EQ(test, scratch->batch[0].fault.cookie, cookie);
+	KUNIT_EXPECT_EQ(test, scratch->batch[1].fault.cookie, 3 - cookie);
 }
 
 static void order_is_by_page_and_writes_first(struct kunit *test)
@@ -60,23 +78,47 @@ static void order_is_by_page_and_writes_first(struct kunit *test)
 	struct drm_svm_fault_entry a = make_entry(NULL, c->addr_a, c->access_a);
 	struct drm_svm_fault_entry b = make_entry(NULL, c->addr_b, c->access_b);
 
-	KUNIT_EXPECT_EQ(test, sign(drm_svm_fault_cmp(&a, &b)), c->sign);
-	KUNIT_EXPECT_EQ(test, sign(drm_svm_fault_cmp(&b, &a)), -c->sign);
+	expect_first(test, a, b, c->sign > 0 ? 2 : 1);
+	expect_first(test, b, a, c->sign < 0 ? 2 : 1);
+}
+
+/* Those of all engines come in turns. */
+static void full_batch_is_sorted(struct kunit *test)
+{
+	struct drm_svm_scratch *scratch = make_scratch(test);
+	const unsigned int step = 37;
+	unsigned int i;
+
+	for (i = 0; i < DRM_SVM_BATCH_MAX; i++) {
+		u64 page = i * step % DRM_SVM_BATCH_MAX;
+
+		scratch->batch[i] = make_entry(NULL, BASE + page * PAGE_SIZE, WR);
+		scratch->batch[i].fault.cookie = page;
+	}
+	drm_svm_fault_sort(scratch, DRM_SVM_BATCH_MAX);
+	for (i = 0; i < DRM_SVM_BATCH_MAX; i++) {
+		KUNIT_ASSERT_EQ(test, scratch->batch[i].fault.cookie, i);
+		KUNIT_ASSERT_EQ(test, scratch->batch[i].fault.addr, BASE + i * PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, scratch->batch[i].err, DRM_SVM_PENDING);
+	}
 }
 
 /* Pages of two ranges, pushed in disorder: what a worker makes of them. */
 static void sorted_batch_is_cut_into_ranges(struct kunit *test)
 {
 	const u64 end = BASE + DRM_SVM_RANGE_SIZE;
-	struct drm_svm_fault_entry batch[] = {
+	const struct drm_svm_fault_entry faults[] = {
 		make_entry(NULL, end, RD),
 		make_entry(NULL, end - 1, RD),
 		make_entry(NULL, BASE, RD),
 		make_entry(NULL, end + DRM_SVM_RANGE_SIZE - 1, WR),
 		make_entry(NULL, end - PAGE_SIZE, WR),
 	};
+	struct drm_svm_scratch *scratch = make_scratch(test);
+	struct drm_svm_fault_entry *batch = scratch->batch;
 
-	sort(batch, ARRAY_SIZE(batch), sizeof(*batch), drm_svm_fault_cmp, NULL);
+	memcpy(scratch->batch, faults, sizeof(faults));
+	drm_svm_fault_sort(scratch, ARRAY_SIZE(faults));
 	KUNIT_EXPECT_EQ(test, batch[0].fault.addr, BASE);
 	KUNIT_EXPECT_EQ(test, batch[1].fault.access, WR);
 	KUNIT_EXPECT_EQ(test, batch[2].fault.access, RD);
@@ -190,7 +232,7 @@ static void fault_is_skipped_if_mapped_well_enough(struct kunit *test)
 	u64 addr = BASE + c->index * PAGE_SIZE + PAGE_SIZE - 1;
 	struct drm_svm_fault_entry entry = make_entry(&gpu->ctx, addr, c->access);
 
-	bitmap_set(view->mapped, 3, 2);
+	fake_mapped(view, 3, 2);
 	bitmap_set(view->vram, 3, 2);
 	bitmap_set(view->writable, 4, 1);
 	drm_svm_fault_skip_served(range, &entry, 1);
@@ -209,7 +251,7 @@ static void fault_is_skipped_for_its_own_context(struct kunit *test)
 		make_entry(&gpu->ctx, BASE, RD),
 	};
 
-	set_bit(0, view->mapped);
+	fake_mapped(view, 0, 1);
 	set_bit(0, view->vram);
 	entries[2].err = -EACCES;
 	drm_svm_fault_skip_served(range, entries, 3);
@@ -220,6 +262,7 @@ static void fault_is_skipped_for_its_own_context(struct kunit *test)
 
 static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(order_is_by_page_and_writes_first, cmp_gen_params),
+	KUNIT_CASE(full_batch_is_sorted),
 	KUNIT_CASE(sorted_batch_is_cut_into_ranges),
 	KUNIT_CASE(group_ends_with_the_batch),
 	KUNIT_CASE(group_is_of_one_range_alone),

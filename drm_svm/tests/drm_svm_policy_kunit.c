@@ -65,7 +65,7 @@ static void window_grows_where_most_is_mapped(struct kunit *test)
 	struct drm_svm_view *view = make_view(test);
 	unsigned int first, last;
 
-	bitmap_set(view->mapped, c->mapped, c->nmapped);
+	fake_mapped(view, c->mapped, c->nmapped);
 	drm_svm_policy_window(view, c->index, c->growth, &first, &last);
 	KUNIT_EXPECT_EQ(test, first, c->first);
 	KUNIT_EXPECT_EQ(test, last, c->last);
@@ -80,6 +80,41 @@ static void window_without_view_is_a_leaf(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, last, PAGES);
 }
 
+struct in_use_case {
+	const char *name;
+	bool vram;
+	bool has_view;
+	unsigned int nmapped;
+	bool more;
+	bool in_use;
+};
+
+static const struct in_use_case in_use_cases[] = {
+	{ "first fault", false, false, 0, false, false },
+	{ "nothing is left of it", false, true, 0, false, false },
+	{ "a page is mapped", false, true, 1, false, true },
+	{ "two pages at a time", false, false, 0, true, true },
+	{ "two pages at a time, to move", true, false, 0, true, false },
+	{ "a page is mapped, to move", true, true, 1, false, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(in_use, in_use_cases, name);
+
+static void range_is_in_use_where_the_gpu_comes_back(struct kunit *test)
+{
+	const struct in_use_case *c = test->param_value;
+	struct fake_gpu *gpu = fake_gpu_create(test);
+	struct drm_svm_view *view = make_view(test);
+
+	if (c->vram)
+		gpu->sdev.vram = &fake_vram_create(test, gpu)->vram;
+	fake_mapped(view, PAGES - 1, c->nmapped);
+	KUNIT_EXPECT_EQ(test, c->in_use,
+			drm_svm_policy_is_in_use(&gpu->ctx, c->has_view ? view : NULL,
+						 c->more));
+	gpu->sdev.vram = NULL;
+}
+
 /* A GPU that reads on and on: what the comment of the function promises. */
 static unsigned int faults_of_a_scan(struct kunit *test, unsigned int growth)
 {
@@ -89,7 +124,7 @@ static unsigned int faults_of_a_scan(struct kunit *test, unsigned int growth)
 	for (index = 0; index < PAGES; index = last, faults++) {
 		drm_svm_policy_window(view, index, growth, &first, &last);
 		KUNIT_ASSERT_GT(test, last, index);
-		bitmap_set(view->mapped, first, last - first);
+		fake_mapped(view, first, last - first);
 	}
 	return faults;
 }
@@ -347,6 +382,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE_PARAM(window_grows_where_most_is_mapped, window_gen_params),
 	KUNIT_CASE(window_without_view_is_a_leaf),
 	KUNIT_CASE(window_of_a_scan_takes_three_or_six_faults),
+	KUNIT_CASE_PARAM(range_is_in_use_where_the_gpu_comes_back, in_use_gen_params),
 	KUNIT_CASE_PARAM(ahead_makes_the_rest_of_what_is_there, ahead_gen_params),
 	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
 	KUNIT_CASE(slice_does_not_look_before_first),

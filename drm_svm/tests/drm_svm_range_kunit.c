@@ -189,7 +189,7 @@ static void limit_keeps_what_is_mapped(struct kunit *test)
 	struct drm_svm *svm = svm_of(test);
 
 	/* in VRAM: there is no DMA address to give back */
-	set_bit(DRM_SVM_RANGE_PAGES - 1, view->mapped);
+	fake_mapped(view, DRM_SVM_RANGE_PAGES - 1, 1);
 	set_bit(DRM_SVM_RANGE_PAGES - 1, view->vram);
 	leave_room(test, 0);
 	KUNIT_EXPECT_PTR_EQ(test, drm_svm_range_obtain(svm, BASE + SIZE),
@@ -271,7 +271,7 @@ static void views_of_one_context_are_dropped(struct kunit *test)
 	struct drm_svm_view *view = fake_view(test, range, a);
 
 	fake_view(test, range, b);
-	set_bit(3, view->mapped);
+	fake_mapped(view, 3, 1);
 	set_bit(3, view->vram);
 	guard(mutex)(&range->service_lock);
 	drm_svm_range_drop_views(range, &b->ctx);
@@ -286,20 +286,56 @@ static void views_of_one_context_are_dropped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&range->views));
 }
 
-/* As the OOM reaper does it, which must not wait; -1 if the GPU would have to be told */
-static int reap(struct drm_svm_range *range, unsigned int first, unsigned int last)
+/* -1 if it would have had to wait for what it must not wait for */
+static int invalidate(struct drm_svm_range *range, unsigned int flags, unsigned int first,
+		      unsigned int last)
 {
 	struct mmu_interval_notifier *notifier = &range->notifier;
 	struct mmu_interval_notifier_finish *finish = NULL;
-	struct mmu_notifier_range reaped;
+	struct mmu_notifier_range invalid;
 
-	mmu_notifier_range_init(&reaped, MMU_NOTIFY_CLEAR, 0, range->svm->mm,
+	mmu_notifier_range_init(&invalid, MMU_NOTIFY_CLEAR, flags, range->svm->mm,
 				drm_svm_page_addr(range, first),
 				drm_svm_page_addr(range, last));
-	if (!notifier->ops->invalidate_start(notifier, &reaped,
+	if (!notifier->ops->invalidate_start(notifier, &invalid,
 					     notifier->invalidate_seq, &finish))
 		return -1;
 	return finish ? 1 : 0;
+}
+
+/* As the OOM reaper does it, which must not wait */
+static int reap(struct drm_svm_range *range, unsigned int first, unsigned int last)
+{
+	return invalidate(range, 0, first, last);
+}
+
+static void expect_mapped(struct kunit *test, const struct drm_svm_view *view,
+			  unsigned int npages)
+{
+	KUNIT_EXPECT_EQ(test, view->nmapped, npages);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(view->mapped, DRM_SVM_RANGE_PAGES), npages);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(view->vram, DRM_SVM_RANGE_PAGES), npages);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(view->writable, DRM_SVM_RANGE_PAGES), npages);
+}
+
+/* One page of three, then more than is left. */
+static void invalid_pages_are_forgotten(struct kunit *test)
+{
+	struct fake_gpu *gpu = test->priv;
+	struct drm_svm_range *range = fake_range(test, gpu, BASE);
+	struct drm_svm_view *view = fake_view(test, range, gpu);
+
+	fake_mapped(view, 3, 3);
+	bitmap_set(view->vram, 3, 3);
+	bitmap_set(view->writable, 3, 3);
+	invalidate(range, MMU_NOTIFIER_RANGE_BLOCKABLE, 4, 5);
+	expect_mapped(test, view, 2);
+	KUNIT_EXPECT_FALSE(test, test_bit(4, view->mapped));
+	invalidate(range, MMU_NOTIFIER_RANGE_BLOCKABLE, 0, 8);
+	expect_mapped(test, view, 0);
+	KUNIT_EXPECT_EQ(test, gpu->nunmaps, 2);
+	invalidate(range, MMU_NOTIFIER_RANGE_BLOCKABLE, 0, 8);
+	KUNIT_EXPECT_EQ(test, gpu->nunmaps, 2);
 }
 
 static void reaper_takes_what_no_gpu_maps(struct kunit *test)
@@ -308,7 +344,7 @@ static void reaper_takes_what_no_gpu_maps(struct kunit *test)
 	struct drm_svm_range *range = fake_range(test, gpu, BASE);
 	struct drm_svm_view *view = fake_view(test, range, gpu);
 
-	set_bit(3, view->mapped);
+	fake_mapped(view, 3, 1);
 	set_bit(3, view->vram);
 	KUNIT_EXPECT_EQ(test, reap(range, 0, 3), 0);
 	KUNIT_EXPECT_EQ(test, reap(range, 4, DRM_SVM_RANGE_PAGES), 0);
@@ -362,6 +398,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(limit_removes_so_many_at_once),
 	KUNIT_CASE(context_has_one_view),
 	KUNIT_CASE(views_of_one_context_are_dropped),
+	KUNIT_CASE(invalid_pages_are_forgotten),
 	KUNIT_CASE(reaper_takes_what_no_gpu_maps),
 	KUNIT_CASE(held_range_is_the_holders),
 	KUNIT_CASE(range_that_goes_is_not_held),

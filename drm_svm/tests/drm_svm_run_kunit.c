@@ -66,6 +66,7 @@ static void map(struct kunit *test, unsigned int first, unsigned int last)
 		err = drm_svm_run_map_locked(t->range, t->view, t->scratch, first,
 					     last, t->writes);
 	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ(test, t->view->nmapped, bitmap_weight(t->view->mapped, PAGES));
 }
 
 /* Run number @i begins at page @index of the range. */

@@ -98,7 +98,7 @@ static void window_in_ram_moves_as_one(struct kunit *test)
 {
 	struct slice_test *t = test->priv;
 
-	bitmap_set(t->view->mapped, 0, PAGES / 2);
+	fake_mapped(t->view, 0, PAGES / 2);
 	KUNIT_EXPECT_EQ(test, choose(t, PAGES / 2), PAGES);
 	KUNIT_EXPECT_EQ(test, t->filler->n, 1);
 	expect_slice(test, 0, 0, PAGES, 1);
@@ -110,7 +110,7 @@ static void window_leaves_out_what_is_in_vram(struct kunit *test)
 	struct slice_test *t = test->priv;
 
 	t->vma->vm_end = page_addr(4 * LEAF);
-	bitmap_set(t->view->mapped, 0, 3 * LEAF);
+	fake_mapped(t->view, 0, 3 * LEAF);
 	bitmap_set(t->view->vram, LEAF, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF), 4 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->filler->n, 2);
@@ -127,8 +127,9 @@ static void block_of_the_fault_moves_again(struct kunit *test)
 	struct slice_test *t = test->priv;
 
 	t->vma->vm_end = page_addr(2 * LEAF);
-	bitmap_set(t->view->mapped, 0, 2 * LEAF);
+	fake_mapped(t->view, 0, 2 * LEAF);
 	clear_bit(LEAF + 1, t->view->mapped);
+	t->view->nmapped--;
 	set_bit(0, t->view->vram);
 	set_bit(LEAF, t->view->vram);
 	KUNIT_EXPECT_EQ(test, choose(t, LEAF + 1), 2 * LEAF);
@@ -156,7 +157,7 @@ static void slice_outside_of_the_mapping_is_none(struct kunit *test)
 {
 	struct slice_test *t = test->priv;
 
-	bitmap_set(t->view->mapped, 0, 3 * LEAF);
+	fake_mapped(t->view, 0, 3 * LEAF);
 	bitmap_set(t->view->vram, LEAF, LEAF);
 	t->vma->vm_start = page_addr(LEAF);
 	t->vma->vm_end = page_addr(4 * LEAF);
@@ -178,7 +179,7 @@ static void there_is_room_for_all_slices(struct kunit *test)
 	struct slice_test *t = test->priv;
 	unsigned int i;
 
-	bitmap_set(t->view->mapped, 0, PAGES - LEAF);
+	fake_mapped(t->view, 0, PAGES - LEAF);
 	for (i = LEAF; i < PAGES; i += 2 * LEAF)
 		bitmap_set(t->view->vram, i, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, PAGES - 1), PAGES);
@@ -193,7 +194,7 @@ static void slices_are_no_more_than_there_is_room(struct kunit *test)
 	unsigned int i;
 
 	t->filler->n = DRM_SVM_FILL_SLICES - 1;
-	bitmap_set(t->view->mapped, 0, 3 * LEAF);
+	fake_mapped(t->view, 0, 3 * LEAF);
 	for (i = LEAF; i < 4 * LEAF; i += 2 * LEAF)
 		bitmap_set(t->view->vram, i, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF - 1), LEAF);
