@@ -30,13 +30,15 @@
  */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 {
+	/* in one BO, so two that are not one are apart */
+	unsigned int max_clears = max / 2 + 1;
 	struct drm_svm_migration *m;
 	void *p;
 
 	/* Segments and runs are written before they are read, and they are the most. */
 	m = kvmalloc(sizeof(*m) + max * (2 * sizeof(*m->src) + sizeof(*m->dma) +
-					 sizeof(*m->segs) + sizeof(*m->clears)),
-		     GFP_KERNEL);
+					 sizeof(*m->segs)) +
+		     max_clears * sizeof(*m->clears), GFP_KERNEL);
 	if (!m)
 		return NULL;
 	memset(m, 0, sizeof(*m));
@@ -45,7 +47,7 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 	m->segs = p;
 	p += max * sizeof(*m->segs);
 	m->clears = p;
-	p += max * sizeof(*m->clears);
+	p += max_clears * sizeof(*m->clears);
 	m->dma = p;
 	memset(p, 0, max * (sizeof(*m->dma) + 2 * sizeof(*m->src)));
 	p += max * sizeof(*m->dma);

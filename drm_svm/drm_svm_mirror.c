@@ -52,7 +52,9 @@ struct drm_svm_mirror {
 	struct drm_svm_fault_entry *entries;
 	unsigned int n;
 	unsigned int total;
-	/* the window, in pages of the range */
+	/* the window, in pages of the range, and what of it is looked at */
+	unsigned int block_first;
+	unsigned int block_last;
 	unsigned int first;
 	unsigned int last;
 	unsigned long seq;
@@ -150,6 +152,28 @@ static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *v
 		--*first;
 }
 
+/*
+ * What the GPU has at both ends of the window, as well as it wants, needs no look; a GPU
+ * that fills memory has half of each window from the one before.
+ */
+static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
+{
+	const struct drm_svm_fault_entry *entry = &m->entries[0];
+	struct drm_svm_view *view = drm_svm_range_find_view(m->range, entry->ctx);
+	unsigned int i, hi = drm_svm_entry_index(&m->entries[m->n - 1]) + 1;
+	const unsigned long *has;
+
+	for (i = 1; i < m->n; i++)
+		if (m->entries[i].ctx != entry->ctx)
+			return;
+	if (!view || !view->nmapped)
+		return;
+	has = entry->fault.access & DRM_SVM_ACCESS_WRITE ? view->writable : view->mapped;
+	m->first = find_next_zero_bit(has, drm_svm_entry_index(entry), m->first);
+	while (m->last > hi && test_bit(m->last - 1, has))
+		m->last--;
+}
+
 /* Faults of the VMA that lie within the window, or in one that adjoins it. */
 static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
@@ -183,6 +207,9 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		m->last = max(m->last, last);
 		drm_svm_mirror_admit(entry, vma);
 	}
+	m->block_first = m->first;
+	m->block_last = m->last;
+	drm_svm_mirror_trim(m);
 }
 
 static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
@@ -342,12 +369,15 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 {
 	const struct drm_svm_fault *fault = &m->entries[0].fault;
 	const unsigned long *pfns = m->scratch->pfns;
+	struct drm_svm_view *view = drm_svm_range_find_view(m->range, m->entries[0].ctx);
+	unsigned int i, first = m->block_first, last = m->block_last;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
-	unsigned int i, first = m->first, last = m->last;
 
 	if (!vma_is_anonymous(vma))
 		return;
-	for (i = first; i < last; i++)
+	if (view)
+		bitmap_copy(there, view->mapped, DRM_SVM_RANGE_PAGES);
+	for (i = m->first; i < m->last; i++)
 		if (pfns[i] & (HMM_PFN_VALID | HMM_PFN_ERROR))
 			__set_bit(i, there);
 	/* the walk was before those that were missing came */
