@@ -188,6 +188,31 @@ static void check_clean(int fd, const char *base, int file, const struct stat *b
 	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RO));
 }
 
+/* The CPU got its pages back, and told nobody: the first write of the GPU sees it for all. */
+static void forked_then_write(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = svm_mmap_small(size);
+	int done = svm_gate();
+	uint64_t before;
+
+	memset(base, 1, size);
+	igt_fork(child, 1)
+		svm_gate_wait(done);
+	gpu_read(fd, base, size);
+	svm_gate_open(done);
+	igt_waitchildren();
+	memset(base, 2, size);
+	igt_assert(svm_prot_all(fd, base, size, SVM_RO));
+
+	before = faults(fd);
+	for (size_t at = size / 2; at < size; at += 32 * page)
+		svm_gpu_write32(fd, base + at, OLD);
+	svm_gpu_write32(fd, base, OLD);
+	igt_assert_eq_u64(faults(fd) - before, 1);
+	igt_assert_eq_u32(*(uint32_t *)base, OLD);
+}
+
 static void shared_file(int fd)
 {
 	int file = zero_file();
@@ -382,6 +407,8 @@ static const struct svm_case cases[] = {
 	{ "filled", "A GPU that fills memory brings the rest of what is there by half.", filled },
 	{ "copy-source", "The source of a copy is not allocated.", copy_source },
 	{ "forked", "Pages shared with a child stay shared.", forked },
+	{ "forked-then-write", "What the child gave back is mapped writable by one write.",
+	  forked_then_write },
 	{ "shared-file", "Pages of a file stay clean.", shared_file },
 	{ "cleaned-file", "Pages cleaned by write-back stay clean.", cleaned_file },
 	{ "read-only-file", "A read-only mapping of a file can be read.", read_only_file },
