@@ -52,9 +52,10 @@ struct drm_svm_mirror {
 	struct drm_svm_fault_entry *entries;
 	unsigned int n;
 	unsigned int total;
-	/* the window, in pages of the range, and what of it is looked at */
+	/* the window as it was chosen, in pages of the range */
 	unsigned int block_first;
 	unsigned int block_last;
+	/* what is walked, and mapped from the walk */
 	unsigned int first;
 	unsigned int last;
 	unsigned long seq;
@@ -162,13 +163,16 @@ static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
 	struct drm_svm_view *view = drm_svm_range_find_view(m->range, entry->ctx);
 	unsigned int i, hi = drm_svm_entry_index(&m->entries[m->n - 1]) + 1;
 	const unsigned long *has;
+	u32 access = 0;
 
-	for (i = 1; i < m->n; i++)
+	for (i = 0; i < m->n; i++) {
 		if (m->entries[i].ctx != entry->ctx)
 			return;
+		access |= m->entries[i].fault.access;
+	}
 	if (!view || !view->nmapped)
 		return;
-	has = entry->fault.access & DRM_SVM_ACCESS_WRITE ? view->writable : view->mapped;
+	has = access & DRM_SVM_ACCESS_WRITE ? view->writable : view->mapped;
 	m->first = find_next_zero_bit(has, drm_svm_entry_index(entry), m->first);
 	while (m->last > hi && test_bit(m->last - 1, has))
 		m->last--;
@@ -407,7 +411,7 @@ static unsigned long drm_svm_mirror_base(unsigned long pfn, unsigned int index)
 	return (pfn & HMM_PFN_FLAGS) | folio_pfn(page_folio(page));
 }
 
-/* All of [@first, @last) of the range is walked: it is the window. */
+/* All of [@first, @last) of the range is known, and to be mapped. */
 static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 				struct vm_area_struct *vma, unsigned int first,
 				unsigned int last)
@@ -454,7 +458,7 @@ static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
 	return drm_svm_mirror_walk(m, m->first, m->last);
 }
 
-/* The window becomes all of the range that is in the mapping. */
+/* The window becomes all of the range that is in the mapping; what was trimmed is had. */
 static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)
 {
@@ -462,6 +466,10 @@ static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 	int err;
 
 	drm_svm_mirror_bounds(m->range, vma, &lo, &hi);
+	if (m->block_first == lo)
+		lo = m->first;
+	if (m->block_last == hi)
+		hi = m->last;
 	err = drm_svm_mirror_walk(m, lo, m->first);
 	if (!err)
 		err = drm_svm_mirror_walk(m, m->last, hi);

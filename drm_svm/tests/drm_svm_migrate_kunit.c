@@ -161,6 +161,20 @@ static void clears_are_runs_of_vram(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->m->nsegs, 0);
 }
 
+/* As many as there can be: the entries between them do not move. */
+static void clears_have_room(struct kunit *test)
+{
+	struct migrate_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < NPAGES; i += 2)
+		drm_svm_migration_add_clear(t->m, vram_page(t, i), 1);
+	KUNIT_EXPECT_EQ(test, t->m->nclears, NPAGES / 2);
+	/* what comes behind them in memory */
+	KUNIT_EXPECT_LE(test, (unsigned long)&t->m->clears[t->m->nclears],
+			(unsigned long)t->m->dma);
+}
+
 /* A page to clear lies between two to copy. */
 static void clears_do_not_join_copies(struct kunit *test)
 {
@@ -284,6 +298,7 @@ static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE_PARAM(segment_goes_on_only_on_both_sides, seg_gen_params),
 	KUNIT_CASE(segment_counts_all_pages_before),
 	KUNIT_CASE(clears_are_runs_of_vram),
+	KUNIT_CASE(clears_have_room),
 	KUNIT_CASE(clears_do_not_join_copies),
 	KUNIT_CASE(stride_of_a_huge_page_ends_with_the_migration),
 	KUNIT_CASE(wait_undoes_each_dma_mapping),
