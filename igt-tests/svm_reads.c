@@ -202,6 +202,8 @@ static void forked_then_write(int fd)
 	gpu_read(fd, base, size);
 	svm_gate_open(done);
 	igt_waitchildren();
+	/* a page on its way to the LRU is copied, and not given back */
+	svm_lru_drain();
 	memset(base, 2, size);
 	igt_assert(svm_prot_all(fd, base, size, SVM_RO));
 
