@@ -58,13 +58,13 @@ void scene_move(struct gpu *gpu, struct timeline *timeline)
 	size_t n;
 
 	ui_scene(title);
-	ui_text("The CPU writes the first half. The GPU reads a quarter, then writes one that has no memory yet; each fault brings neighbours too. One call moves all that is left. Where the CPU reads a word, 64 KiB come home. In the end one call takes the first half home, and the CPU writes all.");
+	ui_text("The CPU writes the first half. The GPU reads a sixteenth, then writes one that has no memory yet; each fault brings neighbours too. One call moves all that is left. Where the CPU reads a word, 64 KiB come home, or as much as came before. In the end one call takes the first half home, and the CPU writes all.");
 	show = show_begin(gpu, timeline, title, gpu->info.out_vram_size / 2);
 	n = show->buffer.pages;
 	show_step(show, "mmap()", nothing, 0, n, 1);
 	show_step(show, "CPU writes", cpu_writes, 0, n / 2, 1);
-	show_step(show, "GPU reads", gpu_reads, 0, n / 4, 4);
-	show_step(show, "GPU writes", gpu_writes, n / 2, n / 4, 4);
+	show_step(show, "GPU reads", gpu_reads, 0, n / 16, 4);
+	show_step(show, "GPU writes", gpu_writes, n / 2, n / 16, 4);
 	show_step(show, "prefetch in", prefetch_in, 0, n, 1);
 	show_step(show, "CPU reads", cpu_reads_some, 0, n, 1);
 	show_step(show, "GPU writes", gpu_writes, 0, n, 1);
