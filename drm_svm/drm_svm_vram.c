@@ -285,6 +285,19 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	return next;
 }
 
+/* The next page in use; most of VRAM may be free. */
+static unsigned long drm_svm_vram_skip_free(struct drm_svm_vram *vram,
+					    unsigned long index)
+{
+	for (; index < vram->npages; index++) {
+		if (page_count(drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT)))
+			break;
+		if (index % DRM_SVM_RANGE_PAGES == 0)
+			cond_resched();
+	}
+	return index;
+}
+
 /* Ours go one by one, by their pages: TTM would stop at the first one that cannot. */
 static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 {
@@ -293,7 +306,7 @@ static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 	unsigned long index = 0;
 	int err = 0, ret;
 
-	while (index < vram->npages) {
+	while ((index = drm_svm_vram_skip_free(vram, index)) < vram->npages) {
 		index = drm_svm_vram_evict_bo(vram, index, &err);
 		cond_resched();
 	}
