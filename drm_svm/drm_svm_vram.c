@@ -398,7 +398,7 @@ static void drm_svm_vram_lose_all(struct drm_svm_vram *vram)
 {
 	unsigned long i, nr;
 
-	for (i = 0; i < vram->npages; i += nr) {
+	for (i = 0; (i = drm_svm_vram_skip_free(vram, i)) < vram->npages; i += nr) {
 		struct folio *folio = drm_svm_vram_get_folio(vram, i);
 
 		nr = 1;
