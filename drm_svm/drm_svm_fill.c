@@ -211,10 +211,21 @@ static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
 }
 
 /*
- * Pages of KSM are not to be collected at all. Its scanner forgets a page that it does not
- * find in the page table for once, and by what it forgot Linux would find the entry that
- * stands there meanwhile: this would stay, and whoever touches it, GPU or CPU, would try
- * for ever. A page that is merged after this look is one that was just found.
+ * Whether pages of the mapping may have been those of another process too: it forked, or
+ * is a child. Linux takes the count of @vma->vm_mm at each fork, and a child's mapping
+ * begins with the chain of its parent's.
+ */
+static bool drm_svm_slice_was_forked(struct vm_area_struct *vma)
+{
+	return READ_ONCE(vma->anon_vma) &&
+	       (raw_read_seqcount(&vma->vm_mm->write_protect_seq) ||
+		!list_is_singular(&vma->anon_vma_chain));
+}
+
+/*
+ * Where another process had pages merged that it shares with this one, KSM forgets them
+ * once that one has others. They stay in this mapping, where Linux does not find them any
+ * more: they are not to be collected, see drm_svm_policy_may_move().
  */
 static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 				  struct vm_area_struct *vma,
@@ -223,11 +234,11 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 	unsigned int i, n = (slice->end - slice->start) >> PAGE_SHIFT;
 	unsigned long *pfns = m->src;
 
-	if (!(vma->vm_flags & VM_MERGEABLE))
+	if (!drm_svm_slice_was_forked(vma))
 		return false;
 	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, pfns))
 		return true;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !drm_svm_pfn_is_huge(pfns[i]); i++) {
 		if (pfns[i] & HMM_PFN_VALID &&
 		    folio_test_ksm(page_folio(hmm_pfn_to_page(pfns[i]))))
 			return true;

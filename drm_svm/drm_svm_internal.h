@@ -656,6 +656,7 @@ void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 			  unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last);
+bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);

@@ -132,17 +132,35 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_slice);
 
 /**
- * drm_svm_policy_may_move() - can pages of a mapping be in VRAM
+ * drm_svm_policy_has_vram() - can there be pages of a mapping in VRAM
  * @vma: the mapping, or NULL
  * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
  * Context: mmap_lock held.
  * Return: whether the GPU may access it, and it is of a kind that is migrated.
  */
-bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
+bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access)
 {
 	return !drm_svm_mirror_check_vma(vma, access) &&
 	       vma_is_anonymous(vma) && !(vma->vm_flags & VM_SPECIAL);
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
+
+/**
+ * drm_svm_policy_may_move() - may pages of a mapping move to VRAM
+ * @vma: the mapping, or NULL
+ * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
+ *
+ * While KSM merges a page, Linux does not know all places where it is mapped; a
+ * migration entry that is put there meanwhile would stay, and whoever touches it, GPU or
+ * CPU, would try for ever.
+ *
+ * Context: mmap_lock held.
+ * Return: whether there can be pages of it in VRAM, and KSM has nothing to do with it.
+ */
+bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
+{
+	return drm_svm_policy_has_vram(vma, access) && !(vma->vm_flags & VM_MERGEABLE);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 

@@ -73,18 +73,13 @@ static struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
 static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start,
 			       unsigned long end)
 {
-	unsigned long size = DRM_SVM_RANGE_SIZE;
-
 	if (start == end)
 		return false;
 	p->vma = find_vma_intersection(p->ctx->svm->mm, start, start + 1);
 	if (!p->vma)
 		return false;
-	/* a page of KSM keeps the whole piece where it is */
-	if (p->vma->vm_flags & VM_MERGEABLE)
-		size = DRM_SVM_SLICE_MIN;
 	p->start = start;
-	p->end = min3((start | (size - 1)) + 1, p->vma->vm_end, end);
+	p->end = min3((start | (DRM_SVM_RANGE_SIZE - 1)) + 1, p->vma->vm_end, end);
 	return true;
 }
 
@@ -100,13 +95,6 @@ static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 		return false;
 	return drm_svm_pfn_is_huge(p->pfns[0]) ||
 	       !drm_svm_mirror_peek(mm, p->start, p->end, p->pfns);
-}
-
-/* Whether the mapping is of a kind whose pages can be in VRAM, and looked up there. */
-static bool drm_svm_piece_is_supported(struct drm_svm_prefetcher *p)
-{
-	return drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
-	       drm_svm_piece_peek(p);
 }
 
 /* Count what of the piece is where, for the VRAM @keep. */
@@ -210,7 +198,8 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 
 	for (i = 0; i < DRM_SVM_PIECES && p->filler->n < DRM_SVM_PREFETCH_SLICES &&
 	     drm_svm_piece_find(p, start, end); i++) {
-		if (drm_svm_piece_is_supported(p)) {
+		if (drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
+		    drm_svm_piece_peek(p)) {
 			drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
 			drm_svm_piece_to_slice(p);
 		} else {
@@ -278,7 +267,8 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 		mmap_read_unlock(mm);
 		return -ENOENT;
 	}
-	if (drm_svm_piece_is_supported(p)) {
+	if (drm_svm_policy_has_vram(p->vma, DRM_SVM_ACCESS_READ) &&
+	    drm_svm_piece_peek(p)) {
 		n = drm_svm_piece_home(p, NULL, &home);
 		gone = min(home.moved, n);
 		p->moved.moved += gone;

@@ -12,6 +12,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("The CPU gives advice on pages in VRAM.");
@@ -254,10 +255,15 @@ static void mergeable(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
+	svm_to_vram(fd, area.base, area.size);
 	igt_require(!madvise(area.base, area.size, MADV_MERGEABLE));
 	svm_area_check(fd, &area, OLD);
-	svm_to_vram(fd, area.base, area.size);
+	svm_prefetch(fd, area.base, area.size, DRM_SVM_LOCATION_SYSTEM);
+	igt_assert_eq(svm_device_pages(area.base, area.size), 0);
+	svm_gpu_touch(fd, area.base, area.size, svm_page_size(), false);
+	igt_assert_eq(svm_device_pages(area.base, area.size), 0);
 	advise(&area, MADV_UNMERGEABLE);
+	svm_to_vram(fd, area.base, area.size);
 	svm_area_check(fd, &area, OLD + 1);
 }
 

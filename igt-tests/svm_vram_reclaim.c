@@ -158,6 +158,80 @@ static void ksm_scanned(int fd, bool huge)
 	igt_assert(svm_cpu_all32(base, size, SAME));
 }
 
+/* Pages are made, and while they are merged the GPU wants to have them */
+static void ksm_made(int fd, bool huge)
+{
+	size_t page = svm_page_size(), size = 32 * page;
+	char *base = svm_mmap_small(size);
+
+	igt_assert(!madvise(base, size, MADV_MERGEABLE));
+	svm_ksm_run();
+	for (uint32_t i = 0; i < 150; i++) {
+		uint32_t *value = (uint32_t *)(base + i % 20 * page);
+
+		igt_assert(!madvise(base, size, MADV_DONTNEED));
+		memset(base, SAME & 0xff, size);
+		usleep(i % 30 * 500);
+		svm_gpu_write32(fd, value, i);
+		igt_assert_eq(svm_device_pages(base, size), 0);
+		igt_assert_eq_u32(*value, i);
+		*value = SAME;
+		igt_assert(svm_cpu_all32(base, size, SAME));
+	}
+}
+
+/*
+ * A child has pages merged that it shares with its parent, and then has others in their
+ * place: the kernel forgets them, but the parent still has them.
+ */
+static void ksm_forked(int fd, bool huge)
+{
+	size_t page = svm_page_size(), size = 32 * page;
+	char *base = svm_mmap_small(size);
+	int forgotten = svm_gate();
+
+	memset(base, SAME & 0xff, size);
+	igt_fork(child, 1) {
+		svm_ksm_merge(base, size);
+		svm_pattern(base, size, NEW);
+		svm_ksm_scan();
+		svm_gate_open(forgotten);
+	}
+	svm_gate_wait(forgotten);
+	igt_waitchildren();
+	svm_gpu_touch(fd, base, size, page, false);
+	svm_gpu_write32(fd, base, NEW);
+	svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM);
+	svm_evict_vram(fd);
+	igt_assert_eq_u32(*(uint32_t *)base, NEW);
+	igt_assert(svm_cpu_all32(base + page, size - page, SAME));
+}
+
+/* A child whose parent had pages merged that both have; see above */
+static void ksm_inherited(int fd, bool huge)
+{
+	size_t page = svm_page_size(), size = 32 * page;
+	char *base = svm_mmap_small(size);
+	int forgotten = svm_gate();
+
+	memset(base, SAME & 0xff, size);
+	igt_fork(child, 1) {
+		int own = svm_open_attached();
+
+		svm_gate_wait(forgotten);
+		svm_gpu_touch(own, base, size, page, false);
+		svm_gpu_write32(own, base, NEW);
+		igt_assert_eq_u32(*(uint32_t *)base, NEW);
+		igt_assert(svm_cpu_all32(base + page, size - page, SAME));
+		close(own);
+	}
+	svm_ksm_merge(base, size);
+	svm_pattern(base, size, NEW);
+	svm_ksm_scan();
+	svm_gate_open(forgotten);
+	igt_waitchildren();
+}
+
 /* Merged pages are written and merged again, while the GPU uses all of them */
 static void ksm_busy(int fd, bool huge)
 {
@@ -323,6 +397,11 @@ static const struct svm_vram_case cases[] = {
 	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.",
 	  ksm_merged, .one = true },
 	{ "ksm-scanned", "Merged pages are asked to move while they are scanned.", ksm_scanned,
+	  .one = true },
+	{ "ksm-made", "Pages are merged as the GPU wants to have them.", ksm_made,
+	  .one = true },
+	{ "ksm-forked", "Pages were merged with those of a child.", ksm_forked, .one = true },
+	{ "ksm-inherited", "Pages were merged with those of the parent.", ksm_inherited,
 	  .one = true },
 	{ "ksm-busy", "Pages are merged and separated while the GPU uses them.", ksm_busy,
 	  .one = true },

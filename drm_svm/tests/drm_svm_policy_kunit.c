@@ -227,6 +227,7 @@ struct move_case {
 	const char *name;
 	vm_flags_t flags;
 	u32 access;
+	bool has;
 	bool move;
 };
 
@@ -234,16 +235,17 @@ struct move_case {
 #define WR	DRM_SVM_ACCESS_WRITE
 
 static const struct move_case move_cases[] = {
-	{ "readable", VM_READ, RD, true },
-	{ "readable, write", VM_READ, WR, false },
-	{ "writable", VM_READ | VM_WRITE, WR, true },
-	{ "writable only", VM_WRITE, WR, false },
-	{ "PROT_NONE", 0, RD, false },
-	{ "VM_IO", VM_READ | VM_IO, RD, false },
-	{ "VM_PFNMAP", VM_READ | VM_PFNMAP, RD, false },
-	{ "VM_MIXEDMAP", VM_READ | VM_MIXEDMAP, RD, false },
-	{ "VM_DONTEXPAND", VM_READ | VM_DONTEXPAND, RD, false },
-	{ "locked", VM_READ | VM_LOCKED, RD, true },
+	{ "readable", VM_READ, RD, true, true },
+	{ "readable, write", VM_READ, WR, false, false },
+	{ "writable", VM_READ | VM_WRITE, WR, true, true },
+	{ "writable only", VM_WRITE, WR, false, false },
+	{ "PROT_NONE", 0, RD, false, false },
+	{ "VM_IO", VM_READ | VM_IO, RD, false, false },
+	{ "VM_PFNMAP", VM_READ | VM_PFNMAP, RD, false, false },
+	{ "VM_MIXEDMAP", VM_READ | VM_MIXEDMAP, RD, false, false },
+	{ "VM_DONTEXPAND", VM_READ | VM_DONTEXPAND, RD, false, false },
+	{ "locked", VM_READ | VM_LOCKED, RD, true, true },
+	{ "mergeable", VM_READ | VM_MERGEABLE, RD, true, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(move, move_cases, name);
@@ -255,6 +257,7 @@ static void move_by_flags_of_the_mapping(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, vma);
 	vm_flags_init(vma, c->flags);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_has_vram(vma, c->access), c->has);
 	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_move(vma, c->access), c->move);
 }
 

@@ -258,8 +258,8 @@ struct drm_svm_prefetch {
 
 	/**
 	 * @out_unsupported: pages of a kind that stays in system memory: of
-	 * files, shared, of hugetlbfs, of devices; and mappings that the GPU
-	 * may not access.
+	 * files, shared, of hugetlbfs, of devices, mergeable by KSM; and
+	 * mappings that the GPU may not access.
 	 */
 	__u64 out_unsupported;
 
