@@ -558,6 +558,9 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 	const struct drm_svm_test_wait *wait = (const void *)t->args;
 	uint32_t *bo = &gen->file.bos[below(gen, FUZZ_BOS)];
 
+	if (t->call->request == DRM_IOCTL_SVM_TEST_ATTACH)
+		gen->file.attached = true;
+	/* what a shorter payload has no room for was not said */
 	if (t->size < _IOC_SIZE(t->call->request))
 		return;
 	if (t->call->request == DRM_IOCTL_SVM_TEST_BO_CREATE) {
@@ -570,8 +573,6 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 		igt_assert_f(fuzz_job_may_fail(wait), "a job: status %u, errno %u\n",
 			     wait->out_status, wait->out_errno);
 		forget_job(gen, wait->job);
-	} else if (t->call->request == DRM_IOCTL_SVM_TEST_ATTACH) {
-		gen->file.attached = true;
 	}
 }
 
