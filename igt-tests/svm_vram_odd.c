@@ -45,7 +45,7 @@ static void ksm(int fd)
 	igt_assert_eq(svm_prefetch(fd, base, page, VRAM), 0);
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), 0x5a5a5a5a);
 	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
-	/* a page of its own, made by a write, may go */
+	/* a write makes a page of its own */
 	svm_gpu_write32(fd, base, MAGIC);
 	igt_assert_eq_u32(*(uint32_t *)base, MAGIC);
 	igt_assert_eq_u32(*(uint32_t *)(base + page), 0x5a5a5a5a);

@@ -181,24 +181,21 @@ static void ksm_made(int fd, bool huge)
 }
 
 /*
- * A child has pages merged that it shares with its parent, and then has others in their
- * place: the kernel forgets them, but the parent still has them.
+ * Pages are merged that a relative shares, and then there are others in their place: the
+ * kernel forgets them, but the relative still has them.
  */
-static void ksm_forked(int fd, bool huge)
+static void merge_and_replace(char *base, size_t size)
 {
-	size_t page = svm_page_size(), size = 32 * page;
-	char *base = svm_mmap_small(size);
-	int forgotten = svm_gate();
+	svm_ksm_merge(base, size);
+	svm_pattern(base, size, NEW);
+	svm_ksm_scan();
+}
 
-	memset(base, SAME & 0xff, size);
-	igt_fork(child, 1) {
-		svm_ksm_merge(base, size);
-		svm_pattern(base, size, NEW);
-		svm_ksm_scan();
-		svm_gate_open(forgotten);
-	}
-	svm_gate_wait(forgotten);
-	igt_waitchildren();
+/* All of it can be used, and is as it was */
+static void use_forgotten(int fd, char *base, size_t size)
+{
+	size_t page = svm_page_size();
+
 	svm_gpu_touch(fd, base, size, page, false);
 	svm_gpu_write32(fd, base, NEW);
 	svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM);
@@ -207,10 +204,21 @@ static void ksm_forked(int fd, bool huge)
 	igt_assert(svm_cpu_all32(base + page, size - page, SAME));
 }
 
-/* A child whose parent had pages merged that both have; see above */
+static void ksm_forked(int fd, bool huge)
+{
+	size_t size = 32 * svm_page_size();
+	char *base = svm_mmap_small(size);
+
+	memset(base, SAME & 0xff, size);
+	igt_fork(child, 1)
+		merge_and_replace(base, size);
+	igt_waitchildren();
+	use_forgotten(fd, base, size);
+}
+
 static void ksm_inherited(int fd, bool huge)
 {
-	size_t page = svm_page_size(), size = 32 * page;
+	size_t size = 32 * svm_page_size();
 	char *base = svm_mmap_small(size);
 	int forgotten = svm_gate();
 
@@ -219,15 +227,10 @@ static void ksm_inherited(int fd, bool huge)
 		int own = svm_open_attached();
 
 		svm_gate_wait(forgotten);
-		svm_gpu_touch(own, base, size, page, false);
-		svm_gpu_write32(own, base, NEW);
-		igt_assert_eq_u32(*(uint32_t *)base, NEW);
-		igt_assert(svm_cpu_all32(base + page, size - page, SAME));
+		use_forgotten(own, base, size);
 		close(own);
 	}
-	svm_ksm_merge(base, size);
-	svm_pattern(base, size, NEW);
-	svm_ksm_scan();
+	merge_and_replace(base, size);
 	svm_gate_open(forgotten);
 	igt_waitchildren();
 }
