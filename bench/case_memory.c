@@ -6,6 +6,7 @@
  * has none of these: where it gets its pages is up to the virtual GPU.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,17 +26,38 @@ struct usage {
 	int64_t objects, all;
 };
 
-/* Makes the kernel add up what each processor has counted. */
-static void refresh(void)
+static void tell(const char *path)
 {
-	int file = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+	int file = open(path, O_WRONLY);
 
-	count_settle(SETTLE_MS);
 	if (file < 0)
 		return;
 	if (write(file, "1", 1) != 1)
-		perror("stat_refresh");
+		perror(path);
 	close(file);
+}
+
+/* What a processor keeps for its next allocation counts as handed out until then. */
+static void shrink_slabs(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	struct dirent *entry;
+	char path[512];
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
+		tell(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Makes the kernel add up what each processor has counted. */
+static void refresh(void)
+{
+	count_settle(SETTLE_MS);
+	shrink_slabs();
+	tell("/proc/sys/vm/stat_refresh");
 }
 
 static int64_t sum_meminfo(const char * const *names, unsigned int n)

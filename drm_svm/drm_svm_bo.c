@@ -20,6 +20,20 @@
  * &drm_svm_bo.live counts device pages, and one for who fills the BO.
  */
 
+/* Its own: kmalloc() would give twice its size. */
+static struct kmem_cache *drm_svm_bo_cache;
+
+int __init drm_svm_bo_module_init(void)
+{
+	drm_svm_bo_cache = KMEM_CACHE(drm_svm_bo, 0);
+	return drm_svm_bo_cache ? 0 : -ENOMEM;
+}
+
+void drm_svm_bo_module_exit(void)
+{
+	kmem_cache_destroy(drm_svm_bo_cache);
+}
+
 static void drm_svm_bo_gem_free(struct drm_gem_object *obj)
 {
 	ttm_bo_fini(container_of(obj, struct ttm_buffer_object, base));
@@ -38,7 +52,7 @@ static void drm_svm_bo_destroy(struct ttm_buffer_object *tbo)
 				  -(u64)(tbo->base.size >> PAGE_SHIFT));
 	drm_svm_stats_put(bo->stats);
 	drm_gem_object_release(&tbo->base);
-	kfree(bo);
+	kmem_cache_free(drm_svm_bo_cache, bo);
 }
 
 /* With its dma_resv held. On error it was freed. */
@@ -84,7 +98,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 
 	if (READ_ONCE(vram->closed))
 		return ERR_PTR(-EBUSY);
-	bo = kzalloc_obj(*bo, GFP_KERNEL_ACCOUNT);
+	bo = kmem_cache_zalloc(drm_svm_bo_cache, GFP_KERNEL_ACCOUNT);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 	bo->stats = drm_svm_stats_get(stats);
@@ -114,7 +128,7 @@ struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
 	struct drm_svm_bo *bo;
 	int err;
 
-	bo = kzalloc_obj(*bo);
+	bo = kmem_cache_zalloc(drm_svm_bo_cache, GFP_KERNEL);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 	err = drm_svm_bo_init(bo, vram, &place, 1);

@@ -562,6 +562,8 @@ static inline bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
 }
 
 /* drm_svm_bo.c */
+int drm_svm_bo_module_init(void);
+void drm_svm_bo_module_exit(void);
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
 				     unsigned int npages);

@@ -381,28 +381,44 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx)
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
 
+static int __init drm_svm_wq_init(void)
+{
+	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
+	if (!drm_svm_wq)
+		return -ENOMEM;
+	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
+	if (drm_svm_idle_wq)
+		return 0;
+	destroy_workqueue(drm_svm_wq);
+	return -ENOMEM;
+}
+
 static int __init drm_svm_module_init(void)
 {
 	int err = drm_svm_range_module_init();
 
 	if (err)
 		return err;
-	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
-	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
-	if (drm_svm_wq && drm_svm_idle_wq)
-		return 0;
-	if (drm_svm_wq)
-		destroy_workqueue(drm_svm_wq);
-	if (drm_svm_idle_wq)
-		destroy_workqueue(drm_svm_idle_wq);
+	err = drm_svm_bo_module_init();
+	if (err)
+		goto err_range;
+	err = drm_svm_wq_init();
+	if (err)
+		goto err_bo;
+	return 0;
+
+err_bo:
+	drm_svm_bo_module_exit();
+err_range:
 	drm_svm_range_module_exit();
-	return -ENOMEM;
+	return err;
 }
 
 static void __exit drm_svm_module_exit(void)
 {
 	destroy_workqueue(drm_svm_idle_wq);
 	destroy_workqueue(drm_svm_wq);
+	drm_svm_bo_module_exit();
 	drm_svm_range_module_exit();
 }
 
