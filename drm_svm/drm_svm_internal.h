@@ -225,10 +225,12 @@ struct drm_svm_view {
 	bool prepared;
 	int err;
 	unsigned int nmapped;
-	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
-	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
-	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
-	DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
+	struct_group(maps,
+		DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
+		DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
+		DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
+		DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
+	);
 };
 
 /*

@@ -40,7 +40,7 @@ static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
 /* Mostly so: another range of the same invalidation has flushed. So without the lock. */
 static bool drm_svm_flush_is_done(struct drm_svm_context *ctx, u64 ticket)
 {
-	/* what the TLBs had is gone: pairs with the release in drm_svm_flush_wait() */
+	/* what the TLBs had is gone: pairs with the exchange in drm_svm_flush_wait() */
 	return ticket <= smp_load_acquire(&ctx->flush.done);
 }
 
@@ -57,22 +57,24 @@ static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 	trace_drm_svm_flush(ctx, ctx->flush.start, ctx->flush.end);
 	ctx->flush.start = U64_MAX;
 	ctx->flush.end = 0;
-	ctx->flush.posted = ctx->flush.ticket;
+	/* after it was started: pairs with the load in drm_svm_flush_wait() */
+	smp_store_release(&ctx->flush.posted, ctx->flush.ticket);
 }
 
 /* Wait for a flush that was posted. */
 static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
 {
-	u64 posted;
+	u64 posted, done;
 
 	if (drm_svm_flush_is_done(ctx, ticket))
 		return;
-	scoped_guard(spinlock, &ctx->flush.lock)
-		posted = ctx->flush.posted;
+	/* before the wait: pairs with the release in drm_svm_flush_post() */
+	posted = smp_load_acquire(&ctx->flush.posted);
 	ctx->ops->tlb_flush_wait(ctx);
-	scoped_guard(spinlock, &ctx->flush.lock)
-		/* after the wait: pairs with the load in drm_svm_flush_is_done() */
-		smp_store_release(&ctx->flush.done, max(ctx->flush.done, posted));
+	/* after it: pairs with the load in drm_svm_flush_is_done() */
+	done = READ_ONCE(ctx->flush.done);
+	while (done < posted && !try_cmpxchg_release(&ctx->flush.done, &done, posted))
+		;
 }
 
 /**
@@ -105,8 +107,6 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 	DECLARE_BITMAP(ram, DRM_SVM_RANGE_PAGES);
 	unsigned int b = first, e;
 
-	if (!view->dma_addr)
-		return;
 	drm_svm_flush_post(view->ctx, view->ticket);
 	drm_svm_flush_wait(view->ctx, view->ticket);
 	bitmap_andnot(ram, view->mapped, view->vram, DRM_SVM_RANGE_PAGES);
@@ -114,25 +114,29 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
-/*
- * Mostly all that is mapped goes: clearing whole words is a quarter of bitmap_clear().
- * Returns how many pages were mapped.
- */
-static unsigned int drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
-					unsigned int last)
+/* How many pages are mapped. */
+static unsigned int drm_svm_view_count(const struct drm_svm_view *view, unsigned int first,
+				       unsigned int last)
 {
-	unsigned long *maps[] = { view->mapped, view->writable, view->vram, view->peer };
-	unsigned int i, n = bitmap_weight_from(view->mapped, first, last);
-	bool all = n == view->nmapped;
+	if (!view->nmapped || last - first == DRM_SVM_RANGE_PAGES)
+		return view->nmapped;
+	return bitmap_weight_from(view->mapped, first, last);
+}
 
-	for (i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (all)
-			bitmap_zero(maps[i], DRM_SVM_RANGE_PAGES);
-		else
-			bitmap_clear(maps[i], first, last - first);
+/* Pages of which @n are mapped. */
+static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
+				unsigned int last, unsigned int n)
+{
+	/* mostly so, and a fraction of the work */
+	if (n == view->nmapped) {
+		memset(&view->maps, 0, sizeof(view->maps));
+	} else {
+		bitmap_clear(view->mapped, first, last - first);
+		bitmap_clear(view->writable, first, last - first);
+		bitmap_clear(view->vram, first, last - first);
+		bitmap_clear(view->peer, first, last - first);
 	}
 	view->nmapped -= n;
-	return n;
 }
 
 /**
@@ -153,17 +157,18 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 {
 	unsigned int first = drm_svm_page_index(start);
 	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	unsigned int n = drm_svm_view_count(view, first, last);
 	struct drm_svm_context *ctx = view->ctx;
-	unsigned int n;
 
 	lockdep_assert_held(&range->pt_lock);
 
-	if (find_next_bit(view->mapped, last, first) >= last)
+	if (!n)
 		return;
 	ctx->ops->unmap(ctx, start, end);
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
-	drm_svm_view_release_dma(view, first, last);
-	n = drm_svm_view_forget(view, first, last);
+	if (view->dma_addr)
+		drm_svm_view_release_dma(view, first, last);
+	drm_svm_view_forget(view, first, last, n);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);

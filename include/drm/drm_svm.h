@@ -336,7 +336,7 @@ struct drm_svm_context {
 	struct drm_svm_stats *stats;
 
 	/**
-	 * @flush: TLB flushes owed, under @flush.lock. Cleared entries take a
+	 * @flush: TLB flushes owed, under @flush.lock but for the last. Cleared entries take a
 	 * ticket; a flush posted later than the ticket covers it.
 	 */
 	struct {
@@ -348,9 +348,9 @@ struct drm_svm_context {
 		u64 end;
 		/** @flush.ticket: last ticket given. */
 		u64 ticket;
-		/** @flush.posted: last ticket for which a flush was posted. */
+		/** @flush.posted: last ticket for which a flush was posted; read without the lock. */
 		u64 posted;
-		/** @flush.done: last ticket for which a flush is over; read without the lock. */
+		/** @flush.done: last ticket for which a flush is over; without the lock. */
 		u64 done;
 	} flush;
 
