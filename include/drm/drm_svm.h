@@ -348,9 +348,9 @@ struct drm_svm_context {
 		u64 end;
 		/** @flush.ticket: last ticket given. */
 		u64 ticket;
-		/** @flush.posted: last ticket for which a flush was posted; read without the lock. */
+		/** @flush.posted: last ticket for which one was posted; read without the lock. */
 		u64 posted;
-		/** @flush.done: last ticket for which a flush is over; without the lock. */
+		/** @flush.done: last ticket for which one is over; changes without the lock. */
 		u64 done;
 	} flush;
 
