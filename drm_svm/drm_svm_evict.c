@@ -24,6 +24,9 @@
  * Else, or if RAM has no huge page for it, it is split, and goes in pieces: to collect it
  * with migrate_vma_setup(), without asking for huge pages, splits it, wherever it is
  * mapped. What splits a folio is not exported to modules.
+ *
+ * Nothing is held where Linux may look for other folios, as after a fork: it has the lock
+ * of the anon_vma while it waits for us, and putting the huge page in place takes that.
  */
 
 /* Tries of an eviction against folios and locks that are taken for a moment. */
@@ -154,7 +157,8 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 	if (!vma || !drm_svm_evict_is_at(place->mm, max(addr, vma->vm_start),
 					 place->folio, false))
 		return false;
-	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))
+	if (place->shared || place->crossed ||
+	    !drm_svm_evict_whole(e, vma, addr, place->folio))
 		drm_svm_evict_split(e->m, vma, addr);
 	return true;
 }

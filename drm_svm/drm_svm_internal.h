@@ -225,12 +225,11 @@ struct drm_svm_view {
 	bool prepared;
 	int err;
 	unsigned int nmapped;
-	struct_group(maps,
-		DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
-		DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
-		DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
-		DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
-	);
+	/* the last ones: they are cleared together */
+	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
+	DECLARE_BITMAP(peer, DRM_SVM_RANGE_PAGES);
 };
 
 /*
@@ -345,7 +344,8 @@ struct drm_svm_slice {
 
 /*
  * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held. @shared: it
- * may be mapped elsewhere too. @folio is a number only, without a reference.
+ * is mapped elsewhere too. @crossed: Linux looks for other folios here too. @folio is a
+ * number only, without a reference.
  */
 struct drm_svm_rmap_place {
 	struct mm_struct *mm;
@@ -353,6 +353,7 @@ struct drm_svm_rmap_place {
 	const struct folio *folio;
 	bool large;
 	bool shared;
+	bool crossed;
 };
 
 /* Looks after a folio at a place. Returns whether it is mapped there. */

@@ -52,7 +52,8 @@
  * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
  * pages. While it moves a huge page it holds the range (drm_svm_range_hold()), for
  * which notifiers wait, with whatever their callers have locked: so meanwhile it
- * allocates nothing and only tries the locks of folios.
+ * allocates nothing, only tries the locks of folios, and does so only where no caller can
+ * have the lock of the anon_vma, which it needs.
  *
  * The locks of the fault queue and of the waiting threads are innermost: no
  * other lock of this list is taken under them. The threads that wait take

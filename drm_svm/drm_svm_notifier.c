@@ -129,7 +129,7 @@ static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
 {
 	/* mostly so, and a fraction of the work */
 	if (n == view->nmapped) {
-		memset(&view->maps, 0, sizeof(view->maps));
+		memset_startat(view, 0, mapped);
 	} else {
 		bitmap_clear(view->mapped, first, last - first);
 		bitmap_clear(view->writable, first, last - first);
@@ -260,7 +260,8 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
  *
  * Until drm_svm_range_release_held() the CPU's page table changes there only by what the
  * caller does. Who wants to change it waits, with whatever he has locked; so until
- * then the caller waits for no memory and only tries locks of folios.
+ * then the caller waits for no memory and only tries locks of folios, and nobody may come
+ * here with the lock of the anon_vma: see drm_svm_rmap_is_crossed().
  *
  * Context: process context, mmap_lock held, no lock of a folio. Sleeps.
  * Return: false when others are at it, or the range goes.

@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "drm_svm_internal.h"
 
@@ -17,9 +18,12 @@
  * try is not for the next.
  */
 
-/* Processes that have the page, and mappings that may or may not have it. */
+/*
+ * Processes that have the page, and mappings that may or may not have it: for each the
+ * tree is gone through from its beginning.
+ */
 #define DRM_SVM_RMAP_FOUND	16
-#define DRM_SVM_RMAP_LOOKED_AT	65536
+#define DRM_SVM_RMAP_LOOKED_AT	1024
 
 static unsigned long drm_svm_avc_start(struct anon_vma_chain *avc)
 {
@@ -74,35 +78,54 @@ static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
 }
 
 /*
+ * Whether Linux comes to this part of a mapping when it looks for folios that are not
+ * there: those of a relative by fork, those that moved away by mremap(), and what KSM
+ * remembers. It has the lock of the anon_vma then, of all relatives, and our notifier is
+ * called. mmap_lock is held, so this does not come to be meanwhile.
+ */
+static bool drm_svm_rmap_is_crossed(struct anon_vma *anon_vma,
+				    struct vm_area_struct *vma,
+				    unsigned long first, unsigned long last)
+{
+	struct anon_vma_chain *avc =
+		drm_svm_avc_tree_iter_first(&anon_vma->rb_root, first, last);
+
+	return drm_svm_avc_tree_iter_next(avc, first, last) ||
+	       !list_is_singular(&vma->anon_vma_chain) ||
+	       mm_flags_test(MMF_VM_MERGEABLE, vma->vm_mm);
+}
+
+/*
  * A process that may have a folio, which is locked, and where; the first @skip are
  * passed over.
  */
-static struct mm_struct *drm_svm_rmap_find(struct folio *folio,
-					   unsigned int skip,
-					   unsigned long *addr)
+static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
+			      struct drm_svm_rmap_place *place)
 {
 	unsigned long first = folio->index;
 	unsigned long last = first + folio_nr_pages(folio) - 1;
 	struct anon_vma *anon_vma = drm_svm_rmap_trylock_anon_vma(folio);
-	struct mm_struct *mm = NULL;
 	struct anon_vma_chain *avc;
 
 	if (!anon_vma)
-		return NULL;
+		return;
 	for (avc = drm_svm_avc_tree_iter_first(&anon_vma->rb_root, first, last);
-	     avc && !mm;
+	     avc && !place->mm;
 	     avc = drm_svm_avc_tree_iter_next(avc, first, last)) {
 		if (skip) {
 			skip--;
 			continue;
 		}
-		mm = drm_svm_rmap_trylock_mm(avc->vma);
+		place->mm = drm_svm_rmap_trylock_mm(avc->vma);
+		if (!place->mm)
+			continue;
 		/* wraps where the mapping begins within the folio */
-		*addr = avc->vma->vm_start +
-			((first - avc->vma->vm_pgoff) << PAGE_SHIFT);
+		place->addr = avc->vma->vm_start +
+			      ((first - avc->vma->vm_pgoff) << PAGE_SHIFT);
+		place->crossed = drm_svm_rmap_is_crossed(anon_vma, avc->vma, first,
+							 last);
 	}
 	up_read(&anon_vma->root->rwsem);
-	return mm;
 }
 
 /* One mapping; returns false at the end. Counts those that have the page. */
@@ -111,14 +134,14 @@ static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
 			     const struct drm_svm_rmap_visitor *visitor)
 {
 	struct folio *folio = drm_svm_vram_get_folio(vram, index);
-	struct drm_svm_rmap_place place = { .folio = folio, .shared = true };
+	struct drm_svm_rmap_place place = { .folio = folio };
 
 	if (!folio)
 		return false;
 	if (folio_trylock(folio)) {
 		place.large = folio_test_large(folio);
 		place.shared = folio_mapcount(folio) > 1;
-		place.mm = drm_svm_rmap_find(folio, skip, &place.addr);
+		drm_svm_rmap_find(folio, skip, &place);
 		folio_unlock(folio);
 	}
 	/* a reference too many, and it would not move; used as a number from here */
@@ -148,7 +171,7 @@ void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 
 	for (skip = 0; skip < DRM_SVM_RMAP_LOOKED_AT; skip++) {
 		if (!drm_svm_rmap_one(vram, index, skip, &found, visitor) ||
-		    found == DRM_SVM_RMAP_FOUND)
+		    found == DRM_SVM_RMAP_FOUND || fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}

@@ -483,11 +483,94 @@ static void room_past_busy(int fd, bool huge)
 	svm_bo_close(fd, handle);
 }
 
+/*
+ * The GPU writes to an area, and its pages are on their way home. Of the same address in
+ * the eyes of Linux others have pages, which it then looks for here too.
+ */
+static void start_eviction(int fd, const struct svm_area *area)
+{
+	svm_gpu_pattern(fd, area->base, area->size, NEW);
+	igt_assert_lt(0, svm_device_pages(area->base, area->size));
+	svm_evictor_start(fd);
+	igt_assert(svm_until(!svm_query_page(fd, area->base), 30000));
+}
+
+static void end_eviction(const struct svm_area *area)
+{
+	svm_evictor_stop();
+	igt_assert(svm_pattern_ok(area->base, area->size, NEW));
+}
+
+/* A huge page is split */
+static void split(char *base, size_t size)
+{
+	igt_assert(!madvise(base, size / 2, MADV_COLD));
+	igt_assert(svm_pattern_ok(base, size, OLD));
+}
+
+static void split_childs(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	int go = svm_gate();
+
+	svm_evict_vram(fd);
+	igt_fork(child, 1) {
+		svm_gate_wait(go);
+		split(area.base, area.size);
+	}
+	igt_assert(!madvise(area.base, area.size, MADV_DONTNEED));
+	start_eviction(fd, &area);
+	svm_gate_open(go);
+	igt_waitchildren();
+	end_eviction(&area);
+}
+
+static void split_parents(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	int go = svm_gate();
+
+	svm_evict_vram(fd);
+	igt_fork(child, 1) {
+		int own = svm_open_attached();
+
+		igt_assert(!madvise(area.base, area.size, MADV_DONTNEED));
+		start_eviction(own, &area);
+		svm_gate_open(go);
+		end_eviction(&area);
+	}
+	svm_gate_wait(go);
+	split(area.base, area.size);
+	igt_waitchildren();
+}
+
+/* They moved away, and what is mapped instead has become one with its neighbours */
+static void split_moved(int fd, bool huge)
+{
+	size_t range = svm_range_size();
+	char *base = svm_mmap_untouched(3 * range, huge), *old = svm_mmap_untouched(range, huge);
+	struct svm_area area = { .base = base + range, .size = range, .huge = huge };
+
+	svm_pattern(area.base, range, OLD);
+	igt_assert(mremap(area.base, range, range, MREMAP_MAYMOVE | MREMAP_FIXED, old) == old);
+	svm_mmap_fixed(area.base, range, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	igt_assert(!madvise(area.base, range, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE));
+	start_eviction(fd, &area);
+	split(old, range);
+	end_eviction(&area);
+}
+
 static const struct svm_vram_case busy_cases[] = {
 	{ "evict-past-busy", "A page on its way home does not keep others in VRAM.",
 	  evict_past_busy },
 	{ "room-past-busy", "Others make room when a page on its way home cannot.",
 	  room_past_busy },
+	{ "split-childs", "A child's pages are split while those that came after are evicted.",
+	  split_childs },
+	{ "split-parents", "The parent's are split while those of a child are evicted.",
+	  split_parents },
+	{ "split-moved", "Pages that moved are split while those that came after are evicted.",
+	  split_moved },
 };
 
 static const struct svm_vram_case cases[] = {
