@@ -288,6 +288,8 @@ void drm_svm_range_release_held(struct drm_svm_range *range)
 {
 	scoped_guard(mutex, &range->pt_lock)
 		WRITE_ONCE(range->holder, NULL);
+	/* before it looks who waits, which an unlock alone does not say */
+	smp_mb();
 	wake_up_var(&range->holder);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_release_held);
