@@ -220,7 +220,8 @@ static void drm_svm_vram_free_work(struct work_struct *work)
  * Faults of the GPU's contexts migrate pages there from now on.
  *
  * Context: process context.
- * Return: 0, -ENOMEM, or another error of memremap_pages().
+ * Return: 0, -ENOMEM, -ERANGE when no physical addresses are free for the pages, or
+ * another error of memremap_pages().
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,

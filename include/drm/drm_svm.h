@@ -33,9 +33,9 @@ struct ttm_resource;
 /**
  * struct drm_svm_device - one GPU that takes part
  *
- * Embedded in the driver's device. Constant from drm_svm_device_init() on.
- * No reference counting is provided: the driver's device outlives its
- * contexts.
+ * Embedded in the driver's device. Constant from drm_svm_device_init() on, but for
+ * @vram; so that comes before drm_svm_vram_init(). No reference counting is provided:
+ * the driver's device outlives its contexts.
  */
 struct drm_svm_device {
 	/** @drm: the DRM device. */

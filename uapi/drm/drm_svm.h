@@ -149,7 +149,9 @@ enum drm_svm_location {
  *
  * A snapshot: it faults nothing in and changes nothing. A page with no
  * translation reads as zero, mapped by the CPU or not, but for what
- * %DRM_SVM_QUERY_RESIDENCE adds.
+ * %DRM_SVM_QUERY_RESIDENCE adds. %DRM_SVM_PAGE_ACCESSED, %DRM_SVM_PAGE_DIRTY and the
+ * leaf size come from the driver, which need not know: zero may mean that it does not.
+ * The folio size comes with %DRM_SVM_QUERY_RESIDENCE only.
  */
 struct drm_svm_query {
 	/** @start: first address, a multiple of the page size. */
@@ -190,7 +192,10 @@ struct drm_svm_sync {
 	/** @flags: %DRM_SVM_SYNC_TIMELINE or zero. */
 	__u32 flags;
 
-	/** @point: point of a timeline; zero for a binary syncobj. */
+	/**
+	 * @point: point of a timeline, not zero; zero for a binary syncobj. Else
+	 * EINVAL.
+	 */
 	__u64 point;
 };
 
@@ -204,10 +209,12 @@ struct drm_svm_sync {
  * counts add up to the pages of the interval. To be moved is no promise to stay.
  * Pages to which nobody has written yet are made in VRAM right away.
  *
- * The call first waits for the in-syncs, then works, then signals the out-syncs,
- * and returns when all that is done. It says ENOENT, and does nothing, when
- * a part of the interval is not mapped. When a signal interrupts it some pages
- * may have moved; called again it counts them as resident.
+ * The call first looks whether all of the interval is mapped, else it says ENOENT and
+ * does nothing; then it waits for the in-syncs, works, signals the out-syncs, and
+ * returns when all that is done. After an error no out-sync is signalled and the out_
+ * counts say nothing. Some pages may have moved when a signal interrupted it, when the
+ * device was unplugged (ENODEV), or memory was unmapped meanwhile (ENOENT); called
+ * again it counts them as resident.
  *
  * Errors besides those of above: ENOENT also when a syncobj handle is unknown, or
  * an in-sync has no fence; ENOSPC when the device has no VRAM at all. The error
@@ -300,7 +307,10 @@ struct drm_svm_counters {
 	/** @out_waits: faults handed to a thread, as their page may take long. */
 	__u64 out_waits;
 
-	/** @out_failed: faults answered with an error. */
+	/**
+	 * @out_failed: faults answered with an error; not each of them fails a job, as
+	 * a driver may fault ahead of accesses.
+	 */
 	__u64 out_failed;
 
 	/** @out_walks: walks of the CPU page table. */
