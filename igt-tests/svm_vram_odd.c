@@ -34,14 +34,8 @@ static void ksm(int fd)
 	size_t page = svm_page_size(), n = 32;
 	char *base = svm_mmap_small(n * page);
 
-	for (size_t i = 0; i < n; i++)
-		memset(base + i * page, 0x5a, page);
-	igt_assert(!madvise(base, n * page, MADV_MERGEABLE));
-	igt_require(svm_sys_set("/sys/kernel/mm/ksm/pages_to_scan", "1000"));
-	igt_require(svm_sys_set("/sys/kernel/mm/ksm/sleep_millisecs", "5"));
-	igt_require(svm_sys_set("/sys/kernel/mm/ksm/run", "1"));
-	igt_assert(svm_until(svm_kpageflags(base) & SVM_KPF_KSM &&
-			     svm_kpageflags(base + (n - 1) * page) & SVM_KPF_KSM, 20000));
+	memset(base, 0x5a, n * page);
+	svm_ksm_merge(base, n * page);
 	igt_assert_eq(svm_prefetch(fd, base, page, VRAM), 0);
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), 0x5a5a5a5a);
 	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
@@ -49,8 +43,7 @@ static void ksm(int fd)
 	svm_gpu_write32(fd, base, MAGIC);
 	igt_assert_eq_u32(*(uint32_t *)base, MAGIC);
 	igt_assert_eq_u32(*(uint32_t *)(base + page), 0x5a5a5a5a);
-	/* let it have a look at all of them again */
-	usleep(200000);
+	svm_ksm_scan();
 	igt_assert_eq_u32(*(uint32_t *)(base + (n - 1) * page), 0x5a5a5a5a);
 }
 

@@ -455,7 +455,7 @@ void svm_ksm_merge(void *base, size_t size)
 {
 	igt_require(!madvise(base, size, MADV_MERGEABLE));
 	svm_ksm_run();
-	igt_require_f(svm_until(svm_all_ksm(base, size), 10000), "pages were not merged\n");
+	igt_assert_f(svm_until(svm_all_ksm(base, size), 30000), "pages were not merged\n");
 }
 
 /* The scan that is under way has missed some; a page is merged in its second one */
