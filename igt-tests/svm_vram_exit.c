@@ -525,22 +525,28 @@ static void split_childs(int fd, bool huge)
 	end_eviction(&area);
 }
 
-static void split_parents(int fd, bool huge)
+/* The parent's mapping comes first, then that of the child that came first */
+static void split_siblings(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
-	int go = svm_gate();
+	int dropped = svm_gate(), go = svm_gate();
 
 	svm_evict_vram(fd);
-	igt_fork(child, 1) {
+	igt_fork(first, 1) {
 		int own = svm_open_attached();
 
+		svm_gate_wait(dropped);
 		igt_assert(!madvise(area.base, area.size, MADV_DONTNEED));
 		start_eviction(own, &area);
 		svm_gate_open(go);
 		end_eviction(&area);
 	}
-	svm_gate_wait(go);
-	split(area.base, area.size);
+	igt_fork(second, 1) {
+		svm_gate_wait(go);
+		split(area.base, area.size);
+	}
+	igt_assert(!madvise(area.base, area.size, MADV_DONTNEED));
+	svm_gate_open(dropped);
 	igt_waitchildren();
 }
 
@@ -567,8 +573,8 @@ static const struct svm_vram_case busy_cases[] = {
 	  room_past_busy },
 	{ "split-childs", "A child's pages are split while those that came after are evicted.",
 	  split_childs },
-	{ "split-parents", "The parent's are split while those of a child are evicted.",
-	  split_parents },
+	{ "split-siblings", "A child's are split while those of its sibling are evicted.",
+	  split_siblings },
 	{ "split-moved", "Pages that moved are split while those that came after are evicted.",
 	  split_moved },
 };
