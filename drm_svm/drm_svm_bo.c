@@ -106,6 +106,9 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 	err = drm_svm_bo_init(bo, vram, &place, npages);
 	if (err)
 		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
+	/* who was there before may have been copied out of it, and used, until now */
+	dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_KERNEL, false,
+			      MAX_SCHEDULE_TIMEOUT);
 	ttm_bo_unreserve(&bo->tbo);
 	return bo;
 }
