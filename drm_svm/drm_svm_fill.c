@@ -27,7 +27,8 @@
  * of BOs. BOs are only tried. To collect waits for the lock of a large folio that it has
  * to split; but what is under way was taken out of all page tables, so whoever has that
  * other lock cannot have found it there, and does not wait for us. Who waits for a page
- * under way, a CPU fault, waits for the end of a copy.
+ * under way, a CPU fault, waits for the end of a copy. So nothing that may fault comes
+ * once a slice is under way: it would wait for us.
  */
 
 /**
@@ -266,16 +267,19 @@ static u64 drm_svm_memory_cgroup(struct mm_struct *mm)
  * RAM. Where there is none to be had, small ones are moved.
  */
 static void drm_svm_slice_prepare_cgroup(struct drm_svm *svm,
-					 const struct drm_svm_slice *slice,
-					 struct vm_area_struct *vma)
+					 const struct drm_svm_slice *slice)
 {
+	struct vm_area_struct *vma;
 	unsigned long pfn;
 	u64 id;
 
-	if (!slice->whole || !slice->holes)
+	if (!slice->bo || !slice->whole || !slice->holes)
 		return;
 	id = drm_svm_memory_cgroup(svm->mm);
-	if (READ_ONCE(svm->huge_cgroup) == id || drm_svm_slice_peek(slice, vma))
+	if (READ_ONCE(svm->huge_cgroup) == id)
+		return;
+	vma = drm_svm_slice_vma(svm->mm, slice);
+	if (!vma || drm_svm_slice_peek(slice, vma))
 		return;
 	handle_mm_fault(vma, slice->start, FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
 			NULL);
@@ -294,7 +298,6 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 
 	if (!vma || drm_svm_slice_has_ksm(slice, vma, m))
 		return false;
-	drm_svm_slice_prepare_cgroup(filler->svm, slice, vma);
 	drm_svm_migration_reset(m, slice->vram);
 	m->args.vma = vma;
 	m->args.start = slice->start;
@@ -382,6 +385,9 @@ void drm_svm_filler_run(struct drm_svm_filler *filler)
 {
 	struct drm_svm_slice *slice, *prev = NULL;
 	unsigned int i, which = 0;
+
+	for (i = 0; i < filler->n; i++)
+		drm_svm_slice_prepare_cgroup(filler->svm, &filler->slices[i]);
 
 	for (i = 0; i < filler->n; i++) {
 		slice = &filler->slices[i];

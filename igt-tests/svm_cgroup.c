@@ -6,6 +6,7 @@
  */
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -146,6 +147,34 @@ static void test_vram(void)
 	svm_cgroup_leave();
 }
 
+/*
+ * Accesses of a small page, and beside it of what can be a huge one, miss together: both
+ * go to VRAM, one while the other is on its way. The first huge page of a cgroup takes a
+ * fault of the CPU besides.
+ */
+static void test_vram_mixed(void)
+{
+	size_t page = svm_page_size(), size = svm_range_size(), from = 9 * page;
+	char *map = svm_mmap_small(size);
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	svm_cgroup_enter();
+	fd = svm_open_attached();
+	memset(map, 1, 16 * page);
+	/* khugepaged would make one huge page of them */
+	igt_require(svm_sys_set("/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none",
+				"0"));
+	igt_require(!madvise(map, size, MADV_HUGEPAGE));
+	svm_gpu_fill(fd, map + from, size - from, 2);
+	igt_assert_lt_u64(0, svm_vram_pages(fd, map, size));
+	igt_assert(svm_cpu_all32(map, from, 0x01010101));
+	igt_assert(svm_cpu_all32(map + from, size - from, 2));
+	close(fd);
+	munmap(map, size);
+	svm_sys_restore();
+}
+
 static const struct svm_case cases[] = {
 	{ "ranges", "Ranges and the GPU's page tables are charged to the process.",
 	  charge_ranges },
@@ -163,6 +192,10 @@ igt_main
 	igt_describe("VRAM that GPU faults take is charged to the process, and limited.");
 	igt_subtest("vram")
 		test_vram();
+
+	igt_describe("Small pages and holes for huge ones go to VRAM together.");
+	igt_subtest("vram-mixed")
+		test_vram_mixed();
 
 	igt_fixture
 		svm_module_reset();
