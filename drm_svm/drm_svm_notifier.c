@@ -5,6 +5,9 @@
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
 
+/* How long an invalidation waits for who moves a huge page; see drm_svm_notifier_lock(). */
+#define DRM_SVM_HOLD_PATIENCE	(2 * HZ)
+
 /**
  * DOC: Invalidation
  *
@@ -303,20 +306,28 @@ void drm_svm_range_wait_held(struct drm_svm_range *range)
 	wait_var_event(&range->holder, !READ_ONCE(range->holder));
 }
 
-/* With pt_lock, unless that, or who holds the range, would be waited for. */
+/*
+ * With pt_lock, unless that, or who holds the range, would be waited for. No longer than a
+ * copy can take, then it goes on: the caller may have the lock of the anon_vma and look
+ * for a large folio that is in part where a huge page is now, at addresses to which it was
+ * moved; see drm_svm_rmap_is_crossed(). If it zaps the huge page instead, Linux may not see
+ * it, as when the CPU calls it home.
+ */
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
+	long left = DRM_SVM_HOLD_PATIENCE;
+
 	for (;;) {
 		if (blockable)
 			mutex_lock(&range->pt_lock);
 		else if (!mutex_trylock(&range->pt_lock))
 			return false;
-		if (!range->holder || range->holder == current)
+		if (!range->holder || range->holder == current || !left)
 			return true;
 		mutex_unlock(&range->pt_lock);
 		if (!blockable)
 			return false;
-		drm_svm_range_wait_held(range);
+		left = wait_var_event_timeout(&range->holder, !READ_ONCE(range->holder), left);
 	}
 }
 

@@ -566,6 +566,28 @@ static void split_moved(int fd, bool huge)
 	end_eviction(&area);
 }
 
+/*
+ * Huge pages moved by half of one. What comes for two halves is a huge page at addresses
+ * of both, one of which is split.
+ */
+static void split_displaced(int fd, bool huge)
+{
+	size_t range = svm_range_size(), half = range / 2;
+	char *old = svm_mmap_untouched(2 * range, huge);
+	char *base = svm_mmap_untouched(3 * range, huge) + half;
+	struct svm_area area = { .base = base + half, .size = range, .huge = huge };
+
+	svm_pattern(old, 2 * range, OLD);
+	igt_assert(mremap(old, 2 * range, 2 * range, MREMAP_MAYMOVE | MREMAP_FIXED,
+			  base) == base);
+	igt_assert(!madvise(area.base, range, MADV_DONTNEED));
+	svm_pattern(area.base, range, NEW);
+	igt_require(!huge || svm_smaps_kb(area.base, "AnonHugePages"));
+	start_eviction(fd, &area);
+	split(base, half);
+	end_eviction(&area);
+}
+
 static const struct svm_vram_case busy_cases[] = {
 	{ "evict-past-busy", "A page on its way home does not keep others in VRAM.",
 	  evict_past_busy },
@@ -575,6 +597,8 @@ static const struct svm_vram_case busy_cases[] = {
 	  split_childs },
 	{ "split-siblings", "A child's are split while those of its sibling are evicted.",
 	  split_siblings },
+	{ "split-displaced", "Pages that moved by half of one are split meanwhile.",
+	  split_displaced },
 	{ "split-moved", "Pages that moved are split while those that came after are evicted.",
 	  split_moved },
 };
