@@ -395,7 +395,8 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
  * @args: the payload
  *
  * The driver keeps @ctx from being detached meanwhile; after drm_dev_unplug() that does
- * not take long.
+ * not take long, unless the syncobjs are named in memory for which user space has to be
+ * waited.
  *
  * Context: process context, no lock held that eviction takes.
  * Return: 0, or an error of struct drm_svm_prefetch.
