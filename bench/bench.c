@@ -174,6 +174,17 @@ int bench_open(const struct bench *bench)
 	return -errno;
 }
 
+void bench_set(const char *path, const char *value)
+{
+	int file = open(path, O_WRONLY);
+
+	if (file < 0)
+		return;
+	if (write(file, value, strlen(value)) < 0)
+		warn("%s", path);
+	close(file);
+}
+
 int bench_evict(struct bench *bench)
 {
 	char path[96];

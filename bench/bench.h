@@ -112,6 +112,8 @@ int bench_wait(struct bench *bench, uint64_t job);
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
 /* Opens another file of the same device and attaches. It, or -errno. */
 int bench_open(const struct bench *bench);
+/* Writes a line in which @value is a setting of the kernel, if there is such a one. */
+void bench_set(const char *path, const char *value);
 /* Everything leaves VRAM. */
 int bench_evict(struct bench *bench);
 /* What the floor's module does, timed; -ENODEV without the module. */

@@ -8,11 +8,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "count.h"
@@ -26,17 +24,6 @@ struct usage {
 	int64_t objects, all;
 };
 
-static void tell(const char *path)
-{
-	int file = open(path, O_WRONLY);
-
-	if (file < 0)
-		return;
-	if (write(file, "1", 1) != 1)
-		perror(path);
-	close(file);
-}
-
 /* What a processor keeps for its next allocation counts as handed out until then. */
 static void shrink_slabs(void)
 {
@@ -46,7 +33,7 @@ static void shrink_slabs(void)
 
 	while (dir && (entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
-		tell(path);
+		bench_set(path, "1");
 	}
 	if (dir)
 		closedir(dir);
@@ -57,7 +44,7 @@ static void refresh(void)
 {
 	count_settle(SETTLE_MS);
 	shrink_slabs();
-	tell("/proc/sys/vm/stat_refresh");
+	bench_set("/proc/sys/vm/stat_refresh", "1");
 }
 
 static int64_t sum_meminfo(const char * const *names, unsigned int n)

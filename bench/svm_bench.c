@@ -7,7 +7,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -211,27 +210,15 @@ static void pass_gate(bool force)
 		errx(EXIT_FAILURE, "instructions cannot be counted here; see tools/vm --icount");
 }
 
-/* Writes a line in which @value is a setting of the kernel, if there is such a one. */
-static void set(const char *path, const char *value)
-{
-	int file = open(path, O_WRONLY);
-
-	if (file < 0)
-		return;
-	if (write(file, value, strlen(value)) < 0)
-		warn("%s", path);
-	close(file);
-}
-
 /* What the kernel does from time to time would be in one sample and not in another. */
 static void stop_housekeeping(void)
 {
-	set("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
-	set("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "4000000000");
-	set("/proc/sys/vm/compaction_proactiveness", "0");
-	set("/proc/sys/vm/stat_interval", "1000");
-	set("/proc/sys/vm/overcommit_memory", "1");
-	set("/proc/sys/vm/max_map_count", "4000000");
+	bench_set("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+	bench_set("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "4000000000");
+	bench_set("/proc/sys/vm/compaction_proactiveness", "0");
+	bench_set("/proc/sys/vm/stat_interval", "1000");
+	bench_set("/proc/sys/vm/overcommit_memory", "1");
+	bench_set("/proc/sys/vm/max_map_count", "4000000");
 }
 
 static void usage(int status)
