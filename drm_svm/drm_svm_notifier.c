@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/mm.h>
+#include <linux/wait_bit.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
-
-/* How long an invalidation waits for who moves a huge page; see drm_svm_notifier_lock(). */
-#define DRM_SVM_HOLD_PATIENCE	(2 * HZ)
 
 /**
  * DOC: Invalidation
@@ -29,6 +27,9 @@
  * refused where a GPU has a page or a flush is owed; the reaper then passes over
  * the VMA.
  */
+
+/* How long an invalidation waits for who moves a huge page; see drm_svm_notifier_lock(). */
+#define DRM_SVM_HOLD_PATIENCE	(2 * HZ)
 
 /* Take a ticket for the flush of [@start, @end). */
 static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
@@ -197,7 +198,7 @@ static bool drm_svm_range_is_mapped(struct drm_svm_range *range,
 	struct drm_svm_view *view;
 
 	list_for_each_entry(view, &range->views, link) {
-		if (find_next_bit(view->mapped, last, first) < last)
+		if (drm_svm_view_count(view, first, last))
 			return true;
 	}
 	return false;
@@ -289,11 +290,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_hold);
  */
 void drm_svm_range_release_held(struct drm_svm_range *range)
 {
-	scoped_guard(mutex, &range->pt_lock)
-		WRITE_ONCE(range->holder, NULL);
-	/* before it looks who waits, which an unlock alone does not say */
-	smp_mb();
-	wake_up_var(&range->holder);
+	guard(mutex)(&range->pt_lock);
+	store_release_wake_up(&range->holder, NULL);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_release_held);
 
