@@ -157,8 +157,7 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 	if (!vma || !drm_svm_evict_is_at(place->mm, max(addr, vma->vm_start),
 					 place->folio, false))
 		return false;
-	if (place->shared || place->crossed ||
-	    !drm_svm_evict_whole(e, vma, addr, place->folio))
+	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))
 		drm_svm_evict_split(e->m, vma, addr);
 	return true;
 }

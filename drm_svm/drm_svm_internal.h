@@ -344,8 +344,8 @@ struct drm_svm_slice {
 
 /*
  * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held. @shared: it
- * is mapped elsewhere too. @crossed: Linux looks for other folios here too. @folio is a
- * number only, without a reference.
+ * is mapped elsewhere too, or Linux looks for others here. @folio is a number only,
+ * without a reference.
  */
 struct drm_svm_rmap_place {
 	struct mm_struct *mm;
@@ -353,7 +353,6 @@ struct drm_svm_rmap_place {
 	const struct folio *folio;
 	bool large;
 	bool shared;
-	bool crossed;
 };
 
 /* Looks after a folio at a place. Returns whether it is mapped there. */

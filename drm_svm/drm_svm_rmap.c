@@ -122,7 +122,7 @@ static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 		/* wraps where the mapping begins within the folio */
 		place->addr = avc->vma->vm_start +
 			      ((first - avc->vma->vm_pgoff) << PAGE_SHIFT);
-		place->crossed = drm_svm_rmap_is_crossed(anon_vma, avc->vma, first,
+		place->shared |= drm_svm_rmap_is_crossed(anon_vma, avc->vma, first,
 							 last);
 	}
 	up_read(&anon_vma->root->rwsem);
