@@ -29,6 +29,7 @@
 #include <drm/drm_pagemap.h>
 #include <drm/drm_svm_test.h>
 
+#include "drm_svm_compat.h"
 #include "svm_test_backend.h"
 #include "svm_test_device.h"
 #include "svm_test_gpusvm.h"
@@ -46,7 +47,7 @@
 static const unsigned long chunk_sizes[] = { SZ_2M, SZ_64K, SZ_4K };
 
 struct gpusvm_range {
-	struct drm_gpusvm_range base;
+	struct drm_svm_compat_range compat;
 	struct list_head gc_link;
 	/* @mapped: the page table has it; under notifier_lock */
 	bool mapped;
@@ -61,7 +62,12 @@ static struct svm_test_gpusvm *to_peer(struct drm_gpusvm *base)
 
 static struct gpusvm_range *to_range(struct drm_gpusvm_range *base)
 {
-	return container_of(base, struct gpusvm_range, base);
+	return container_of(base, struct gpusvm_range, compat.base);
+}
+
+static struct drm_gpusvm_pages *range_pages(struct gpusvm_range *range)
+{
+	return drm_svm_compat_range_pages(&range->compat);
 }
 
 static struct drm_gpusvm_range *gpusvm_range_alloc(struct drm_gpusvm *base)
@@ -72,12 +78,16 @@ static struct drm_gpusvm_range *gpusvm_range_alloc(struct drm_gpusvm *base)
 	if (!range)
 		return NULL;
 	INIT_LIST_HEAD(&range->gc_link);
-	return &range->base;
+	drm_svm_compat_range_init(&range->compat, &to_peer(base)->vm->gpu->drm);
+	return &range->compat.base;
 }
 
 static void gpusvm_range_free(struct drm_gpusvm_range *base)
 {
-	kfree(to_range(base));
+	struct gpusvm_range *range = to_range(base);
+
+	drm_svm_compat_range_fini(&range->compat);
+	kfree(range);
 }
 
 /*
@@ -89,15 +99,16 @@ static bool range_unmap(struct svm_test_gpusvm *peer, struct gpusvm_range *range
 	if (!range->mapped)
 		return false;
 	range->mapped = false;
-	svm_test_pt_unmap(peer->vm->pt, drm_gpusvm_range_start(&range->base),
-			  drm_gpusvm_range_end(&range->base));
+	svm_test_pt_unmap(peer->vm->pt, drm_gpusvm_range_start(&range->compat.base),
+			  drm_gpusvm_range_end(&range->compat.base));
 	return true;
 }
 
 static void gc_add(struct svm_test_gpusvm *peer, struct gpusvm_range *range,
 		   const struct mmu_notifier_range *mmu_range)
 {
-	drm_gpusvm_range_set_unmapped(&range->base, mmu_range);
+	drm_gpusvm_range_set_unmapped(&range->compat.base, range_pages(range), 1,
+				      mmu_range);
 	scoped_guard(spinlock, &peer->gc_lock)
 		if (list_empty(&range->gc_link))
 			list_add_tail(&range->gc_link, &peer->gc);
@@ -129,7 +140,8 @@ static void gpusvm_invalidate(struct drm_gpusvm *base,
 	range = NULL;
 	drm_gpusvm_for_each_range(range, notifier, mmu_range->start,
 				  mmu_range->end) {
-		drm_gpusvm_range_unmap_pages(base, range, &ctx);
+		drm_gpusvm_unmap_pages(base, range_pages(to_range(range)),
+				       drm_gpusvm_range_size(range) >> PAGE_SHIFT, &ctx);
 		if (mmu_range->event == MMU_NOTIFY_UNMAP)
 			gc_add(peer, to_range(range), mmu_range);
 	}
@@ -167,9 +179,10 @@ void svm_test_gpusvm_gc(struct svm_test_gpusvm *peer)
 	lockdep_assert_held(&peer->lock);
 
 	while ((range = gc_take(peer))) {
-		if (range->base.pages.flags.partial_unmap)
-			drm_gpusvm_range_evict(&peer->base, &range->base);
-		drm_gpusvm_range_remove(&peer->base, &range->base);
+		if (drm_svm_compat_range_flags(&range->compat).partial_unmap)
+			drm_gpusvm_range_evict(&peer->base, &range->compat.base);
+		drm_svm_compat_range_unmap(&range->compat);
+		drm_gpusvm_range_remove(&peer->base, &range->compat.base);
 	}
 }
 
@@ -192,15 +205,16 @@ static void gc_work(struct work_struct *work)
 static unsigned long range_map_runs(struct svm_test_gpusvm *peer,
 				    struct gpusvm_range *range, u16 prot)
 {
-	u64 start = drm_gpusvm_range_start(&range->base);
-	unsigned long npages = drm_gpusvm_range_size(&range->base) >> PAGE_SHIFT;
+	u64 start = drm_gpusvm_range_start(&range->compat.base);
+	unsigned long npages = drm_gpusvm_range_size(&range->compat.base) >> PAGE_SHIFT;
+	const struct drm_pagemap_addr *addrs = range_pages(range)->dma_addr;
 	struct drm_svm_run runs[RUNS_MAX], next;
 	unsigned long i, j, first = 0;
 	unsigned int n = 0;
 
 	/* drm_gpusvm packs its addresses: one for each run. */
 	for (i = 0, j = 0; i < npages; i += next.npages, j++) {
-		svm_test_gpusvm_run(&range->base.pages.dma_addr[j], &next);
+		svm_test_gpusvm_run(&addrs[j], &next);
 		next.prot = prot;
 		if (n && runs[n - 1].location == next.location &&
 		    runs[n - 1].addr + ((u64)runs[n - 1].npages << PAGE_SHIFT) == next.addr) {
@@ -226,13 +240,13 @@ static int range_map(struct svm_test_gpusvm *peer, struct gpusvm_range *range,
 	int err;
 
 	err = svm_test_pt_prepare(peer->vm->pt,
-				  drm_gpusvm_range_start(&range->base),
-				  drm_gpusvm_range_end(&range->base));
+				  drm_gpusvm_range_start(&range->compat.base),
+				  drm_gpusvm_range_end(&range->compat.base));
 	if (err)
 		return err;
 
 	drm_gpusvm_notifier_lock(&peer->base);
-	if (drm_gpusvm_range_pages_valid(&peer->base, &range->base)) {
+	if (drm_gpusvm_pages_valid(&peer->base, range_pages(range))) {
 		atomic64_add(range_map_runs(peer, range, prot),
 			     &peer->pages_mapped);
 		range->mapped = true;
@@ -260,8 +274,8 @@ static void range_migrate(struct svm_test_gpusvm *peer,
 			  struct gpusvm_range *range,
 			  struct drm_pagemap *dpagemap)
 {
-	drm_pagemap_populate_mm(dpagemap, drm_gpusvm_range_start(&range->base),
-				drm_gpusvm_range_end(&range->base),
+	drm_pagemap_populate_mm(dpagemap, drm_gpusvm_range_start(&range->compat.base),
+				drm_gpusvm_range_end(&range->compat.base),
 				peer->base.mm, 0);
 }
 
@@ -294,9 +308,12 @@ static int fault_try(struct svm_test_gpusvm *peer, u64 addr, bool write,
 		atomic64_inc(&peer->num_duplicates);
 		return 0;
 	}
-	if (migrate && dpagemap && base->pages.flags.migrate_devmem)
+	if (migrate && dpagemap && drm_svm_compat_range_flags(&range->compat).migrate_devmem)
 		range_migrate(peer, range, dpagemap);
-	err = drm_gpusvm_range_get_pages(&peer->base, base, ctx);
+	err = drm_gpusvm_get_pages(&peer->base, range_pages(range), peer->base.mm,
+				   &base->notifier->notifier,
+				   drm_gpusvm_range_start(base),
+				   drm_gpusvm_range_end(base), ctx);
 	if (err == -EOPNOTSUPP)
 		drm_gpusvm_range_evict(&peer->base, base);
 	return err ?: range_map(peer, range, !ctx->read_only);
@@ -404,9 +421,10 @@ static int peer_create(struct svm_test_vm *vm)
 	spin_lock_init(&peer->gc_lock);
 	INIT_LIST_HEAD(&peer->gc);
 	INIT_WORK(&peer->gc_work, gc_work);
-	err = drm_gpusvm_init(&peer->base, "svm_test", &vm->gpu->drm,
-			      current->mm, 0, vm->gpu->sdev.va_end, NOTIFIER_SIZE,
-			      &gpusvm_ops, chunk_sizes, ARRAY_SIZE(chunk_sizes));
+	err = drm_svm_compat_gpusvm_init(&peer->base, "svm_test", &vm->gpu->drm,
+					 current->mm, 0, vm->gpu->sdev.va_end,
+					 NOTIFIER_SIZE, &gpusvm_ops, chunk_sizes,
+					 ARRAY_SIZE(chunk_sizes));
 	if (err) {
 		kfree(peer);
 		return err;
@@ -454,6 +472,14 @@ static void peer_unmap_all(struct svm_test_gpusvm *peer)
 	}
 	drm_gpusvm_notifier_unlock(&peer->base);
 	svm_test_svm_flush(peer->vm, 0, peer->vm->gpu->sdev.va_end);
+
+	drm_gpusvm_for_each_notifier(notifier, &peer->base, 0,
+				     peer->vm->gpu->sdev.va_end) {
+		range = NULL;
+		drm_gpusvm_for_each_range(range, notifier, 0,
+					  peer->vm->gpu->sdev.va_end)
+			drm_svm_compat_range_unmap(&to_range(range)->compat);
+	}
 }
 
 static void peer_detach(struct svm_test_vm *vm)

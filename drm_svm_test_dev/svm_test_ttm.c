@@ -23,7 +23,6 @@
 #include <linux/slab.h>
 
 #include <drm/drm_device.h>
-#include <drm/drm_drv.h>
 #include <drm/drm_svm.h>
 #include <drm/ttm/ttm_allocation.h>
 #include <drm/ttm/ttm_bo.h>
@@ -33,6 +32,7 @@
 #include <drm/ttm/ttm_resource.h>
 #include <drm/ttm/ttm_tt.h>
 
+#include "drm_svm_compat.h"
 #include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_copy.h"
@@ -321,6 +321,32 @@ static int svm_test_man_alloc(struct ttm_resource_manager *man,
 	return err;
 }
 
+static const struct dmem_cgroup_ops dmem_ops = {
+	.reclaim = ttm_resource_manager_dmem_reclaim,
+};
+
+/*
+ * Have VRAM charged to cgroups, where the kernel can. The controller may ask the manager
+ * to evict until the region is unregistered, so that is not left to drmm_*(), which comes
+ * after the manager is gone.
+ */
+static int ttm_init_dmem(struct svm_test_device *gpu, struct ttm_resource_manager *man,
+			 u64 size)
+{
+	const struct dmem_cgroup_init init = {
+		.size = size,
+		.ops = &dmem_ops,
+		.reclaim_priv = man,
+	};
+	struct dmem_cgroup_region *region;
+
+	region = dmem_cgroup_register_region(&init, "drm/%s/vram", gpu->drm.unique);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	man->cg = region;
+	return 0;
+}
+
 /* The range manager of TTM, but for what comes with a new place */
 static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
 {
@@ -333,11 +359,8 @@ static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
 		return err;
 
 	man = ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
-	/* Where the kernel has the controller; else NULL */
-	man->cg = drmm_cgroup_register_region(&gpu->drm, "vram", size);
-	if (IS_ERR(man->cg)) {
-		err = PTR_ERR(man->cg);
-		man->cg = NULL;
+	err = ttm_init_dmem(gpu, man, size);
+	if (err) {
 		ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM);
 		return err;
 	}
@@ -346,6 +369,13 @@ static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
 	gpu->vram_man.alloc = svm_test_man_alloc;
 	man->func = &gpu->vram_man;
 	return 0;
+}
+
+/* Nobody has a buffer object in VRAM any more. */
+static int ttm_fini_manager(struct svm_test_device *gpu)
+{
+	dmem_cgroup_unregister_region(ttm_manager_type(&gpu->bdev, TTM_PL_VRAM)->cg);
+	return ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM);
 }
 
 /**
@@ -372,11 +402,11 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 
 	err = gpu->backend->vram_init(gpu, size);
 	if (err)
-		goto err_range_man;
+		goto err_manager;
 	return 0;
 
-err_range_man:
-	ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM);
+err_manager:
+	ttm_fini_manager(gpu);
 err_device:
 	ttm_device_fini(&gpu->bdev);
 	return err;
@@ -405,6 +435,6 @@ void svm_test_ttm_unplug(struct svm_test_device *gpu)
 void svm_test_ttm_fini(struct svm_test_device *gpu)
 {
 	if (svm_test_config_vram_size(&gpu->config))
-		WARN_ON(ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM));
+		WARN_ON(ttm_fini_manager(gpu));
 	ttm_device_fini(&gpu->bdev);
 }
