@@ -6,6 +6,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
+#include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
 
 /**
@@ -25,14 +26,15 @@
 #define DRM_SVM_RMAP_FOUND	16
 #define DRM_SVM_RMAP_LOOKED_AT	1024
 
+/* The offset that anonymous pages of a mapping go by: for /dev/zero not that of the file */
 static unsigned long drm_svm_avc_start(struct anon_vma_chain *avc)
 {
-	return avc->vma->vm_pgoff;
+	return vma_start_anon_pgoff(avc->vma);
 }
 
 static unsigned long drm_svm_avc_last(struct anon_vma_chain *avc)
 {
-	return avc->vma->vm_pgoff + vma_pages(avc->vma) - 1;
+	return drm_svm_avc_start(avc) + vma_pages(avc->vma) - 1;
 }
 
 /* The tree that mm/interval_tree.c maintains; here it is only read. */
@@ -121,7 +123,7 @@ static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 			continue;
 		/* wraps where the mapping begins within the folio */
 		place->addr = avc->vma->vm_start +
-			      ((first - avc->vma->vm_pgoff) << PAGE_SHIFT);
+			      ((first - drm_svm_avc_start(avc)) << PAGE_SHIFT);
 		place->shared |= drm_svm_rmap_is_crossed(anon_vma, avc->vma, first,
 							 last);
 	}

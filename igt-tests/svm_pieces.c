@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,10 +130,28 @@ static void pieces_end(void)
 	pieces.size = 0;
 }
 
-/* Made there: RAM has no huge page to begin with. */
-static char *huge_in_vram(int fd, size_t size)
+static char *map_anon(size_t size)
+{
+	return svm_mmap_untouched(size, true);
+}
+
+/* Anonymous memory that has a file, and page offsets of that file */
+static char *map_dev_zero(size_t size)
 {
 	char *base = svm_mmap_untouched(size, true);
+	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
+
+	igt_assert(mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file,
+			3 * svm_page_size()) == base);
+	igt_assert(!madvise(base, size, MADV_HUGEPAGE));
+	close(file);
+	return base;
+}
+
+/* Made there: RAM has no huge page to begin with. */
+static char *huge_in_vram(int fd, char *(*map)(size_t size), size_t size)
+{
+	char *base = map(size);
 	char *pattern = svm_mmap_small(svm_range_size());
 
 	svm_pattern(pattern, svm_range_size(), MAGIC);
@@ -165,7 +184,8 @@ static bool in_pieces(const char *base, size_t size)
  * The kernel may find huge pages after all, by what was freed or compacted meanwhile. If
  * it does for each of them, nothing was tested, and there are fewer of them the next time.
  */
-static void leave_in_pieces(int fd, void (*leave)(int fd, char *base, size_t size))
+static void leave_in_pieces(int fd, char *(*map)(size_t size),
+			    void (*leave)(int fd, char *base, size_t size))
 {
 	size_t size = 4 * svm_range_size();
 	bool left = false;
@@ -174,7 +194,7 @@ static void leave_in_pieces(int fd, void (*leave)(int fd, char *base, size_t siz
 		char *base;
 
 		pieces_need();
-		base = huge_in_vram(fd, size);
+		base = huge_in_vram(fd, map, size);
 		leave(fd, base, size);
 		igt_assert(huge_ok(base, size));
 		igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
@@ -193,7 +213,12 @@ static void evict_huge(int fd, char *base, size_t size)
 
 static void evict(int fd)
 {
-	leave_in_pieces(fd, evict_huge);
+	leave_in_pieces(fd, map_anon, evict_huge);
+}
+
+static void evict_dev_zero(int fd)
+{
+	leave_in_pieces(fd, map_dev_zero, evict_huge);
 }
 
 /* Moved in the address space, half unmapped, and then only a child has it. */
@@ -207,8 +232,8 @@ static void owner_gone(int fd)
 	owner = svm_fork();
 	if (!owner) {
 		int own = svm_open_attached();
-		char *base = huge_in_vram(own, size), *to = svm_mmap_aligned(size, size);
-		char *half = huge_in_vram(own, size);
+		char *base = huge_in_vram(own, map_anon, size), *to = svm_mmap_aligned(size, size);
+		char *half = huge_in_vram(own, map_anon, size);
 
 		munmap(half, size / 2);
 		mremap(base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
@@ -236,7 +261,7 @@ static void touch_shared(int fd)
 	char *base;
 
 	pieces_need();
-	base = huge_in_vram(fd, size);
+	base = huge_in_vram(fd, map_anon, size);
 	for (int i = 0; i < 3; i++) {
 		if (svm_fork())
 			continue;
@@ -264,7 +289,7 @@ static void touch_huge(int fd, char *base, size_t size)
 
 static void touch(int fd)
 {
-	leave_in_pieces(fd, touch_huge);
+	leave_in_pieces(fd, map_anon, touch_huge);
 }
 
 /* They cannot come as they are, so they are left to be split, and are there a moment later */
@@ -276,7 +301,7 @@ static void prefetch_huge(int fd, char *base, size_t size)
 
 static void prefetch(int fd)
 {
-	leave_in_pieces(fd, prefetch_huge);
+	leave_in_pieces(fd, map_anon, prefetch_huge);
 }
 
 /* Room for others is made all the same. */
@@ -287,8 +312,8 @@ static void oversubscribe(int fd)
 	char *base, *other;
 
 	pieces_need();
-	base = huge_in_vram(fd, size);
-	other = huge_in_vram(fd, size);
+	base = huge_in_vram(fd, map_anon, size);
+	other = huge_in_vram(fd, map_anon, size);
 	igt_assert(huge_ok(base, size));
 	svm_evict_vram(fd);
 	igt_assert(huge_ok(other, size));
@@ -298,6 +323,7 @@ static void oversubscribe(int fd)
 
 static const struct svm_case cases[] = {
 	{ "evict", "Huge pages leave VRAM in pieces.", evict },
+	{ "evict-dev-zero", "So do those of a private mapping of /dev/zero.", evict_dev_zero },
 	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
 	{ "touch", "The CPU touches a huge page.", touch },
 	{ "touch-shared", "Processes that share a huge page touch it at the same time.",

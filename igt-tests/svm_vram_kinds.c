@@ -41,7 +41,7 @@ static size_t anon_pages_of(const char *line, uintptr_t start, uintptr_t end)
 	char perms[5];
 
 	if (sscanf(line, "%lx-%lx %4s %*x %*s %lu", &from, &to, perms, &inode) != 4 ||
-	    perms[3] != 'p' || inode)
+	    perms[3] != 'p' || (inode && !strstr(line, "/dev/zero")))
 		return 0;
 	if (from < start)
 		from = start;

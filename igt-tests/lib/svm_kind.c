@@ -112,6 +112,15 @@ static int file_disk_cached(size_t size)
 	return fd;
 }
 
+/* Anonymous, but has a file */
+static int file_dev_zero(size_t size)
+{
+	int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+
+	igt_assert(fd >= 0);
+	return fd;
+}
+
 static int file_hugetlb(size_t size)
 {
 	int fd;
@@ -249,6 +258,7 @@ const struct svm_kind svm_kinds[] = {
 	{ "anon-populated", make_anon, MAP_PRIVATE | MAP_POPULATE },
 	{ "anon-noreserve", make_anon, MAP_PRIVATE | MAP_NORESERVE },
 	{ "anon-locked", make_locked, MAP_PRIVATE },
+	{ "dev-zero-private", make_file, MAP_PRIVATE, file_dev_zero },
 	{ "memfd-private", make_file, MAP_PRIVATE, file_memfd },
 	{ "memfd-shared", make_file, MAP_SHARED, file_memfd },
 	{ "sysv-shm", make_sysv_shm },
