@@ -500,7 +500,6 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 void drm_svm_mirror_bounds(const struct drm_svm_range *range,
 			   const struct vm_area_struct *vma, unsigned int *lo,
 			   unsigned int *hi);
-int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access);
 int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
 			unsigned long end, unsigned long *pfns);
 
@@ -660,6 +659,7 @@ void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 			  unsigned int *first, unsigned int *last);
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last);
+int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,

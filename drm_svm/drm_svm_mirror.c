@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <linux/fs.h>
 #include <linux/hmm.h>
-#include <linux/magic.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/userfaultfd_k.h>
 
+#include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
 
@@ -61,43 +61,9 @@ struct drm_svm_mirror {
 	unsigned long seq;
 	/* the mapping may have pages that are not memory to be shared */
 	bool special;
+	/* pages in VRAM count as missing, see drm_svm_mirror_hide_vram() */
+	bool hide_vram;
 };
-
-static bool drm_svm_mirror_is_secret(struct vm_area_struct *vma)
-{
-	unsigned long magic;
-
-	if (!vma->vm_file)
-		return false;
-	magic = file_inode(vma->vm_file)->i_sb->s_magic;
-	return magic == SECRETMEM_MAGIC || magic == GUEST_MEMFD_MAGIC;
-}
-
-/**
- * drm_svm_mirror_check_vma() - may the GPU access this mapping
- * @vma: the mapping, or NULL
- * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
- *
- * hmm_range_fault() does not refuse secret memory, which has no place in the
- * kernel's direct map: a device that copies by CPU would oops. Nor does it know
- * shadow stacks, which the CPU's stores cannot reach either.
- *
- * Context: mmap_lock held.
- * Return: 0, -ENOENT, -EOPNOTSUPP or -EACCES.
- */
-int drm_svm_mirror_check_vma(struct vm_area_struct *vma, u32 access)
-{
-	if (!vma)
-		return -ENOENT;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_SHADOW_STACK) ||
-	    drm_svm_mirror_is_secret(vma))
-		return -EOPNOTSUPP;
-	if (!(vma->vm_flags & VM_READ))
-		return -EACCES;
-	if (access & DRM_SVM_ACCESS_WRITE && !(vma->vm_flags & VM_WRITE))
-		return -EACCES;
-	return 0;
-}
 
 static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 {
@@ -127,7 +93,7 @@ static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 				 struct vm_area_struct *vma)
 {
 	if (entry->err == DRM_SVM_PENDING)
-		entry->err = drm_svm_mirror_check_vma(vma, entry->fault.access) ?:
+		entry->err = drm_svm_policy_check_vma(vma, entry->fault.access) ?:
 			     DRM_SVM_PENDING;
 }
 
@@ -216,6 +182,22 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 	drm_svm_mirror_trim(m);
 }
 
+/*
+ * Where userfaultfd has taken the access to a page away, its entry traps reads too. The
+ * entry of a device page cannot: the walk calls it readable. So a device page counts as
+ * missing there. The fault of the CPU that brings it home restores the trap.
+ */
+static void drm_svm_mirror_hide_vram(unsigned long *pfns, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (pfns[i] & HMM_PFN_VALID &&
+		    is_device_private_page(hmm_pfn_to_page(pfns[i])))
+			pfns[i] = 0;
+	}
+}
+
 static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 			       unsigned int last)
 {
@@ -238,6 +220,8 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 	err = hmm_range_fault(&hmm);
 	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
 	trace_drm_svm_walk(m->range->svm, hmm.start, last - first, err);
+	if (m->hide_vram)
+		drm_svm_mirror_hide_vram(pfns, last - first);
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
@@ -377,7 +361,8 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 	unsigned int i, first = m->block_first, last = m->block_last;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
 
-	if (!vma_is_anonymous(vma))
+	/* userfaultfd may count which pages are accessed: not those that nobody asked for */
+	if (!vma_is_anonymous(vma) || uffd_disable_fault_around(vma))
 		return;
 	if (view)
 		bitmap_copy(there, view->mapped, DRM_SVM_RANGE_PAGES);
@@ -499,12 +484,13 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	int err;
 
 	vma = vma_lookup(mm, entry->fault.addr);
-	err = drm_svm_mirror_check_vma(vma, entry->fault.access);
+	err = drm_svm_policy_check_vma(vma, entry->fault.access);
 	if (err) {
 		entry->err = err;
 		m->n = 0;
 		return 0;
 	}
+	m->hide_vram = userfaultfd_rwp(vma);
 	drm_svm_mirror_window(m, vma);
 	err = drm_svm_mirror_walk(m, m->first, m->last);
 	if (err)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/fs.h>
 #include <linux/hmm.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/userfaultfd_k.h>
 
+#include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
 
 /**
@@ -131,6 +135,51 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_slice);
 
+static bool drm_svm_policy_is_secret(struct vm_area_struct *vma)
+{
+	unsigned long magic;
+
+	if (!vma->vm_file)
+		return false;
+	magic = file_inode(vma->vm_file)->i_sb->s_magic;
+	return magic == SECRETMEM_MAGIC || magic == GUEST_MEMFD_MAGIC;
+}
+
+/*
+ * What the kernel maps of its own without a file, as [vvar]: the process itself may fault
+ * on it, but nobody for it. Up to Linux 7.2 [vvar] is VM_IO.
+ */
+static bool drm_svm_policy_is_kernel_data(struct vm_area_struct *vma)
+{
+	return !vma->vm_file && vma->vm_flags & VM_MIXEDMAP;
+}
+
+/**
+ * drm_svm_policy_check_vma() - may the GPU access this mapping
+ * @vma: the mapping, or NULL
+ * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
+ *
+ * hmm_range_fault() does not refuse secret memory, which has no place in the
+ * kernel's direct map: a device that copies by CPU would oops. Nor does it know
+ * shadow stacks, which the CPU's stores cannot reach either.
+ *
+ * Context: mmap_lock held.
+ * Return: 0, -ENOENT, -EOPNOTSUPP or -EACCES.
+ */
+int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access)
+{
+	if (!vma)
+		return -ENOENT;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_SHADOW_STACK) ||
+	    drm_svm_policy_is_kernel_data(vma) || drm_svm_policy_is_secret(vma))
+		return -EOPNOTSUPP;
+	if (!(vma->vm_flags & VM_READ))
+		return -EACCES;
+	if (access & DRM_SVM_ACCESS_WRITE && !(vma->vm_flags & VM_WRITE))
+		return -EACCES;
+	return 0;
+}
+
 /**
  * drm_svm_policy_has_vram() - can there be pages of a mapping in VRAM
  * @vma: the mapping, or NULL
@@ -141,7 +190,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_slice);
  */
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access)
 {
-	return !drm_svm_mirror_check_vma(vma, access) &&
+	return !drm_svm_policy_check_vma(vma, access) &&
 	       vma_is_anonymous(vma) && !(vma->vm_flags & VM_SPECIAL);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
@@ -155,12 +204,17 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
  * migration entry that is put there meanwhile would stay, and whoever touches it, GPU or
  * CPU, would try for ever.
  *
+ * Where userfaultfd may take the access to pages away, the entry of a device page would
+ * let the GPU read what it must not, see drm_svm_mirror_hide_vram().
+ *
  * Context: mmap_lock held.
- * Return: whether there can be pages of it in VRAM, and KSM has nothing to do with it.
+ * Return: whether there can be pages of it in VRAM, and neither KSM nor userfaultfd is in
+ * the way.
  */
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 {
-	return drm_svm_policy_has_vram(vma, access) && !(vma->vm_flags & VM_MERGEABLE);
+	return drm_svm_policy_has_vram(vma, access) &&
+	       !(vma->vm_flags & VM_MERGEABLE) && !userfaultfd_rwp(vma);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 

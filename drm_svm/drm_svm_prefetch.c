@@ -274,7 +274,7 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 		p->moved.moved += gone;
 		p->moved.failed += min(home.failed, n - gone);
 		p->moved.busy += n - gone - min(home.failed, n - gone);
-	} else if (drm_svm_mirror_check_vma(p->vma, DRM_SVM_ACCESS_READ)) {
+	} else if (drm_svm_policy_check_vma(p->vma, DRM_SVM_ACCESS_READ)) {
 		drm_svm_piece_skip(p, end);
 	} else {
 		p->end = min(p->vma->vm_end, end);

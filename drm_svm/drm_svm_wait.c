@@ -50,7 +50,7 @@ static int drm_svm_wait_fault(struct mm_struct *mm,
 	if (mmap_read_lock_killable(mm))
 		return -EFAULT;
 	vma = find_vma_intersection(mm, fault->addr, fault->addr + 1);
-	err = drm_svm_mirror_check_vma(vma, fault->access);
+	err = drm_svm_policy_check_vma(vma, fault->access);
 	if (err) {
 		mmap_read_unlock(mm);
 		return err;

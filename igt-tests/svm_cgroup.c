@@ -5,14 +5,20 @@
  * kernel do the work, and theirs is no cgroup, so this takes care.
  */
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("What the GPU causes is charged to the cgroup of the process.");
 
@@ -31,6 +37,14 @@ static void *mmap_sparse(void)
 
 	igt_assert(map != MAP_FAILED);
 	madvise(map, RANGES * svm_range_size(), MADV_NOHUGEPAGE);
+	return map;
+}
+
+static void *mmap_shared(size_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	igt_assert(map != MAP_FAILED);
 	return map;
 }
 
@@ -119,30 +133,193 @@ static void charge_file(int fd)
 	svm_cgroup_leave();
 }
 
+#define VRAM_SIZE	(16u << 20)
 #define VRAM_LIMIT	(4u << 20)
 #define DMEM_REGION	"drm/drm_svm_test_dev.0/vram"
+
+static void dmem_require(void)
+{
+	igt_require_f(svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+dmem"),
+		      "the kernel has no dmem controller\n");
+}
+
+static bool dmem_set(const char *file, uint64_t bytes)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %" PRIu64, DMEM_REGION, bytes);
+	return svm_cgroup_set(file, text);
+}
+
+static uint64_t dmem_current(void)
+{
+	return svm_cgroup_key("dmem.current", DMEM_REGION);
+}
 
 /* Faults are served by a worker, whose cgroup has no limit. */
 static void test_vram(void)
 {
 	size_t size = 4 * svm_range_size();
-	char *map = svm_mmap_small(size), text[64];
+	char *map = svm_mmap_small(size);
 	int fd;
 
 	svm_module_load("vram_mb=16");
-	igt_require_f(svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+dmem"),
-		      "the kernel has no dmem controller\n");
+	dmem_require();
 	svm_cgroup_enter();
 	fd = svm_open_attached();
 	svm_gpu_fill(fd, map, svm_range_size(), 1);
-	igt_assert_eq_u64(svm_cgroup_key("dmem.current", DMEM_REGION), svm_range_size());
-	snprintf(text, sizeof(text), "%s %u", DMEM_REGION, VRAM_LIMIT);
-	igt_assert(svm_cgroup_set("dmem.max", text));
+	igt_assert_eq_u64(dmem_current(), svm_range_size());
+	igt_assert(dmem_set("dmem.max", VRAM_LIMIT));
 	svm_gpu_fill(fd, map, size, 2);
-	igt_assert_lte_u64(svm_cgroup_key("dmem.current", DMEM_REGION), VRAM_LIMIT);
+	igt_assert_lte_u64(dmem_current(), VRAM_LIMIT);
 	igt_assert_lt_u64(0, svm_vram_pages(fd, map, size));
 	igt_assert(svm_cpu_all32(map, size, 2));
 	close(fd);
+	munmap(map, size);
+	svm_cgroup_leave();
+}
+
+/*
+ * A limit below what is in use: Linux 7.3 has the driver evict until it is kept, before
+ * the write to dmem.max returns. Earlier kernels only refuse what comes then.
+ */
+static void test_lowered(bool huge)
+{
+	size_t size = 4 * svm_range_size();
+	char *map;
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	dmem_require();
+	svm_cgroup_enter();
+	igt_require_f(svm_cgroup_has("dmem.peak"), "VRAM in use is not reclaimed before Linux 7.3\n");
+	fd = svm_open_attached();
+	map = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
+	svm_pattern(map, size, 1);
+	svm_to_vram(fd, map, size);
+	igt_assert_eq_u64(dmem_current(), size);
+
+	igt_assert(dmem_set("dmem.max", VRAM_LIMIT));
+	igt_assert_lte_u64(dmem_current(), VRAM_LIMIT);
+	/* no more went than had to: a BO has a range at most */
+	igt_assert_lt(VRAM_LIMIT - svm_range_size(), svm_device_pages(map, size) * svm_page_size());
+	igt_assert(svm_gpu_pattern_ok(fd, map, size, 1));
+	igt_assert_lte_u64(dmem_current(), VRAM_LIMIT);
+
+	igt_assert(dmem_set("dmem.max", 0));
+	igt_assert_eq_u64(dmem_current(), 0);
+	igt_assert(svm_pattern_ok(map, size, 1));
+	svm_gpu_pattern(fd, map, size, 2);
+	igt_assert_eq(svm_device_pages(map, size), 0);
+
+	igt_assert(dmem_set("dmem.max", size));
+	igt_assert(!mprotect(map, size, PROT_READ));
+	igt_assert(!mprotect(map, size, PROT_READ | PROT_WRITE));
+	svm_to_vram(fd, map, size);
+	igt_assert(svm_pattern_ok(map, size, 2));
+	close(fd);
+	munmap(map, size);
+	svm_cgroup_leave();
+}
+
+/*
+ * Groups that compete have one parent: from Linux 7.3 on nothing protects the top-level
+ * groups from each other, as the root is no group that has a limit.
+ */
+#define RIVALS	"/sys/fs/cgroup/svm-rivals"
+
+/* A process in a cgroup of its own that wants VRAM, and notes how it went */
+static void want_vram(size_t size, struct drm_svm_counters *c)
+{
+	pid_t pid = svm_fork();
+	char *map;
+	int fd;
+
+	if (!pid) {
+		svm_cgroup_enter_below(RIVALS);
+		fd = svm_open_attached();
+		map = svm_mmap_small(size);
+		svm_gpu_pattern(fd, map, size, 3);
+		igt_assert(svm_gpu_pattern_ok(fd, map, size, 3));
+		svm_counters(fd, c);
+		igt_assert(svm_pattern_ok(map, size, 3));
+		munmap(map, size);
+		close(fd);
+		svm_cgroup_leave();
+		exit(0);
+	}
+	igt_assert_eq(svm_reap(60), 0);
+}
+
+/* dmem.min protects all of VRAM: it stays, and a process that finds no room uses RAM */
+static void test_protected(void)
+{
+	size_t size = VRAM_SIZE;
+	struct drm_svm_counters *c = mmap_shared(sizeof(*c));
+	char *map = svm_mmap_small(size);
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	dmem_require();
+	igt_assert(!mkdir(RIVALS, 0755) || errno == EEXIST);
+	igt_assert(svm_sys_write(RIVALS "/cgroup.subtree_control", "+dmem +memory"));
+	igt_assert(svm_sys_write(RIVALS "/dmem.min", DMEM_REGION " 16777216"));
+	svm_cgroup_enter_below(RIVALS);
+	fd = svm_open_attached();
+	svm_pattern(map, size, 1);
+	igt_assert_eq_u64(svm_prefetch(fd, map, size, DRM_SVM_LOCATION_VRAM),
+			  size / svm_page_size());
+	igt_assert(dmem_set("dmem.min", size));
+	want_vram(size / 2, c);
+	igt_assert_eq(svm_device_pages(map, size), size / svm_page_size());
+	igt_assert_lt_u64(0, c->out_vram_no_space);
+	igt_assert_eq_u64(c->out_vram_pages_in, 0);
+
+	igt_assert(dmem_set("dmem.min", 0));
+	want_vram(size / 2, c);
+	igt_assert_lt(svm_device_pages(map, size), size / svm_page_size());
+	igt_assert_eq_u64(c->out_vram_no_space, 0);
+	igt_assert_lt_u64(0, c->out_vram_pages_in);
+	igt_assert(svm_gpu_pattern_ok(fd, map, size, 1));
+	igt_assert(svm_pattern_ok(map, size, 1));
+	close(fd);
+	munmap(map, size);
+	svm_cgroup_leave();
+	igt_assert(!rmdir(RIVALS));
+}
+
+/* The limit goes up and down while pages move, and while the device goes */
+static void test_lowered_unload(void)
+{
+	size_t size = 2 * svm_range_size();
+	char *map = svm_mmap_small(size);
+	volatile bool *stop = mmap_shared(sizeof(*stop));
+	unsigned int i, pass;
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	dmem_require();
+	svm_cgroup_enter();
+	if (!svm_fork()) {
+		/* fails between two lives of the device */
+		for (i = 0; !*stop; i++) {
+			dmem_set("dmem.max", i % 2 ? size : size / 4);
+			usleep(20 * 1000);
+		}
+		exit(0);
+	}
+	for (pass = 0; pass < 4; pass++) {
+		fd = svm_open_attached();
+		for (i = 1; i < 4; i++) {
+			svm_gpu_pattern(fd, map, size, i);
+			igt_assert(svm_gpu_pattern_ok(fd, map, size, i));
+		}
+		close(fd);
+		svm_module_load("vram_mb=16");
+		igt_assert(svm_pattern_ok(map, size, 3));
+	}
+	*stop = true;
+	igt_assert_eq(svm_reap(60), 0);
 	munmap(map, size);
 	svm_cgroup_leave();
 }
@@ -192,6 +369,22 @@ igt_main
 	igt_describe("VRAM that GPU faults take is charged to the process, and limited.");
 	igt_subtest("vram")
 		test_vram();
+
+	igt_describe("VRAM goes home when the limit is set below what is in use.");
+	igt_subtest("vram-lowered")
+		test_lowered(false);
+
+	igt_describe("So do huge pages.");
+	igt_subtest("vram-lowered-huge")
+		test_lowered(true);
+
+	igt_describe("The limit changes while pages move and the device goes.");
+	igt_subtest("vram-lowered-unload")
+		test_lowered_unload();
+
+	igt_describe("Protected VRAM stays, others use RAM.");
+	igt_subtest("vram-protected")
+		test_protected();
 
 	igt_describe("Small pages and holes for huge ones go to VRAM together.");
 	igt_subtest("vram-mixed")

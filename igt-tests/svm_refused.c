@@ -531,7 +531,7 @@ static const struct svm_case cases[] = {
 	{ "hole-range", "A range without any mapping is not written.", hole_range },
 	{ "null-read", "The null page has no mapping.", null_read },
 	{ "beyond-end", "Addresses past the end of user space fail.", beyond_end },
-	{ "vvar", "Kernel data mapped as VM_IO is not mirrored.", vvar },
+	{ "vvar", "Data of the kernel is not mirrored.", vvar },
 	{ "vvar-vclock", "Memory mapped by frame number is not mirrored.", vvar_vclock },
 	{ "vdso", "Code that the kernel maps by pages can be read.", vdso },
 	{ "dev-mem-read", "A read of /dev/mem is refused.", dev_mem_read },

@@ -8,6 +8,7 @@
 #include <linux/hmm.h>
 #include <linux/mm.h>
 
+#include "drm_svm_compat.h"
 #include "drm_svm_fake_kunit.h"
 
 #define PAGES	DRM_SVM_RANGE_PAGES
@@ -246,6 +247,7 @@ static const struct move_case move_cases[] = {
 	{ "VM_DONTEXPAND", VM_READ | VM_DONTEXPAND, RD, false, false },
 	{ "locked", VM_READ | VM_LOCKED, RD, true, true },
 	{ "mergeable", VM_READ | VM_MERGEABLE, RD, true, false },
+	{ "access taken away", VM_READ | VM_UFFD_RWP, RD, true, VM_UFFD_RWP == VM_NONE },
 };
 
 KUNIT_ARRAY_PARAM_DESC(move, move_cases, name);

@@ -478,6 +478,14 @@ bool svm_cgroup_set(const char *file, const char *value)
 	return svm_sys_write(path, value);
 }
 
+bool svm_cgroup_has(const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup_dir, file);
+	return !access(path, F_OK);
+}
+
 uint64_t svm_cgroup_key(const char *file, const char *field)
 {
 	char path[128], text[8192], *line;
@@ -505,13 +513,18 @@ uint64_t svm_cgroup_current(void)
 	return svm_sys_get(path);
 }
 
-void svm_cgroup_enter(void)
+void svm_cgroup_enter_below(const char *parent)
 {
-	snprintf(cgroup_dir, sizeof(cgroup_dir), "/sys/fs/cgroup/svm-%d", getpid());
+	snprintf(cgroup_dir, sizeof(cgroup_dir), "%s/svm-%d", parent, getpid());
 	igt_require(!mkdir(cgroup_dir, 0755));
 	restore_later();
 	igt_require(svm_cgroup_set("memory.high", "max"));
 	igt_assert(svm_cgroup_set("cgroup.procs", "0"));
+}
+
+void svm_cgroup_enter(void)
+{
+	svm_cgroup_enter_below("/sys/fs/cgroup");
 }
 
 void svm_cgroup_leave(void)

@@ -97,8 +97,10 @@ void svm_ksm_scan(void);	/* returns when all that may be merged was looked at */
 
 /* A memory cgroup that this process enters; left by svm_sys_restore() as well. */
 void svm_cgroup_enter(void);
+void svm_cgroup_enter_below(const char *parent);	/* a directory */
 void svm_cgroup_leave(void);
 bool svm_cgroup_set(const char *file, const char *value);
+bool svm_cgroup_has(const char *file);
 uint64_t svm_cgroup_key(const char *file, const char *field);
 uint64_t svm_cgroup_stat(const char *field);	/* of memory.stat */
 uint64_t svm_cgroup_current(void);		/* memory.current */

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The virtual GPU with the kernel's own manager of shared memory, drm_gpusvm, which
+ * drm_svm is compared with: what both promise works there too. Otherwise a comparison
+ * would say little. What drm_gpusvm does not promise is not asked here.
+ */
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "svm_bo.h"
+#include "svm_job.h"
+#include "svm_mem.h"
+#include "svm_vram.h"
+
+IGT_TEST_DESCRIPTION("The virtual GPU on drm_gpusvm.");
+
+#define SEED	0x0bac0000u
+
+/* The GPU reads what the CPU wrote, and the other way round, in memory of either kind */
+static void share(int fd, bool huge)
+{
+	size_t size = 2 * svm_range_size();
+	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
+
+	svm_pattern(base, size, SEED);
+	igt_assert(svm_gpu_pattern_ok(fd, base, size, SEED));
+	svm_gpu_pattern(fd, base, size, SEED + 1);
+	igt_assert(svm_pattern_ok(base, size, SEED + 1));
+	igt_assert(!munmap(base, size));
+}
+
+/* What was unmapped is gone for the GPU, and new memory at its place is new */
+static void replace(int fd, bool huge)
+{
+	size_t size = svm_range_size(), part = size / 4;
+	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
+
+	svm_gpu_pattern(fd, base, size, SEED);
+	igt_assert(!munmap(base + part, part));
+	igt_assert(__svm_gpu_touch(fd, base + part, 4, 4, false));
+	igt_assert(svm_gpu_pattern_ok(fd, base, part, SEED));
+	svm_mmap_fixed(base + part, part, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	svm_gpu_fill(fd, base + part, 4, 7);
+	igt_assert_eq_u32(*(uint32_t *)(base + part), 7);
+	igt_assert(svm_cpu_all32(base + part + 4, part - 4, 0));
+	igt_assert(!munmap(base, size));
+}
+
+/* Pages go to VRAM where the GPU uses them, and come home where the CPU does */
+static void move(int fd, bool huge)
+{
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), SEED);
+
+	svm_area_check(fd, &area, SEED);
+	svm_to_vram(fd, area.base, area.size);
+	igt_assert(svm_pattern_ok(area.base, area.size, SEED + 1));
+	igt_assert_eq(svm_device_pages(area.base, area.size), 0);
+	svm_area_free(&area);
+}
+
+/* More than there is of VRAM: what was there first makes room */
+static void crowd(int fd, bool huge)
+{
+	size_t size = 12 * svm_range_size(), part = svm_range_size(), i;
+	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
+
+	for (i = 0; i < size; i += part)
+		svm_gpu_pattern(fd, base + i, part, SEED + i);
+	igt_assert_lt(0, svm_device_pages(base, size));
+	for (i = 0; i < size; i += part)
+		igt_assert(svm_gpu_pattern_ok(fd, base + i, part, SEED + i));
+	for (i = 0; i < size; i += part)
+		igt_assert(svm_pattern_ok(base + i, part, SEED + i));
+	igt_assert(!munmap(base, size));
+}
+
+/* A part of what is in VRAM is unmapped, the rest stays what it is */
+static void part(int fd, bool huge)
+{
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), SEED);
+	size_t gone = area.size / 2;
+
+	igt_assert(!munmap(area.base + gone, area.size - gone));
+	igt_assert(svm_gpu_pattern_ok(fd, area.base, gone, SEED));
+	igt_assert(svm_pattern_ok(area.base, gone, SEED));
+	igt_assert(!munmap(area.base, gone));
+}
+
+/* The file is closed while VRAM has pages: the CPU reads them, and VRAM is free then */
+static void end(int fd, bool huge)
+{
+	int other = svm_open_attached();
+	struct svm_area area = svm_area_sized(other, huge, svm_range_size(), SEED);
+
+	close(other);
+	igt_assert(svm_pattern_ok(area.base, area.size, SEED));
+	svm_area_free(&area);
+	svm_vram_all_free();
+}
+
+static const struct svm_vram_case cases[] = {
+	{ "share", "GPU and CPU read what the other one wrote.", share },
+	{ "replace", "Memory that was unmapped is gone for the GPU.", replace },
+};
+
+static const struct svm_vram_case vram_cases[] = {
+	{ "vram-share", "The same with VRAM.", share },
+	{ "vram-replace", "The same with VRAM.", replace },
+	{ "vram-move", "Pages go to VRAM, and come home.", move },
+	{ "vram-crowd", "Pages make room in VRAM for others.", crowd },
+	{ "vram-part", "A part of what is in VRAM is unmapped.", part },
+	{ "vram-close", "A file is closed that has pages in VRAM.", end },
+};
+
+igt_main
+{
+	igt_fixture
+		svm_vram_on("backend=drm_gpusvm");
+	svm_vram_cases(cases);
+
+	igt_fixture
+		svm_vram_on("backend=drm_gpusvm vram_mb=16");
+	svm_vram_cases(vram_cases);
+
+	igt_describe("The module goes with nothing left behind.");
+	igt_subtest("unload")
+		svm_module_unload();
+
+	igt_fixture
+		svm_vram_off();
+}
