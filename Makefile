@@ -5,7 +5,7 @@
 KERNEL ?= stock
 export KERNEL_VERSION DEBIAN_MIRROR DRM_SVM_CACHE
 
-.PHONY: help demo test soak list-tests check mutants coverage bench bench-compare
+.PHONY: help demo test test-kernels soak list-tests check mutants coverage bench bench-compare
 .PHONY: modules modules_install user stage shell clean distclean
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo '  test             all checks, then all tests in a virtual machine, and some of them'
 	@echo '                   on a debug kernel, which is built first'
 	@echo "  test T='GLOB..'  only the tests that match, e.g. T='svm_basic@*'; no checks"
+	@echo '  test-kernels     all modules, and a choice of tests, on each kernel of tools/kernels'
 	@echo '  soak S=3600      random work against a model, S seconds; SVM_SOAK_SEED=... again'
 	@echo '  list-tests       names of all tests'
 	@echo '  check            style, documentation, sparse, headers, sizes'
@@ -27,12 +28,12 @@ help:
 	@echo '  shell            a shell in the virtual machine'
 	@echo '  clean            remove what was built for this checkout'
 	@echo '  distclean        remove the whole cache'
-	@echo 'For the kernel that this machine runs (Linux 7.2; both as the same user):'
+	@echo 'For the kernel that this machine runs (a series of tools/kernels; both as the same user):'
 	@echo '  modules KDIR=/lib/modules/$$(uname -r)/build'
 	@echo '  modules_install  [KDIR=...] [INSTALL_MOD_PATH=...]'
 	@echo 'Variables:'
-	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: 7.2.11, 7.3;'
-	@echo '                   default: the newest 7.2.x there'
+	@echo '  KERNEL_VERSION=  kernel of the virtual machine, from trixie-backports: a series or a'
+	@echo '                   version; default: the newest that tools/kernels knows to be good'
 	@echo '  KERNEL=          stock (default), debug (KASAN, lockdep and so on), both (for test; its'
 	@echo '                   default without T=), or the name of another kernel built from source'
 	@echo '  DEMO_SVG=        the picture that demo draws; default: in the cache'
@@ -46,6 +47,9 @@ demo:
 
 test:
 	@tools/test $(if $(T),'$(T)')
+
+test-kernels:
+	@tools/test-kernels
 
 S ?= 3600
 soak:
@@ -95,8 +99,9 @@ stage:
 shell: stage
 	@tools/vm --kernel $(KERNEL) --tty -- bash -l
 
+# Of each kernel that was asked for
 clean:
-	@rm -rf "$$(tools/build --dir)"
+	@dir=$$(KERNEL_VERSION= tools/build --dir) && rm -rf "$$dir" "$$dir"-*
 
 distclean: clean
 	@rm -rf "$$(tools/build --cache)"

@@ -26,8 +26,10 @@ home_dir()
 CACHE=${DRM_SVM_CACHE:-${XDG_CACHE_HOME:-$(home_dir)/.cache}/drm_svm}
 
 # Every checkout has a build directory of its own in the cache, because the
-# sources may be read-only and because two checkouts must not share objects.
+# sources may be read-only and because two checkouts must not share objects. Nor must two
+# kernels: one that is asked for by KERNEL_VERSION has another directory.
 BUILD=$CACHE/build/$(basename "$TOP")-$(printf %s "$TOP" | sha256sum | cut -c1-10)
+BUILD+=${KERNEL_VERSION:+-$KERNEL_VERSION}
 LOGS=$BUILD/log
 
 say()
@@ -87,6 +89,22 @@ step()
 	tail -n 40 "$log" | sed 's/^/    /' >&2
 	say "What to do: $hint"
 	exit "$status"
+}
+
+# The series that tools/kernels lists, newest first, on one line
+known_kernels()
+{
+	sed 's/#.*//' "$TOP/tools/kernels" | xargs
+}
+
+# Whether a release, such as X.Y.Z+deb13-amd64, is of a series that is known to work
+is_known_kernel()
+{
+	local series
+	for series in $(known_kernels); do
+		[[ $1 != "$series"[.+-]* ]] || return 0
+	done
+	return 1
 }
 
 # matches NAME GLOB...: whether one of the globs is it
