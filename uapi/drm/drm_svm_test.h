@@ -2,8 +2,8 @@
 #ifndef _UAPI_DRM_SVM_TEST_H_
 #define _UAPI_DRM_SVM_TEST_H_
 
-#include <drm/drm.h>
-#include <drm/drm_svm.h>
+#include "drm.h"
+#include "drm_svm.h"
 
 #if defined(__cplusplus)
 extern "C" {
