@@ -14,10 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/kvm.h>
-
 #include "igt.h"
 #include "svm_mem.h"
+
+/* Last, for IGT's headers refuse to be included after one that defines _AC() */
+#include <linux/kvm.h>
 
 IGT_TEST_DESCRIPTION("GPU access to memory that it must not or cannot reach.");
 
