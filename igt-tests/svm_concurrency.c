@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "igt.h"
+#include "igt_thread.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 

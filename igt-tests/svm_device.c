@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "igt_thread.h"
 #include "svm_bo.h"
 #include "svm_hw.h"
 #include "svm_job.h"

@@ -21,6 +21,7 @@
 #include <xf86drm.h>
 
 #include "igt.h"
+#include "igt_thread.h"
 #include "svm_bo.h"
 #include "svm_hw.h"
 #include "svm_job.h"

@@ -233,12 +233,6 @@ void igt_stop_helper(struct igt_helper_process *proc);
 #define igt_fork_helper(proc) \
 	for (; __igt_fork_helper(proc); exit(0))
 
-/* Threads: a failed assertion ends its thread; call the last one after joining. */
-bool igt_thread_is_main(void);
-void igt_thread_assert_no_failures(void);
-void igt_thread_clear_fail_state(void);
-void igt_thread_fail(void);
-
 /* Messages and time */
 
 enum igt_log_level {

@@ -21,6 +21,7 @@
 #include <xf86drm.h>
 
 #include "igt.h"
+#include "igt_thread.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 
