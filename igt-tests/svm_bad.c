@@ -188,9 +188,9 @@ static void test_unload(void)
 	svm_module_unload();
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
@@ -199,6 +199,6 @@ igt_main
 	igt_subtest("unload")
 		test_unload();
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

@@ -498,9 +498,9 @@ static void without_vram(void)
 	svm_module_load(NULL);
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=64");
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
@@ -514,6 +514,6 @@ igt_main
 		}
 	}
 
-	igt_fixture
+	igt_fixture()
 		without_vram();
 }

@@ -362,7 +362,7 @@ static const struct svm_case cases[] = {
 	  charge_file },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 
@@ -390,6 +390,6 @@ igt_main
 	igt_subtest("vram-mixed")
 		test_vram_mixed();
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

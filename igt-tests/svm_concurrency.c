@@ -456,7 +456,7 @@ static void test_tiny_tlb(void)
 	svm_module_load(NULL);
 }
 
-igt_main
+int igt_main()
 {
 	static const struct {
 		const char *name;
@@ -497,7 +497,7 @@ igt_main
 		  "One TLB entry, one lane and one unit at a time give the same results." },
 	};
 
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(storms); i++) {
@@ -513,8 +513,8 @@ igt_main
 			subtests[i].fn();
 	}
 	for (int devices = 1; devices <= 2; devices++) {
-		igt_subtest_group {
-			igt_fixture {
+		igt_subtest_group() {
+			igt_fixture() {
 				svm_close_leaked();
 				svm_module_load(devices == 2 ? "num_devices=2" : NULL);
 			}
@@ -532,7 +532,7 @@ igt_main
 			}
 		}
 	}
-	igt_fixture {
+	igt_fixture() {
 		svm_close_leaked();
 		svm_module_load(NULL);
 	}

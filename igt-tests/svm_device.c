@@ -514,7 +514,7 @@ static const struct {
 	{ "suspend-system", test_suspend_system, "The system sleeps." },
 };
 
-igt_main
+int igt_main()
 {
 	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
 		igt_describe(loads[i].desc);
@@ -538,7 +538,7 @@ igt_main
 		}
 	}
 	/* The tests of other files count on memory that stays where it is. */
-	igt_fixture {
+	igt_fixture() {
 		svm_close_leaked();
 		svm_module_load(NULL);
 	}

@@ -463,7 +463,7 @@ static const struct svm_case cases[] = {
 	  cgroup_high },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -380,7 +380,7 @@ static const struct svm_case cases[] = {
 	{ "mtime", "A GPU write changes the time of the file.", modification_time },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

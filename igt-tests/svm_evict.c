@@ -341,9 +341,9 @@ static void test_unload(void)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
@@ -352,6 +352,6 @@ igt_main
 	igt_subtest("unload")
 		test_unload();
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

@@ -597,9 +597,9 @@ static const struct {
 	  "Children that come and go disturb no job of their parent." },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {

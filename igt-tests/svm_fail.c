@@ -705,9 +705,9 @@ static const struct svm_path paths[] = {
 	  bo_unbind_setup, bo_unbind_act, bo_unbind_check },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		igt_require(geteuid() == 0);
 		svm_inject_init();
 		svm_vram_on("vram_mb=4");
@@ -715,6 +715,6 @@ igt_main
 
 	svm_sweep_calls(paths, ARRAY_SIZE(paths));
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

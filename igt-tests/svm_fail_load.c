@@ -192,9 +192,9 @@ static void test_unplug(enum svm_hw_unplug how)
 	sweep(unplug_once, &how);
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		igt_require(geteuid() == 0);
 		svm_inject_init();
 		svm_module_load(NULL);
@@ -216,6 +216,6 @@ igt_main
 	igt_subtest("unplug-gone")
 		test_unplug(SVM_HW_SURPRISE);
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

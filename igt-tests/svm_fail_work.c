@@ -352,9 +352,9 @@ static const struct svm_path paths[] = {
 	  bo_full_setup, bo_act, bo_check },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		igt_require(geteuid() == 0);
 		svm_inject_init();
 		svm_vram_on("vram_mb=4");
@@ -362,6 +362,6 @@ igt_main
 
 	svm_sweep_work(paths, ARRAY_SIZE(paths));
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -263,7 +263,7 @@ static void run_files(const struct file_case *cases, size_t n, enum where where)
 
 #define RUN(cases, where) run_files(cases, sizeof(cases) / sizeof(*(cases)), where)
 
-igt_main
+int igt_main()
 {
 	RUN(both, DISK);
 	RUN(disk_only, DISK);

@@ -380,7 +380,7 @@ static const struct svm_case cases[] = {
 	{ "ksm-unmerge", "Merged pages are separated again.", ksm_unmerge },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -388,7 +388,7 @@ static void run(const struct variant *v)
 	svm_vram_all_free();
 }
 
-igt_main
+int igt_main()
 {
 	for (size_t i = 0; i < ARRAY_SIZE(variants); i++) {
 		igt_describe(variants[i].describe);
@@ -396,6 +396,6 @@ igt_main
 			run(&variants[i]);
 	}
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -82,7 +82,7 @@ static void run_kind(const struct svm_kind *kind,
 	svm_sys_restore();
 }
 
-igt_main
+int igt_main()
 {
 	const struct svm_kind *kind;
 

@@ -142,9 +142,9 @@ static void check_list(void)
 	igt_assert_eq(found, ARRAY_SIZE(suites));
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		igt_require_f(!access(DEBUGFS, F_OK), "a kernel without KUnit\n");
 		unload();
 		/* the tests want the modules as they are by default */
@@ -162,7 +162,7 @@ igt_main
 	igt_subtest("listed")
 		check_list();
 
-	igt_fixture {
+	igt_fixture() {
 		unload();
 		svm_module_reset();
 	}

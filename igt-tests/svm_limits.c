@@ -280,9 +280,9 @@ static const struct {
 	{ "workers", test_workers, "Any number of workers works." },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		igt_require(geteuid() == 0);
 		close(svm_open());
 		igt_require_f(!access("/sys/module/drm_svm", F_OK),
@@ -295,7 +295,7 @@ igt_main
 		igt_subtest(subtests[i].name)
 			subtests[i].fn();
 	}
-	igt_fixture {
+	igt_fixture() {
 		svm_close_leaked();
 		load_helper("");
 	}

@@ -176,21 +176,21 @@ static const struct svm_case vram_cases[] = {
 	{ "vram", "Faults of memory that moves to VRAM.", no_waits },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		svm_require_patching();
 		svm_vram_on("vram_mb=0 engines=4 lanes=1");
 	}
 
 	svm_cases(ram_cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=64 engines=4 lanes=1");
 
 	svm_cases(vram_cases);
 
-	igt_fixture {
+	igt_fixture() {
 		trace_end();
 		svm_vram_off();
 	}

@@ -319,7 +319,7 @@ static const struct svm_case cases[] = {
 	{ "compact", "Compaction moves pages that the GPU has mapped.", compact },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

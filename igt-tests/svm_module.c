@@ -414,7 +414,7 @@ static void test_debugfs(void)
 	munmap(buf, svm_range_size());
 }
 
-igt_main
+int igt_main()
 {
 	static const struct {
 		const char *name;
@@ -445,7 +445,7 @@ igt_main
 		  "Root, and no one else, sees the state of all files." },
 	};
 
-	igt_fixture {
+	igt_fixture() {
 		igt_require(geteuid() == 0);
 		close(svm_open());
 	}
@@ -465,7 +465,7 @@ igt_main
 		igt_subtest_f("param-invalid-%s", params[i].name)
 			test_param_invalid(&params[i]);
 	}
-	igt_fixture {
+	igt_fixture() {
 		svm_close_leaked();
 		svm_module_load(NULL);
 	}

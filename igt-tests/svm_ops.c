@@ -438,9 +438,9 @@ static const struct {
 	  "Operands of no bytes touch no memory." },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {

@@ -277,18 +277,18 @@ static const struct svm_vram_case tiny_cases[] = {
 	{ "tiny", "There is less VRAM than a huge page takes.", tiny },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=4");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=1");
 
 	svm_vram_cases(tiny_cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -367,9 +367,9 @@ static const struct {
 	  "Failing faults and calls do not fill the kernel log." },
 };
 
-igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)
+int igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)
 {
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {

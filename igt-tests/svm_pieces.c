@@ -332,14 +332,14 @@ static const struct svm_case cases[] = {
 	{ "oversubscribe", "Huge pages make room for each other in pieces.", oversubscribe },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
 
-	igt_fixture {
+	igt_fixture() {
 		pieces_end();
 		svm_module_reset();
 	}

@@ -533,9 +533,9 @@ static void test_two_devices(const char *params, uint32_t seen)
 	close(b);
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
@@ -552,6 +552,6 @@ igt_main
 	igt_subtest("strangers")
 		test_two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

@@ -534,7 +534,7 @@ static const struct svm_case cases[] = {
 	{ "in-flight", "An access on its way ends before its page is another's.", race_in_flight },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -429,7 +429,7 @@ static const struct svm_case cases[] = {
 	{ "read-again", "A second read has no fault.", read_again },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -557,7 +557,7 @@ static const struct svm_case cases[] = {
 	  past_end_of_file },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -441,7 +441,7 @@ static const struct svm_case cases[] = {
 	{ "swap-places", "Two pages exchange their places.", swap_places },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

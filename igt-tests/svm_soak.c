@@ -251,9 +251,9 @@ static void run(const struct variant *v)
 	svm_vram_all_free();
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -263,6 +263,6 @@ igt_main
 			run(&variants[i]);
 	}
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

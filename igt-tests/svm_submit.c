@@ -471,9 +471,9 @@ static const struct {
 	  "Closing a file cancels what it has queued." },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {

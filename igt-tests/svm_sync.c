@@ -303,7 +303,7 @@ static void test_close_waiting(int fd)
 	close(fd);
 }
 
-igt_main
+int igt_main()
 {
 	static const struct {
 		const char *name, *kind;
@@ -341,7 +341,7 @@ igt_main
 		  "Closing a file does not wait for the fences its jobs wait for." },
 	};
 
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_kind); i++) {

@@ -351,7 +351,7 @@ static const struct svm_case cases[] = {
 	  zero_page_write },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

@@ -527,9 +527,9 @@ static const struct {
 	  "An argument that cannot be read fails with EFAULT and changes nothing." },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {

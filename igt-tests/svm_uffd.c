@@ -596,7 +596,7 @@ static const struct svm_case cases[] = {
 	{ "poison", "A poisoned page cannot be read.", poison },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
 }

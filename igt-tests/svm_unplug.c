@@ -476,7 +476,7 @@ static void run(size_t i, const struct unplug *u)
 	}
 }
 
-igt_main
+int igt_main()
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++)
 		for (int how = SVM_HW_ORDERLY; how <= SVM_HW_SURPRISE; how++)
@@ -484,7 +484,7 @@ igt_main
 				run(i, &(struct unplug) { how, vram });
 
 	/* The tests of other files count on memory that stays where it is. */
-	igt_fixture {
+	igt_fixture() {
 		svm_close_leaked();
 		svm_module_load(NULL);
 	}

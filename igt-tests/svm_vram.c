@@ -249,13 +249,13 @@ static const struct svm_case cases[] = {
 	{ "both", "CPU and GPU atomics on one page in VRAM lose nothing.", both },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

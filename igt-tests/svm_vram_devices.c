@@ -266,14 +266,14 @@ static const struct svm_vram_case cases[] = {
 	{ "copy-fight", "Both copy between the same pages.", copy_fight },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("num_devices=2 vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("num_devices=2 vram_mb=16 lanes=1");
 
 	igt_describe("Both copy between the same pages, and ask for one page at a time.");
@@ -284,6 +284,6 @@ igt_main
 		close(fd);
 	}
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

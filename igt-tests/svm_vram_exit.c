@@ -626,19 +626,19 @@ static const struct svm_vram_case cases[] = {
 	{ "unload-killed", "The module goes while a process is killed.", unloaded_killed },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture {
+	igt_fixture() {
 		svm_vram_on(slow);
 	}
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=4 copy_latency_us=200000");
 
 	svm_vram_cases(busy_cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

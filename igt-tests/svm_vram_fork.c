@@ -363,13 +363,13 @@ static const struct svm_vram_case cases[] = {
 	{ "under-eviction", "Children come and go while VRAM is evicted.", under_eviction },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -167,9 +167,9 @@ static void run_kind(const struct svm_kind *kind)
 		igt_assert_lt(++tries, TRIES);
 }
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=64");
 
 	for (size_t i = 0; i < svm_num_kinds; i++) {
@@ -178,6 +178,6 @@ igt_main
 			run_kind(&svm_kinds[i]);
 	}
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -323,13 +323,13 @@ static const struct svm_vram_case cases[] = {
 	{ "buffers-fail", "A buffer object cannot be cleared, or copied.", buffers_fail, true },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=4");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -291,13 +291,13 @@ static const struct svm_vram_case cases[] = {
 	{ "mergeable", "Pages may be merged, and may not.", mergeable },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -193,13 +193,13 @@ static const struct svm_case cases[] = {
 	{ "parts-fork", "Children and an eviction meet at such a page.", parts_fork },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_module_reset();
 }

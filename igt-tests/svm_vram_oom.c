@@ -205,13 +205,13 @@ static const struct svm_vram_case cases[] = {
 	{ "fork", "A child has no memory for copies.", fork_at_limit },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -340,18 +340,18 @@ static const struct svm_vram_case lane_cases[] = {
 	{ "one-lane-spliced", "The same of pages in a pipe.", copy_within_spliced },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16 lanes=1");
 
 	svm_vram_cases(lane_cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -332,13 +332,13 @@ static const struct svm_vram_case cases[] = {
 	{ "munmap", "Memory is unmapped while the GPU works on it.", unmapped },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -421,18 +421,18 @@ static const struct svm_vram_case pressure_cases[] = {
 	{ "pressure", "More is used than fits in RAM and VRAM.", pressure },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=4");
 
 	svm_vram_cases(pressure_cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

@@ -9,8 +9,8 @@
  * file declares what we need with the binary interface of IGT 2.0 and under
  * IGT's own names, so that the test sources build unchanged here, where
  * include/ is on the include path, and inside of an IGT tree, where IGT's igt.h
- * comes first. IGT trees newer than 2.0 write igt_main(), igt_fixture() and
- * igt_subtest_group() with parentheses: add them when moving a test there.
+ * comes first. igt_main(), igt_fixture() and igt_subtest_group() are missing here:
+ * lib/svm_compat.h defines them, because IGT up to 2.2 lacks them in this form too.
  *
  * IGT's flow control rests on sigsetjmp(): local variables that are changed in
  * a subtest and read after a failed assertion would have to be volatile. The
@@ -56,9 +56,9 @@
 #define NSEC_PER_MSEC		1000000u
 #define USEC_PER_SEC		1000000u
 
-#define igt_paste_(a, b)	a##b
-#define igt_paste(a, b)		igt_paste_(a, b)
-#define igt_local(name)		igt_paste(name, __LINE__)
+#define igt_tokencat_(a, b)	a##b
+#define igt_tokencat(a, b)	igt_tokencat_(a, b)
+#define igt_unique(name)	igt_tokencat(name, __LINE__)
 
 /* Start, options, end */
 
@@ -73,18 +73,6 @@ int igt_subtest_init_parse_opts(int *argc, char **argv, const char *short_opts,
 				const struct option *long_opts, const char *help,
 				igt_opt_handler_t handler, void *data);
 __noreturn void igt_exit(void);
-
-#define igt_main_args(short_opts, long_opts, help, handler, data) \
-	static void igt_local(svm_main_)(void); \
-	int main(int argc, char **argv) \
-	{ \
-		igt_subtest_init_parse_opts(&argc, argv, short_opts, long_opts, \
-					    help, handler, data); \
-		igt_local(svm_main_)(); \
-		igt_exit(); \
-	} \
-	static void igt_local(svm_main_)(void)
-#define igt_main igt_main_args(NULL, NULL, NULL, NULL, NULL)
 
 /* Fixtures, groups, subtests. Each is a loop that runs its block at most once. */
 
@@ -101,31 +89,15 @@ const char *igt_test_name(void);
 bool igt_only_list_subtests(void);
 void igt_success(void);
 
-#define igt_fixture \
-	for (volatile int igt_local(svm_once_) = 0; \
-	     igt_local(svm_once_) == 0 && __igt_fixture() && \
-	     sigsetjmp(igt_subtest_jmpbuf, 1) == 0; \
-	     igt_local(svm_once_)++, __igt_fixture_complete())
-
 #define igt_subtest(name) \
 	for (; __igt_run_subtest(name, __FILE__, __LINE__) && \
 	       sigsetjmp(igt_subtest_jmpbuf, 1) == 0; igt_success())
 
 #define igt_subtest_f(fmt...) \
-	for (char igt_local(svm_name_)[256]; \
-	     snprintf(igt_local(svm_name_), sizeof(igt_local(svm_name_)), fmt) > 0 && \
-	     __igt_run_subtest(igt_local(svm_name_), __FILE__, __LINE__) && \
+	for (char igt_unique(svm_name_)[256]; \
+	     snprintf(igt_unique(svm_name_), sizeof(igt_unique(svm_name_)), fmt) > 0 && \
+	     __igt_run_subtest(igt_unique(svm_name_), __FILE__, __LINE__) && \
 	     sigsetjmp(igt_subtest_jmpbuf, 1) == 0; igt_success())
-
-#define igt_subtest_group \
-	for (int igt_local(svm_once_) = 0, igt_local(svm_save_) = 0, \
-		 igt_local(svm_desc_) = 0; \
-	     igt_local(svm_once_) == 0 && \
-	     (__igt_subtest_group_save(&igt_local(svm_save_), \
-				       &igt_local(svm_desc_)), true); \
-	     igt_local(svm_once_)++, \
-	     __igt_subtest_group_restore(igt_local(svm_save_), \
-					 igt_local(svm_desc_)))
 
 #define igt_describe(text)	igt_describe_f("%s", text)
 

@@ -36,7 +36,7 @@ struct svm_case {
 	void (*run)(int fd);
 };
 
-/* The subtests of @cases; to be called from igt_main. */
+/* The subtests of @cases; to be called from igt_main(). */
 void svm_run_cases(const struct svm_case *cases, size_t n);
 #define svm_cases(cases) svm_run_cases(cases, sizeof(cases) / sizeof((cases)[0]))
 
