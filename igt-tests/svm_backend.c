@@ -116,13 +116,13 @@ static const struct svm_vram_case vram_cases[] = {
 	{ "vram-close", "A file is closed that has pages in VRAM.", end },
 };
 
-igt_main
+int igt_main()
 {
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("backend=drm_gpusvm");
 	svm_vram_cases(cases);
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("backend=drm_gpusvm vram_mb=16");
 	svm_vram_cases(vram_cases);
 
@@ -130,6 +130,6 @@ igt_main
 	igt_subtest("unload")
 		svm_module_unload();
 
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }

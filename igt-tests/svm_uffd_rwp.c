@@ -240,12 +240,12 @@ static const struct svm_vram_case vram_cases[] = {
 	{ "vram", "A page in VRAM that is protected comes home and asks.", vram_read },
 };
 
-igt_main
+int igt_main()
 {
 	svm_cases(cases);
-	igt_fixture
+	igt_fixture()
 		svm_vram_on("vram_mb=16");
 	svm_vram_cases(vram_cases);
-	igt_fixture
+	igt_fixture()
 		svm_vram_off();
 }
