@@ -17,7 +17,7 @@
  * whoever has them. That calls notifiers for each of them; so where the first one is
  * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs.
  *
- * A huge page must not: when its entry is zapped while it migrates, Linux 7.2 loses
+ * A huge page must not: when its entry is zapped while it migrates, Linux loses
  * count (drm_svm_home_guard()), and while the entry of a device page becomes one of a
  * migration, a zap takes it for none. So it is looked up where it is mapped. If that is
  * in one range, which has our notifier, all zaps are held up there until it is at home.

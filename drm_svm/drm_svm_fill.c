@@ -193,7 +193,7 @@ static unsigned long drm_svm_slice_peek(const struct drm_svm_slice *slice,
 }
 
 /*
- * Where the entry of a huge page becomes that of a device page, Linux 7.2 looks for the
+ * Where the entry of a huge page becomes that of a device page, Linux looks for the
  * bit that says writable, which means soft-dirty there: with CONFIG_DEBUG_VM it stops at
  * a page that is not the mapping's own, as after a fork (remove_migration_pmd()). There
  * such pages go one by one. mmap_lock is held, so this cannot change meanwhile.

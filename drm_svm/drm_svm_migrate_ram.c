@@ -139,7 +139,7 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 }
 
 /*
- * When a huge entry is zapped while its page migrates, Linux 7.2 takes it for that of a
+ * When a huge entry is zapped while its page migrates, Linux takes it for that of a
  * device page, and drops a mapping and a reference that the entry does not have
  * (zap_huge_pmd_folio()). So references are added while an entry may be zapped, and the
  * mappings tell how many were taken. The page is locked and not mapped, so there are

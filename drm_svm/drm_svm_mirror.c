@@ -594,8 +594,8 @@ static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
 
 /*
  * What is there, or cannot be, but is not memory that can be shared. The walk calls a
- * huge page that is on its way an error as well; only mappings of special pages have
- * those that stay one.
+ * huge device page of another library an error as well, which comes home when the CPU
+ * faults on it; only mappings of special pages have those that stay one.
  */
 static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
 				      const struct drm_svm_fault_entry *entry)

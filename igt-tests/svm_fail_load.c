@@ -27,7 +27,7 @@ IGT_TEST_DESCRIPTION("Modules for which there is no memory.");
 /* The kernel calls the function of a module from there. */
 #define INIT	"do_one_initcall"
 /*
- * Linux 7.2 oopses there when it has no memory: drm_minor_alloc_release() puts the
+ * Linux oopses there when it has no memory: drm_minor_alloc_release() puts the
  * device that could not be made.
  */
 #define BROKEN	"drm_dev_init"

@@ -617,7 +617,7 @@ static const struct svm_vram_case cases[] = {
 	{ "evict-fork", "A child is born while pages are evicted.", evict_fork },
 	{ "evict-munmap", "Pages are unmapped while they are evicted.", evict_munmap },
 	{ "evict-dontneed", "Pages are dropped while they are evicted.", evict_dontneed },
-	/* Linux 7.2 can miss to drop a huge page that is called home: docs/design.rst */
+	/* Linux can miss to drop a huge page that is called home: docs/design.rst */
 	{ "home-dontneed", "Pages are dropped while another thread calls them home.",
 	  home_dontneed, true },
 	{ "unload", "The module goes while processes have pages in VRAM.", unloaded_quiet },

@@ -424,7 +424,7 @@ static void crash(const struct svm_area *area, int own, bool closed)
 	igt_assert(WIFSIGNALED(status) && WCOREDUMP(status));
 }
 
-/* Only small pages: Linux 7.2 takes a huge page in VRAM for a hole when it dumps core */
+/* Only small pages: Linux takes a huge page in VRAM for a hole when it dumps core */
 static void core_dump(int fd, bool huge)
 {
 	char path[] = "/tmp/svm-core-XXXXXX";
