@@ -3,7 +3,6 @@
 #include <linux/hmm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -222,7 +221,7 @@ static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 /* One try; the caller has the BO for itself. */
 static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 {
-	if (fatal_signal_pending(current))
+	if (drm_svm_vram_is_interrupted(e->bo->vram))
 		return -ERESTARTSYS;
 	e->first = drm_svm_evict_first(e);
 	drm_svm_rmap_walk(e->bo->vram, drm_svm_evict_index(e) + e->first, &e->visitor);

@@ -275,6 +275,7 @@ struct drm_svm_bo {
 	struct drm_svm_stats *stats;
 	atomic_long_t live;
 	bool filling;
+	unsigned int copies_failed;
 	unsigned long leaving;
 	struct llist_node free_node;
 	struct llist_node leave_node;
@@ -540,6 +541,7 @@ bool drm_svm_folio_is_retired(const struct folio *folio);
 bool drm_svm_folio_is_lost(const struct folio *folio);
 void drm_svm_folio_retire(struct folio *folio);
 void drm_svm_folio_lose(struct folio *folio);
+bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 				       unsigned long index);

@@ -4,7 +4,6 @@
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 
 #include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
@@ -173,7 +172,7 @@ void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 
 	for (skip = 0; skip < DRM_SVM_RMAP_LOOKED_AT; skip++) {
 		if (!drm_svm_rmap_one(vram, index, skip, &found, visitor) ||
-		    found == DRM_SVM_RMAP_FOUND || fatal_signal_pending(current))
+		    found == DRM_SVM_RMAP_FOUND || drm_svm_vram_is_interrupted(vram))
 			break;
 		cond_resched();
 	}

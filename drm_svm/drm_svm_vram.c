@@ -7,9 +7,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_print.h>
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
@@ -43,6 +44,10 @@
 
 /* Tries of copies that fail, before what they are to bring home is given up. */
 #define DRM_SVM_COPY_TRIES	4
+
+/* Longest pause between tries, and how often to say that pages do not come home */
+#define DRM_SVM_EVICT_PAUSE_MAX_US	(128 * DRM_SVM_EVICT_PAUSE_US)
+#define DRM_SVM_EVICT_NOTICE		(10 * HZ)
 
 /*
  * All VRAM has the same owner for the core of mm, so that one walk sees the pages
@@ -91,6 +96,15 @@ bool drm_svm_page_is_reachable(const struct page *page,
 	if (drm_svm_folio_is_lost(page_folio(page)) || READ_ONCE(vram->closed))
 		return false;
 	return vram == own || (own && own->owner && own->owner == vram->owner);
+}
+
+/*
+ * Whether to end early what brings pages home, as the caller is being killed. Not once the
+ * VRAM goes: its pages belong to others, who would lose them.
+ */
+bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
+{
+	return fatal_signal_pending(current) && !READ_ONCE(vram->ending);
 }
 
 static struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
@@ -265,7 +279,40 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 
-/* Bring the pages of one BO home; returns the page past the BO, or past @index. */
+/* Whether an eviction failed as the hardware did; else it is worth to be tried again. */
+static bool drm_svm_vram_is_copy_error(int err)
+{
+	return err && err != -EBUSY && err != -ENOMEM && err != -ERESTARTSYS;
+}
+
+/*
+ * A page that does not come home is lost. Its lock is held for the time of a copy at
+ * most, by who migrates it; a reference is all that is needed, so it cannot be missed.
+ */
+static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
+			      unsigned long end)
+{
+	unsigned long nr;
+
+	for (; index < end; index += nr) {
+		struct folio *folio = drm_svm_vram_get_folio(vram, index);
+
+		nr = 1;
+		if (!folio)
+			continue;
+		folio_lock(folio);
+		if (!drm_svm_folio_is_retired(folio))
+			drm_svm_folio_lose(folio);
+		nr = folio_nr_pages(folio);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+}
+
+/*
+ * Bring the pages of one BO home; returns the page past the BO, or past @index. When VRAM
+ * goes, what cannot be copied in some tries is lost.
+ */
 static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 					   unsigned long index, int *err)
 {
@@ -280,6 +327,9 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
 		ret = drm_svm_bo_evict(bo, true);
 		*err = *err ?: ret;
+		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
+		    ++bo->copies_failed == DRM_SVM_COPY_TRIES)
+			drm_svm_vram_lose(vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT, next);
 	}
 	drm_svm_bo_unlock(bo);
 	drm_svm_bo_put(bo);
@@ -300,18 +350,26 @@ static unsigned long drm_svm_vram_skip_free(struct drm_svm_vram *vram,
 }
 
 /* Ours go one by one, by their pages: TTM would stop at the first one that cannot. */
-static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
+static int drm_svm_vram_evict_pages(struct drm_svm_vram *vram)
 {
-	struct ttm_resource_manager *man =
-		ttm_manager_type(vram->bdev, vram->mem_type);
 	unsigned long index = 0;
-	int err = 0, ret;
+	int err = 0;
 
 	while ((index = drm_svm_vram_skip_free(vram, index)) < vram->npages) {
 		index = drm_svm_vram_evict_bo(vram, index, &err);
 		cond_resched();
 	}
 	flush_work(&vram->free_work);
+	return err;
+}
+
+/* And those of the driver, by TTM. */
+static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
+{
+	struct ttm_resource_manager *man =
+		ttm_manager_type(vram->bdev, vram->mem_type);
+	int err = drm_svm_vram_evict_pages(vram), ret;
+
 	ret = ttm_resource_manager_evict_all(vram->bdev, man);
 	flush_work(&vram->free_work);
 	return err ?: ret;
@@ -344,7 +402,7 @@ int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_evict_all);
 
-/* For good: a copy that failed is tried again. */
+/* A copy that failed is tried again. */
 static int drm_svm_vram_empty(struct drm_svm_vram *vram)
 {
 	unsigned int try;
@@ -392,26 +450,25 @@ void drm_svm_vram_resume(struct drm_svm_vram *vram)
 EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
 
 /*
- * A page that does not come home is lost. Its lock is held for the time of a copy at
- * most, by who migrates it; a reference is all that is needed, so it cannot be missed.
+ * Bring all pages home for good. Only the hardware can keep them from it: where it fails to
+ * copy, again and again, they are lost. Signals do not count. What is busy, or finds no
+ * memory, belongs to others all the same, and is waited for.
  */
-static void drm_svm_vram_lose_all(struct drm_svm_vram *vram)
+static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 {
-	unsigned long i, nr;
+	unsigned long notice = jiffies + DRM_SVM_EVICT_NOTICE;
+	unsigned long pause = DRM_SVM_EVICT_PAUSE_US;
+	int err;
 
-	for (i = 0; (i = drm_svm_vram_skip_free(vram, i)) < vram->npages; i += nr) {
-		struct folio *folio = drm_svm_vram_get_folio(vram, i);
-
-		nr = 1;
-		cond_resched();
-		if (!folio)
-			continue;
-		folio_lock(folio);
-		if (!drm_svm_folio_is_retired(folio))
-			drm_svm_folio_lose(folio);
-		nr = folio_nr_pages(folio);
-		folio_unlock(folio);
-		folio_put(folio);
+	while ((err = drm_svm_vram_evict_pages(vram))) {
+		if (time_after(jiffies, notice)) {
+			drm_notice(vram->drm,
+				   "pages of processes cannot leave VRAM yet (%pe), trying again\n",
+				   ERR_PTR(err));
+			notice = jiffies + DRM_SVM_EVICT_NOTICE;
+		}
+		fsleep(pause);
+		pause = min(2 * pause, DRM_SVM_EVICT_PAUSE_MAX_US);
 	}
 }
 
@@ -455,25 +512,27 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
  * drm_svm_vram_fini() - take the struct pages away
  * @vram: VRAM of a GPU that has no context any more
  *
- * Brings every page home first. What cannot come, because copies fail or the memory
- * is bad, is lost: who touches it gets SIGBUS. As long as processes have such
- * pages, @vram and the DRM device that it is part of, and the driver's module, are
- * kept; @ops and the TTM device are not used any more. Where the module is being
- * unloaded already, it waits for these processes.
+ * Brings every page home first, and goes on until it has: signals do not end it, and it
+ * waits for memory and for those who hold a page. What cannot come, because copies fail or
+ * the memory is bad, is lost: who touches it gets SIGBUS. So a device that is gone says so
+ * by the errors of its copies, for which -EBUSY, -ENOMEM and -ERESTARTSYS will not do. As
+ * long as processes have such pages, @vram and the DRM device that it is part of, and the
+ * driver's module, are kept; @ops and the TTM device are not used any more. Where the
+ * module is being unloaded already, it waits for these processes.
  *
  * Context: process context, no lock held that eviction takes.
  */
 void drm_svm_vram_fini(struct drm_svm_vram *vram)
 {
+	WRITE_ONCE(vram->ending, true);
 	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);
 	/* what it keeps after this is dropped, and then it keeps no more */
 	flush_work(&vram->free_work);
 	drm_svm_vram_drop_bad(vram);
-	if (drm_svm_vram_empty(vram)) {
-		drm_svm_vram_lose_all(vram);
-		WARN_ON(drm_svm_vram_empty(vram));
-	}
+	drm_svm_vram_empty_for_good(vram);
+	/* what is left is the driver's */
+	WARN_ON(drm_svm_vram_empty(vram));
 	/* a BO that is on its list has no pages any more */
 	flush_work(&vram->leave_work);
 	flush_work(&vram->free_work);

@@ -445,6 +445,49 @@ static void unplug_suspended(int fd, const struct unplug *u)
 	close(fd);
 }
 
+static void end_by_unplug(int fd)
+{
+	svm_hw_unplug(fd, SVM_HW_ORDERLY);
+}
+
+static void end_by_unload(int fd)
+{
+	close(fd);
+	igt_assert_eq(svm_until(!__svm_delete_module("drm_svm_test_dev"), 5000), true);
+}
+
+/*
+ * The process that has the device go is killed while pages go home. Each copy takes long
+ * enough for that. The pages are those of another process, which gets them all the same.
+ */
+static void test_signalled(void (*end)(int fd))
+{
+	size_t size = 6 * svm_range_size();
+	int ready = svm_gate(), fd;
+	char *base;
+	pid_t pid;
+
+	svm_close_leaked();
+	svm_module_load("vram_mb=16 copy_latency_us=30000");
+	fd = svm_open_attached();
+	base = svm_hw_memory(fd, size, true);
+	pid = svm_fork();
+	if (!pid) {
+		svm_gate_open(ready);
+		end(fd);
+		exit(0);
+	}
+	close(fd);
+	svm_gate_wait(ready);
+	usleep(60000);
+	kill(pid, SIGKILL);
+	igt_assert_eq(svm_reap(60), 128 + SIGKILL);
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+	munmap(base, size);
+	/* nothing is left that keeps the driver */
+	svm_module_load(NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(int fd, const struct unplug *u);
@@ -482,6 +525,14 @@ int igt_main()
 		for (int how = SVM_HW_ORDERLY; how <= SVM_HW_SURPRISE; how++)
 			for (int vram = 0; vram < 2; vram++)
 				run(i, &(struct unplug) { how, vram });
+
+	igt_describe("The process that unplugs the device is killed.");
+	igt_subtest("signalled-unplug")
+		test_signalled(end_by_unplug);
+
+	igt_describe("The process that unloads the driver is killed.");
+	igt_subtest("signalled-unload")
+		test_signalled(end_by_unload);
 
 	/* The tests of other files count on memory that stays where it is. */
 	igt_fixture() {

@@ -210,6 +210,9 @@ struct drm_svm_vram {
 	/** @closed: nothing comes in any more, or for as long as it is suspended. */
 	bool closed;
 
+	/** @ending: it goes for good, whatever becomes of the caller; set once. */
+	bool ending;
+
 	/** @bad: pages not to be used, by index; NULL or the BO that keeps one. */
 	struct xarray bad;
 
