@@ -49,19 +49,45 @@ static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
 	return drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
 }
 
-/* Whether the CPU has a part of the folio at @addr; @huge: as a huge page. */
-static bool drm_svm_evict_is_at(struct mm_struct *mm, unsigned long addr,
-				const struct folio *folio, bool huge)
+static bool drm_svm_evict_is_of(unsigned long pfn, const struct folio *folio)
 {
-	unsigned long pfn;
-
-	if (drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) ||
-	    !(pfn & HMM_PFN_VALID) ||
-	    (huge && !drm_svm_pfn_is_huge(pfn)))
+	if (!(pfn & HMM_PFN_VALID))
 		return false;
 	pfn = page_to_pfn(hmm_pfn_to_page(pfn));
 	return pfn >= folio_pfn(folio) &&
 	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
+}
+
+/*
+ * Whether the CPU has any page of the folio from @addr on, where the folio begins. The
+ * first one may be gone (MADV_DONTNEED), or be before the mapping.
+ */
+static bool drm_svm_evict_is_at(struct drm_svm_eviction *e,
+				struct vm_area_struct *vma, unsigned long addr,
+				const struct folio *folio)
+{
+	unsigned long start = max(addr, vma->vm_start);
+	unsigned long end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
+	unsigned long *pfns = e->m->src;
+	unsigned int i;
+
+	if (drm_svm_mirror_peek(vma->vm_mm, start, end, pfns))
+		return false;
+	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
+		if (drm_svm_evict_is_of(pfns[i], folio))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the CPU has the folio at @addr as a huge page. */
+static bool drm_svm_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
+				     const struct folio *folio)
+{
+	unsigned long pfn;
+
+	return !drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) &&
+	       drm_svm_evict_is_of(pfn, folio) && drm_svm_pfn_is_huge(pfn);
 }
 
 /*
@@ -74,7 +100,7 @@ static bool drm_svm_evict_held(struct drm_svm_eviction *e,
 {
 	struct drm_svm_migration *m = e->m;
 
-	return drm_svm_evict_is_at(vma->vm_mm, addr, folio, true) &&
+	return drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio) &&
 	       !drm_svm_home_collect(m, e->bo->vram, vma, addr,
 				     addr + DRM_SVM_RANGE_SIZE, NULL) &&
 	       !drm_svm_home_run(m, &e->moved) && !m->split;
@@ -153,8 +179,7 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 	if (!place->large)
 		return drm_svm_evict_unmap(e, place);
 	vma = find_vma_intersection(place->mm, addr, addr + DRM_SVM_RANGE_SIZE);
-	if (!vma || !drm_svm_evict_is_at(place->mm, max(addr, vma->vm_start),
-					 place->folio, false))
+	if (!vma || !drm_svm_evict_is_at(e, vma, addr, place->folio))
 		return false;
 	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))
 		drm_svm_evict_split(e->m, vma, addr);

@@ -221,6 +221,26 @@ static void evict_dev_zero(int fd)
 	leave_in_pieces(fd, map_dev_zero, evict_huge);
 }
 
+/* The first page of each is gone, so that nothing is where the huge page begins */
+static void evict_holed(int fd)
+{
+	size_t size = 4 * svm_range_size(), range = svm_range_size(), page = svm_page_size();
+	char *base, *at;
+
+	pieces_need();
+	base = huge_in_vram(fd, map_anon, size);
+	for (at = base; at < base + size; at += range)
+		igt_assert(!madvise(at, page, MADV_DONTNEED));
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
+	for (at = base; at < base + size; at += range) {
+		igt_assert(svm_cpu_all32(at, page, 0));
+		igt_assert(svm_pattern_ok(at + page, range - page,
+					  MAGIC + page / 4 * 2654435761u));
+	}
+	munmap(base, size);
+}
+
 /* Moved in the address space, half unmapped, and then only a child has it. */
 static void owner_gone(int fd)
 {
@@ -324,6 +344,7 @@ static void oversubscribe(int fd)
 static const struct svm_case cases[] = {
 	{ "evict", "Huge pages leave VRAM in pieces.", evict },
 	{ "evict-dev-zero", "So do those of a private mapping of /dev/zero.", evict_dev_zero },
+	{ "evict-holed", "So do those of which the first page is gone.", evict_holed },
 	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
 	{ "touch", "The CPU touches a huge page.", touch },
 	{ "touch-shared", "Processes that share a huge page touch it at the same time.",
