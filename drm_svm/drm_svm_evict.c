@@ -178,7 +178,8 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 
 	if (!place->large)
 		return drm_svm_evict_unmap(e, place);
-	vma = find_vma_intersection(place->mm, addr, addr + DRM_SVM_RANGE_SIZE);
+	vma = find_vma_intersection(place->mm, max(addr, place->start),
+				    addr + DRM_SVM_RANGE_SIZE);
 	if (!vma || !drm_svm_evict_is_at(e, vma, addr, place->folio))
 		return false;
 	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))

@@ -344,13 +344,15 @@ struct drm_svm_slice {
 };
 
 /*
- * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held. @shared: it
- * is mapped elsewhere too, or Linux looks for others here. @folio is a number only,
- * without a reference.
+ * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held, by the mapping
+ * that begins at @start, which may be before @addr or after it. @shared: it is mapped
+ * elsewhere too, or Linux looks for others here. @folio is a number only, without a
+ * reference.
  */
 struct drm_svm_rmap_place {
 	struct mm_struct *mm;
 	unsigned long addr;
+	unsigned long start;
 	const struct folio *folio;
 	bool large;
 	bool shared;

@@ -120,6 +120,7 @@ static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 		place->mm = drm_svm_rmap_trylock_mm(avc->vma);
 		if (!place->mm)
 			continue;
+		place->start = avc->vma->vm_start;
 		/* wraps where the mapping begins within the folio */
 		place->addr = avc->vma->vm_start +
 			      ((first - drm_svm_avc_start(avc)) << PAGE_SHIFT);

@@ -221,24 +221,37 @@ static void evict_dev_zero(int fd)
 	leave_in_pieces(fd, map_dev_zero, evict_huge);
 }
 
-/* The first page of each is gone, so that nothing is where the huge page begins */
-static void evict_holed(int fd)
+/* The first @hole of each is gone, so that nothing is where the huge page begins */
+static void evict_without(int fd, size_t hole, bool other_mapping)
 {
-	size_t size = 4 * svm_range_size(), range = svm_range_size(), page = svm_page_size();
+	size_t size = 4 * svm_range_size(), range = svm_range_size();
 	char *base, *at;
 
 	pieces_need();
 	base = huge_in_vram(fd, map_anon, size);
-	for (at = base; at < base + size; at += range)
-		igt_assert(!madvise(at, page, MADV_DONTNEED));
+	for (at = base; at < base + size; at += range) {
+		if (other_mapping)
+			igt_assert(!mprotect(at, hole, PROT_READ));
+		igt_assert(!madvise(at, hole, MADV_DONTNEED));
+	}
 	svm_evict_vram(fd);
 	igt_assert_eq(svm_resident(fd, base, size, VRAM), 0);
 	for (at = base; at < base + size; at += range) {
-		igt_assert(svm_cpu_all32(at, page, 0));
-		igt_assert(svm_pattern_ok(at + page, range - page,
-					  MAGIC + page / 4 * 2654435761u));
+		igt_assert(svm_cpu_all32(at, hole, 0));
+		igt_assert(svm_pattern_ok(at + hole, range - hole,
+					  MAGIC + hole / 4 * 2654435761u));
 	}
 	munmap(base, size);
+}
+
+static void evict_holed(int fd)
+{
+	evict_without(fd, svm_page_size(), false);
+}
+
+static void evict_half(int fd)
+{
+	evict_without(fd, svm_range_size() / 2, true);
 }
 
 /* Moved in the address space, half unmapped, and then only a child has it. */
@@ -345,6 +358,8 @@ static const struct svm_case cases[] = {
 	{ "evict", "Huge pages leave VRAM in pieces.", evict },
 	{ "evict-dev-zero", "So do those of a private mapping of /dev/zero.", evict_dev_zero },
 	{ "evict-holed", "So do those of which the first page is gone.", evict_holed },
+	{ "evict-half", "So do those of which all of one mapping is gone, and another one stays.",
+	  evict_half },
 	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
 	{ "touch", "The CPU touches a huge page.", touch },
 	{ "touch-shared", "Processes that share a huge page touch it at the same time.",
