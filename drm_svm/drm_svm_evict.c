@@ -60,7 +60,8 @@ static bool drm_svm_evict_is_of(unsigned long pfn, const struct folio *folio)
 
 /*
  * Whether the CPU has any page of the folio from @addr on, where the folio begins. The
- * first one may be gone (MADV_DONTNEED), or be before the mapping.
+ * first one may be gone (MADV_DONTNEED), or be before the mapping. Nobody can look into a
+ * mapping without PROT_READ: it may have the folio.
  */
 static bool drm_svm_evict_is_at(struct drm_svm_eviction *e,
 				struct vm_area_struct *vma, unsigned long addr,
@@ -71,6 +72,8 @@ static bool drm_svm_evict_is_at(struct drm_svm_eviction *e,
 	unsigned long *pfns = e->m->src;
 	unsigned int i;
 
+	if (!(vma->vm_flags & VM_READ))
+		return true;
 	if (drm_svm_mirror_peek(vma->vm_mm, start, end, pfns))
 		return false;
 	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {

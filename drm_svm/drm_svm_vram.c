@@ -282,12 +282,13 @@ EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 /* Whether an eviction failed as the hardware did; else it is worth to be tried again. */
 static bool drm_svm_vram_is_copy_error(int err)
 {
-	return err && err != -EBUSY && err != -ENOMEM && err != -ERESTARTSYS;
+	return err && err != -EBUSY && err != -EAGAIN && err != -ENOMEM &&
+	       err != -EINTR && err != -ERESTARTSYS;
 }
 
 /*
- * A page that does not come home is lost. Its lock is held for the time of a copy at
- * most, by who migrates it; a reference is all that is needed, so it cannot be missed.
+ * Pages that do not come home are lost. Their locks are held for the time of a copy at
+ * most. One that is split in this moment is missed, and met again.
  */
 static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
 			      unsigned long end)
@@ -328,7 +329,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 		ret = drm_svm_bo_evict(bo, true);
 		*err = *err ?: ret;
 		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
-		    ++bo->copies_failed == DRM_SVM_COPY_TRIES)
+		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES)
 			drm_svm_vram_lose(vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT, next);
 	}
 	drm_svm_bo_unlock(bo);
@@ -515,10 +516,10 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
  * Brings every page home first, and goes on until it has: signals do not end it, and it
  * waits for memory and for those who hold a page. What cannot come, because copies fail or
  * the memory is bad, is lost: who touches it gets SIGBUS. So a device that is gone says so
- * by the errors of its copies, for which -EBUSY, -ENOMEM and -ERESTARTSYS will not do. As
- * long as processes have such pages, @vram and the DRM device that it is part of, and the
- * driver's module, are kept; @ops and the TTM device are not used any more. Where the
- * module is being unloaded already, it waits for these processes.
+ * by the errors of its copies, for which -EBUSY, -EAGAIN, -ENOMEM, -EINTR and -ERESTARTSYS
+ * will not do. As long as processes have such pages, @vram and the DRM device that it is
+ * part of, and the driver's module, are kept; @ops and the TTM device are not used any
+ * more. Where the module is being unloaded already, it waits for these processes.
  *
  * Context: process context, no lock held that eviction takes.
  */

@@ -20,6 +20,7 @@
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Huge pages leave VRAM though RAM has no huge page for them.");
 
@@ -244,6 +245,21 @@ static void evict_without(int fd, size_t hole, bool other_mapping)
 	munmap(base, size);
 }
 
+static void evict_no_access(int fd)
+{
+	size_t size = 4 * svm_range_size();
+	char *base;
+
+	pieces_need();
+	base = huge_in_vram(fd, map_anon, size);
+	igt_assert(!mprotect(base, size, PROT_NONE));
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_device_pages(base, size), 0);
+	igt_assert(!mprotect(base, size, PROT_READ | PROT_WRITE));
+	igt_assert(huge_ok(base, size));
+	munmap(base, size);
+}
+
 static void evict_holed(int fd)
 {
 	evict_without(fd, svm_page_size(), false);
@@ -358,6 +374,7 @@ static const struct svm_case cases[] = {
 	{ "evict", "Huge pages leave VRAM in pieces.", evict },
 	{ "evict-dev-zero", "So do those of a private mapping of /dev/zero.", evict_dev_zero },
 	{ "evict-holed", "So do those of which the first page is gone.", evict_holed },
+	{ "evict-no-access", "So do those of a mapping without PROT_READ.", evict_no_access },
 	{ "evict-half", "So do those of which all of one mapping is gone, and another one stays.",
 	  evict_half },
 	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
