@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Bad VRAM

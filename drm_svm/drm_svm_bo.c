@@ -8,6 +8,7 @@
 #include <drm/ttm/ttm_placement.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Buffer objects

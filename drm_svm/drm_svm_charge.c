@@ -10,6 +10,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Who pays for VRAM

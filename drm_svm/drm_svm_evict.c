@@ -6,6 +6,7 @@
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Eviction

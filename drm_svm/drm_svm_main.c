@@ -10,6 +10,7 @@
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Overview

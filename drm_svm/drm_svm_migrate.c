@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Migration

@@ -8,6 +8,7 @@
 
 #include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Policy

@@ -10,6 +10,7 @@
 #include <drm/drm_drv.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Prefetch

@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Query

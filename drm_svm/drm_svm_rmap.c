@@ -7,6 +7,7 @@
 
 #include "drm_svm_compat.h"
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: Where device pages are mapped

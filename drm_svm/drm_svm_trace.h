@@ -5,6 +5,7 @@
 #include <linux/tracepoint.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM drm_svm

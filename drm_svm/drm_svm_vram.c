@@ -15,6 +15,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * DOC: VRAM

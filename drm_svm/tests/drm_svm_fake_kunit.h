@@ -10,6 +10,7 @@
 #include <drm/ttm/ttm_device.h>
 
 #include "../drm_svm_internal.h"
+#include "../drm_svm_vram.h"
 
 struct kunit;
 struct page;
