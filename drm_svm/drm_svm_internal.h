@@ -207,8 +207,10 @@ struct drm_svm {
 /*
  * What one context has of a range: @nmapped pages. @ticket is the flush that the last
  * cleared entry needs. @vram: pages mapped in VRAM; @peer: those in that of another GPU.
- * @dma_addr, a page each, only for devices that track DMA. @prepared and @err
- * belong to the try that is under way.
+ * @dma_addr, a page each, only for devices that track DMA. @err belongs to the try that is
+ * under way. So does @prepared: the driver has promised that a map needs no memory.
+ * Service sets it before it asks the driver; an unmap of the whole range, which ends the
+ * promise, clears it under pt_lock, and so does the start of the next try.
  *
  * @nmapped and the bitmaps change under pt_lock. Service looks at them under service_lock
  * alone, where they can lose bits meanwhile: then a fault is answered that

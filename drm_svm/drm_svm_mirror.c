@@ -525,16 +525,17 @@ static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 	unsigned int i;
 
 	list_for_each_entry(view, &m->range->views, link)
-		view->prepared = false;
+		WRITE_ONCE(view->prepared, false);
 	for (i = 0; i < m->n; i++) {
 		struct drm_svm_context *ctx = m->entries[i].ctx;
 
 		if (m->entries[i].err != DRM_SVM_PENDING)
 			continue;
 		view = drm_svm_range_obtain_view(m->range, ctx);
-		if (view && !view->prepared) {
+		if (view && !READ_ONCE(view->prepared)) {
+			/* first: an eviction may end the promise at any time */
+			WRITE_ONCE(view->prepared, true);
 			view->err = ctx->ops->map_prepare(ctx, start, end);
-			view->prepared = true;
 		}
 		drm_svm_mirror_fail(&m->entries[i], view);
 	}
@@ -561,6 +562,10 @@ static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
 	return wants;
 }
 
+/*
+ * With a good sequence: write the page tables. A view whose promise an eviction has ended is
+ * left out, so that the next try prepares it again.
+ */
 static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 {
 	DECLARE_BITMAP(writes, DRM_SVM_RANGE_PAGES);
@@ -572,7 +577,8 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 		return -EAGAIN;
 
 	list_for_each_entry(view, &range->views, link) {
-		if (drm_svm_mirror_wants(m, view->ctx, writes))
+		if (READ_ONCE(view->prepared) &&
+		    drm_svm_mirror_wants(m, view->ctx, writes))
 			view->err = drm_svm_run_map_locked(range, view, m->scratch,
 							   m->first, m->last,
 							   writes);

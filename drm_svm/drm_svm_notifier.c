@@ -169,6 +169,9 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	if (!n)
 		return;
 	ctx->ops->unmap(ctx, start, end);
+	/* the driver may have freed the page tables that it had promised */
+	if (last - first == DRM_SVM_RANGE_PAGES)
+		WRITE_ONCE(view->prepared, false);
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
 	if (view->dma_addr)
 		drm_svm_view_release_dma(view, first, last);
@@ -257,6 +260,7 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 	drm_svm_range_unmap_where_locked(range, start, end, true);
 	drm_svm_range_flush_locked(range);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
 
 /**
  * drm_svm_range_hold() - let nobody else invalidate a range

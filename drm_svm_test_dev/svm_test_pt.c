@@ -26,9 +26,9 @@
  * dirty bit of an entry by compare-and-exchange, which fails when the entry
  * was changed or cleared meanwhile; so no bit is set in an entry that is gone.
  * Directories live as long as the page table. A table is taken away when its
- * last entry is unmapped, and is freed after a grace period; one that was
- * promised to a map stays, and if that map never comes, because its range went
- * meanwhile, it stays until there is another one or the page table goes.
+ * last entry is unmapped, and is freed after a grace period. One that was
+ * promised to a map stays until that map, or until all of its window is
+ * unmapped: no map comes after that without a new promise.
  *
  * A walker that meets a split or a merge half way can find nothing where
  * something is mapped. It looks twice before it calls that a fault.
@@ -148,9 +148,8 @@ static void table_free_rcu(struct rcu_head *rcu)
 
 static struct svm_test_table *table_alloc(void)
 {
-	struct svm_test_table *table;
+	struct svm_test_table *table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
 
-	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
 	table->pte = (atomic64_t *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -257,16 +256,15 @@ static bool window_promise(struct svm_test_pt *pt,
  * @start: first address
  * @end: first address past the interval, in the same window
  *
- * The table stays until a map used it, whatever is unmapped in between.
+ * The table stays until a map used it, or all of the window is unmapped.
  *
  * Return: 0 or -ENOMEM.
  */
 int svm_test_pt_prepare(struct svm_test_pt *pt, u64 start, u64 end)
 {
-	struct svm_test_window *window;
+	struct svm_test_window *window = window_make(pt, start);
 	struct svm_test_table *table;
 
-	window = window_make(pt, start);
 	if (!window)
 		return -ENOMEM;
 	if (window_promise(pt, window, start, NULL))
@@ -467,10 +465,12 @@ static void window_clear(struct svm_test_pt *pt, struct svm_test_window *window,
 	if (!table)
 		return;
 
-	if (end - start == BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT))
+	if (end - start == BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT)) {
 		atomic64_set(&window->leaf, 0);
-	else
+		table->prepared = false;
+	} else {
 		large_split(window, table);
+	}
 	table_clear(table, first, first + ((end - start) >> PAGE_SHIFT));
 
 	/* There is no large leaf any more, so this means an empty window. */

@@ -35,11 +35,31 @@ static unsigned long fake_map_anew(struct mm_struct *mm, unsigned long addr)
 	return addr;
 }
 
+/* What an eviction does where all pages of a range are in VRAM */
+static void fake_evict(struct drm_svm_context *ctx, unsigned long addr)
+{
+	struct drm_svm_range *range = drm_svm_range_lookup(ctx->svm, addr);
+	struct drm_svm_view *view = drm_svm_range_find_view(range, ctx);
+
+	scoped_guard(mutex, &range->pt_lock) {
+		fake_mapped(view, 0, DRM_SVM_RANGE_PAGES);
+		bitmap_fill(view->vram, DRM_SVM_RANGE_PAGES);
+	}
+	drm_svm_range_unmap_vram(range, range->start, range->start + DRM_SVM_RANGE_SIZE);
+	drm_svm_range_put(range);
+}
+
 static int fake_map_prepare(struct drm_svm_context *ctx, u64 start, u64 end)
 {
 	struct fake_gpu *gpu = to_fake_gpu(ctx);
 	unsigned long addr = READ_ONCE(gpu->disturb);
 
+	gpu->promised = true;
+	gpu->nprepared++;
+	if (gpu->evict) {
+		gpu->evict--;
+		fake_evict(ctx, start);
+	}
 	if (!addr)
 		return 0;
 	gpu->ndisturbed++;
@@ -53,6 +73,8 @@ static void fake_map(struct drm_svm_context *ctx, u64 start,
 	unsigned int i;
 
 	gpu->nmaps++;
+	if (!gpu->promised)
+		gpu->nbroken++;
 	for (i = 0; i < n; i++, gpu->nruns++) {
 		if (gpu->nruns < FAKE_RUNS)
 			gpu->runs[gpu->nruns] = (struct fake_run) {
@@ -67,6 +89,8 @@ static void fake_unmap(struct drm_svm_context *ctx, u64 start, u64 end)
 	struct fake_gpu *gpu = to_fake_gpu(ctx);
 
 	gpu->nunmaps++;
+	if (end - start == DRM_SVM_RANGE_SIZE)
+		gpu->promised = false;
 	gpu->unmap_start = start;
 	gpu->unmap_end = end;
 }

@@ -35,7 +35,8 @@ struct fake_done {
  * address space of the test. The counts go on where an array is full. Faults are
  * answered by several threads: @ndone counts them, @lock is for @done. While @disturb
  * is the address of a page, that is mapped anew before each map, which comes to nothing
- * if the range is the same.
+ * if the range is the same. @evict: how many times all of the range is evicted before a
+ * map. @promised, as the contract of map_prepare has it; @nbroken: maps without.
  */
 struct fake_gpu {
 	struct drm_svm_context ctx;
@@ -49,6 +50,10 @@ struct fake_gpu {
 	unsigned int nflushes;
 	unsigned long disturb;
 	unsigned int ndisturbed;
+	unsigned int evict;
+	unsigned int nprepared;
+	bool promised;
+	unsigned int nbroken;
 	spinlock_t lock;
 	wait_queue_head_t answered;
 	atomic_t ndone;

@@ -300,6 +300,27 @@ static void fault_that_is_always_disturbed_is_given_up(struct kunit *test)
 	KUNIT_EXPECT_GT(test, t->gpu->ndisturbed, 1);
 }
 
+/*
+ * An eviction unmaps the whole range before the map: that ends the promise of map_prepare,
+ * and the range is prepared anew.
+ */
+static void map_after_an_eviction_is_prepared_again(struct kunit *test)
+{
+	struct queue_test *t = test->priv;
+	unsigned long addr;
+
+	addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)addr));
+	t->gpu->evict = 2;
+	KUNIT_ASSERT_EQ(test, push(t, addr, 7, RD), 0);
+	wait_for_answers(test, 1);
+	KUNIT_EXPECT_EQ(test, t->gpu->done[0].err, 0);
+	KUNIT_EXPECT_EQ(test, t->gpu->nprepared, 3);
+	KUNIT_EXPECT_EQ(test, t->gpu->nmaps, 1);
+	KUNIT_EXPECT_EQ(test, t->gpu->nbroken, 0);
+}
+
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(access_has_to_be_known, access_gen_params),
 	KUNIT_CASE(dead_context_is_refused),
@@ -310,6 +331,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(each_fault_is_answered_once),
 	KUNIT_CASE_PARAM(fault_is_served_as_the_mapping_allows, serve_gen_params),
 	KUNIT_CASE(fault_that_is_always_disturbed_is_given_up),
+	KUNIT_CASE(map_after_an_eviction_is_prepared_again),
 	{}
 };
 
