@@ -54,7 +54,7 @@ static bool drm_svm_evict_is_of(unsigned long pfn, const struct folio *folio)
 {
 	if (!(pfn & HMM_PFN_VALID))
 		return false;
-	pfn = page_to_pfn(hmm_pfn_to_page(pfn));
+	pfn &= ~HMM_PFN_FLAGS;
 	return pfn >= folio_pfn(folio) &&
 	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
 }

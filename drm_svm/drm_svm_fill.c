@@ -2,6 +2,7 @@
 
 #include <linux/hmm.h>
 #include <linux/memcontrol.h>
+#include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -203,13 +204,16 @@ static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
 				   struct vm_area_struct *vma)
 {
 	unsigned long pfn;
+	struct page *page;
 
 	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
 		return slice->whole;
 	pfn = drm_svm_slice_peek(slice, vma);
+	if (!pfn || pfn & HMM_PFN_WRITE)
+		return true;
 	/* not PageAnonExclusive(): it stops too, if the page has just gone */
-	return !pfn || pfn & HMM_PFN_WRITE ||
-	       test_bit(PG_anon_exclusive, &hmm_pfn_to_page(pfn)->flags.f);
+	page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
+	return !page || test_bit(PG_anon_exclusive, &page->flags.f);
 }
 
 /*
@@ -241,8 +245,10 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, pfns))
 		return true;
 	for (i = 0; i < n && !drm_svm_pfn_is_huge(pfns[i]); i++) {
-		if (pfns[i] & HMM_PFN_VALID &&
-		    folio_test_ksm(page_folio(hmm_pfn_to_page(pfns[i]))))
+		struct page *page = pfns[i] & HMM_PFN_VALID ?
+			pfn_to_online_page(pfns[i] & ~HMM_PFN_FLAGS) : NULL;
+
+		if (page && folio_test_ksm(page_folio(page)))
 			return true;
 	}
 	return false;

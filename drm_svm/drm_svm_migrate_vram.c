@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/hmm.h>
+#include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
@@ -23,15 +24,19 @@ bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn)
 {
 	struct folio *folio;
+	struct page *page;
 
 	if (pfn & HMM_PFN_ERROR)
 		return false;
 	if (pfn & HMM_PFN_VALID) {
-		folio = page_folio(hmm_pfn_to_page(pfn));
+		/* memory of devices has no struct page that could be looked at here */
+		page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
+		if (!page)
+			return false;
+		folio = page_folio(page);
 		/* else it is a zero page, a huge one perhaps */
 		if (folio_test_anon(folio))
-			return !folio_is_device_private(folio) &&
-			       !folio_maybe_dma_pinned(folio);
+			return !folio_maybe_dma_pinned(folio);
 	}
 	/* a read of what nobody wrote needs no memory at all */
 	return fault->access & DRM_SVM_ACCESS_WRITE;

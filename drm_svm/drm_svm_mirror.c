@@ -193,8 +193,7 @@ static void drm_svm_mirror_hide_vram(unsigned long *pfns, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (pfns[i] & HMM_PFN_VALID &&
-		    is_device_private_page(hmm_pfn_to_page(pfns[i])))
+		if (drm_svm_pfn_is_vram(pfns[i]))
 			pfns[i] = 0;
 	}
 }
@@ -308,12 +307,8 @@ static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
 static bool drm_svm_entry_is_present(const struct drm_svm_fault_entry *entry,
 				     unsigned long pfn)
 {
-	struct page *page = hmm_pfn_to_page(pfn);
-
-	if (!(pfn & HMM_PFN_VALID))
-		return false;
-	if (is_device_private_page(page) &&
-	    !drm_svm_page_is_reachable(page, entry->ctx->sdev))
+	if (!(pfn & HMM_PFN_VALID) ||
+	    !drm_svm_pfn_is_usable(pfn, entry->ctx->sdev))
 		return false;
 	return !(entry->fault.access & DRM_SVM_ACCESS_WRITE) ||
 	       pfn & HMM_PFN_WRITE;
@@ -384,17 +379,13 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 }
 
 /*
- * What page 0 of the range has, from page @index of a mapping as large as the
- * range. For a huge device page the walk counts from its own start and not from
- * the start of the page, so go by the folio, which is as large and as aligned.
+ * What page 0 of the range has, from any page of a mapping as large as the range: its memory
+ * is as aligned. Not by counting: for a huge device page the walk counts from its own start
+ * and not from the start of the page.
  */
-static unsigned long drm_svm_mirror_base(unsigned long pfn, unsigned int index)
+static unsigned long drm_svm_mirror_base(unsigned long pfn)
 {
-	struct page *page = hmm_pfn_to_page(pfn);
-
-	if (!is_device_private_page(page))
-		return pfn - index;
-	return (pfn & HMM_PFN_FLAGS) | folio_pfn(page_folio(page));
+	return pfn & ~(unsigned long)(DRM_SVM_RANGE_PAGES - 1);
 }
 
 /* All of [@first, @last) of the range is known, and to be mapped. */
@@ -424,7 +415,7 @@ static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	    !drm_svm_pfn_is_huge(pfns[m->first]))
 		return false;
 
-	base = drm_svm_mirror_base(pfns[m->first], m->first);
+	base = drm_svm_mirror_base(pfns[m->first]);
 	for (i = 0; i < DRM_SVM_RANGE_PAGES; i++)
 		pfns[i] = base + i;
 	drm_svm_mirror_take(m, vma, 0, DRM_SVM_RANGE_PAGES);
@@ -563,6 +554,22 @@ static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
 }
 
 /*
+ * What is there, or cannot be, but is not memory that can be shared. The walk calls a
+ * huge device page of another library an error as well, which comes home when the CPU
+ * faults on it; only mappings of special pages have those that stay one.
+ */
+static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
+				      const struct drm_svm_fault_entry *entry)
+{
+	unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
+
+	if (pfn & HMM_PFN_ERROR)
+		return m->special;
+	return drm_svm_pfn_is_valid(pfn) &&
+	       is_pci_p2pdma_page(hmm_pfn_to_page(pfn));
+}
+
+/*
  * With a good sequence: write the page tables. A view whose promise an eviction has ended is
  * left out, so that the next try prepares it again.
  */
@@ -571,6 +578,7 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 	DECLARE_BITMAP(writes, DRM_SVM_RANGE_PAGES);
 	struct drm_svm_range *range = m->range;
 	struct drm_svm_view *view;
+	unsigned int i;
 
 	guard(mutex)(&range->pt_lock);
 	if (mmu_interval_read_retry(&range->notifier, m->seq))
@@ -582,6 +590,12 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 			view->err = drm_svm_run_map_locked(range, view, m->scratch,
 							   m->first, m->last,
 							   writes);
+	}
+	/* looks at pages, which stay for as long as the lock is held */
+	for (i = 0; i < m->n; i++) {
+		if (m->entries[i].err == DRM_SVM_PENDING &&
+		    drm_svm_mirror_is_refused(m, &m->entries[i]))
+			m->entries[i].err = -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -597,22 +611,6 @@ static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
 			return true;
 	}
 	return false;
-}
-
-/*
- * What is there, or cannot be, but is not memory that can be shared. The walk calls a
- * huge device page of another library an error as well, which comes home when the CPU
- * faults on it; only mappings of special pages have those that stay one.
- */
-static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
-				      const struct drm_svm_fault_entry *entry)
-{
-	unsigned long pfn = m->scratch->pfns[drm_svm_entry_index(entry)];
-
-	if (pfn & HMM_PFN_ERROR)
-		return m->special;
-	return drm_svm_pfn_is_valid(pfn) &&
-	       is_pci_p2pdma_page(hmm_pfn_to_page(pfn));
 }
 
 /*
@@ -633,8 +631,6 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 		if (!drm_svm_view_covers(view, drm_svm_entry_index(entry),
 					 entry->fault.access)) {
 			drm_svm_mirror_fail(entry, view);
-			if (drm_svm_mirror_is_refused(m, entry))
-				entry->err = -EOPNOTSUPP;
 			continue;
 		}
 		entry->err = 0;

@@ -42,7 +42,7 @@ struct drm_svm_prefetcher {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
-	/* a VRAM of which it has pages, other than the one that keeps its own */
+	/* a VRAM of which it has pages, other than the one that keeps its own; a user of it */
 	struct drm_svm_vram *other;
 	/* pages in such VRAM; pages to be had, from @first up to @last */
 	unsigned int others;
@@ -55,16 +55,6 @@ struct drm_svm_prefetcher {
 static unsigned int drm_svm_piece_pages(const struct drm_svm_prefetcher *p)
 {
 	return (p->end - p->start) >> PAGE_SHIFT;
-}
-
-/* The VRAM of a page, if it is in any. */
-static struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
-{
-	struct page *page = hmm_pfn_to_page(pfn);
-
-	if (!(pfn & HMM_PFN_VALID) || !is_device_private_page(page))
-		return NULL;
-	return drm_svm_page_vram(page);
 }
 
 /*
@@ -105,20 +95,24 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 	unsigned int i, n, npages = drm_svm_piece_pages(p);
 	struct drm_svm_vram *vram;
 
+	drm_svm_vram_put(p->other);
 	p->other = NULL;
 	p->others = 0;
 	p->want = 0;
 	p->first = 0;
 	p->last = 0;
+	guard(rcu)();
 	for (i = 0; i < npages; i += n) {
 		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
 		if (vram && vram == keep)
 			continue;
-		if (vram) {
-			p->other = p->other ?: vram;
-			p->others += n;
+		if (vram && !p->other) {
+			atomic_inc(&vram->users);
+			p->other = vram;
 		}
+		if (vram)
+			p->others += n;
 		if (!p->want)
 			p->first = i;
 		p->want += n;
@@ -145,6 +139,8 @@ static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 			break;
 		drm_svm_piece_scan(p, keep);
 	}
+	drm_svm_vram_put(p->other);
+	p->other = NULL;
 	return n;
 }
 

@@ -85,13 +85,16 @@ static void drm_svm_query_range(struct drm_svm_context *ctx,
 static u32 drm_svm_query_pfn(struct drm_svm_context *ctx, unsigned long pfn)
 {
 	u32 location = DRM_SVM_LOCATION_SYSTEM;
-	struct page *page = hmm_pfn_to_page(pfn);
+	struct drm_svm_vram *vram;
 
 	if (!(pfn & HMM_PFN_VALID))
 		return 0;
-	if (is_device_private_page(page))
-		location = drm_svm_page_vram(page)->sdev == ctx->sdev ?
-			   DRM_SVM_LOCATION_VRAM : DRM_SVM_LOCATION_PEER;
+	scoped_guard(rcu) {
+		vram = drm_svm_pfn_vram(pfn);
+		if (vram)
+			location = vram->sdev == ctx->sdev ? DRM_SVM_LOCATION_VRAM :
+							     DRM_SVM_LOCATION_PEER;
+	}
 	return location << DRM_SVM_PAGE_LOCATION_SHIFT |
 	       (hmm_pfn_to_map_order(pfn) + PAGE_SHIFT) <<
 	       DRM_SVM_PAGE_FOLIO_SHIFT;

@@ -3,11 +3,14 @@
 #include <linux/delay.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/hmm.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/rculist.h>
 #include <linux/sched/signal.h>
+#include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_print.h>
@@ -33,6 +36,11 @@
  * else can stand in their page tables for data that is gone; who touches it gets
  * SIGBUS. The device pages outlive drm_svm_vram_fini() for that, and the driver's
  * module cannot be unloaded: bit 1 says that a reference to it is held.
+ *
+ * A walk of a page table reports pages by their number. Nothing keeps such a page: its GPU
+ * may go at any time, and the struct page with it. So a number is looked up in the list of
+ * all VRAM, under RCU. A struct page of a device is looked at only there, with a reference
+ * to the page, or under &drm_svm_range.pt_lock with a good sequence.
  */
 
 #define DRM_SVM_FOLIO_RETIRED	1UL
@@ -85,6 +93,74 @@ void drm_svm_folio_retire(struct folio *folio)
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
 {
 	return pfn_to_page(PHYS_PFN(vram->pagemap.range.start + offset));
+}
+
+/* Writers have the mutex, readers are in a section of RCU. */
+static DEFINE_MUTEX(drm_svm_vrams_lock);
+static LIST_HEAD(drm_svm_vrams);
+
+/* Its device pages may be looked up from now on. */
+static void drm_svm_vram_enlist(struct drm_svm_vram *vram)
+{
+	guard(mutex)(&drm_svm_vrams_lock);
+	list_add_tail_rcu(&vram->link, &drm_svm_vrams);
+}
+
+static void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
+{
+	wait_var_event(&vram->users, !atomic_read(&vram->users));
+}
+
+/* On return nobody looks at its device pages who has no reference to them. */
+static void drm_svm_vram_delist(struct drm_svm_vram *vram)
+{
+	scoped_guard(mutex, &drm_svm_vrams_lock)
+		list_del_rcu(&vram->link);
+	synchronize_rcu();
+	drm_svm_vram_wait_users(vram);
+}
+
+/**
+ * drm_svm_pfn_vram() - the VRAM of a page that a walk found
+ * @pfn: what hmm_range_fault() says of the page
+ *
+ * Context: a section of RCU, in which the VRAM and the struct page stay. To use the VRAM
+ * after it, increment &drm_svm_vram.users, and call drm_svm_vram_put() soon.
+ * Return: the VRAM; NULL when the page is in none, or there is no page.
+ */
+struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
+{
+	unsigned long number = pfn & ~HMM_PFN_FLAGS;
+	struct drm_svm_vram *vram;
+
+	if (!(pfn & HMM_PFN_VALID))
+		return NULL;
+	list_for_each_entry_rcu(vram, &drm_svm_vrams, link) {
+		if (number - PHYS_PFN(vram->pagemap.range.start) < vram->npages)
+			return vram;
+	}
+	return NULL;
+}
+
+void drm_svm_vram_put(struct drm_svm_vram *vram)
+{
+	if (vram && atomic_dec_and_test(&vram->users))
+		wake_up_var(&vram->users);
+}
+
+/* Whether a page that a walk found is in VRAM of any GPU. */
+bool drm_svm_pfn_is_vram(unsigned long pfn)
+{
+	guard(rcu)();
+	return drm_svm_pfn_vram(pfn);
+}
+
+/* Whether a GPU can use a page that a walk found where it is. */
+bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
+{
+	guard(rcu)();
+	return !drm_svm_pfn_vram(pfn) ||
+	       drm_svm_page_is_reachable(hmm_pfn_to_page(pfn), sdev);
 }
 
 /* Whether the GPU can use a device page where it is. */
@@ -146,7 +222,9 @@ static void drm_svm_vram_folio_free(struct folio *folio)
 		drm_svm_bo_drop_pages(bo, nr);
 		return;
 	}
-	atomic_long_sub(nr, &vram->lost);
+	/* the reference of the page, which is put after this, keeps @vram */
+	if (atomic_long_sub_and_test(nr, &vram->lost))
+		wake_up_var(&vram->lost);
 	if (data & DRM_SVM_FOLIO_HOLDS)
 		module_put(drm_svm_vram_module(vram));
 }
@@ -259,6 +337,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
 	xa_init(&vram->bad);
 	atomic_long_set(&vram->lost, 0);
+	atomic_set(&vram->users, 0);
 
 	res = request_free_mem_region(&iomem_resource, size, "drm_svm");
 	if (IS_ERR(res))
@@ -274,6 +353,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		release_mem_region(res->start, resource_size(res));
 		return PTR_ERR(addr);
 	}
+	drm_svm_vram_enlist(vram);
 	/* complete: pairs with the READ_ONCE() of the fault path */
 	WRITE_ONCE(sdev->vram, vram);
 	return 0;
@@ -476,6 +556,9 @@ static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 
 static void drm_svm_vram_release(struct drm_svm_vram *vram)
 {
+	/* a page that walks still find has to be known for one of VRAM */
+	wait_var_event(&vram->lost, !atomic_long_read(&vram->lost));
+	drm_svm_vram_delist(vram);
 	/* waits for the last reference to the last page */
 	memunmap_pages(&vram->pagemap);
 	release_mem_region(vram->pagemap.range.start,
@@ -537,6 +620,8 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	WARN_ON(drm_svm_vram_empty(vram));
 	/* a BO that is on its list has no pages any more */
 	flush_work(&vram->leave_work);
+	/* tasks that waited for that have BOs */
+	drm_svm_vram_wait_users(vram);
 	flush_work(&vram->free_work);
 	if (!atomic_long_read(&vram->lost) || !drm_svm_vram_release_later(vram))
 		drm_svm_vram_release(vram);

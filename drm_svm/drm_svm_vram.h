@@ -179,6 +179,10 @@ struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index);
 bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
+struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn);
+bool drm_svm_pfn_is_vram(unsigned long pfn);
+bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev);
+void drm_svm_vram_put(struct drm_svm_vram *vram);
 
 /* drm_svm_bad.c */
 bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,

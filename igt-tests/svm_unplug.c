@@ -429,6 +429,35 @@ static void unplug_peer(int fd, const struct unplug *u)
 	close(fd);
 }
 
+/*
+ * The other device faults on memory of which every second block is in VRAM that goes. The
+ * other blocks are missing: to bring them in takes its time, with what is known of the VRAM.
+ */
+static void unplug_peer_faults(int fd, const struct unplug *u)
+{
+	size_t block = 16 * svm_page_size(), size = 4 * svm_range_size();
+	int other = svm_open_index_attached(1);
+	char *base = svm_mmap_small(size);
+	struct drm_svm_test_cmd fill = svm_cmd_fill(base, size, MAGIC + 1);
+	struct drm_svm_test_wait result;
+	uint64_t job;
+
+	if (!u->vram)
+		svm_hw_write(fd, "inject/fail_alloc", MANY);
+	for (size_t at = 0; at < size; at += 2 * block)
+		svm_gpu_fill(fd, base + at, block, MAGIC);
+	job = svm_submit_on(other, 0, &fill, 1);
+	svm_hw_unplug(fd, u->how);
+	igt_assert_eq(__svm_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
+	if (!u->vram || u->how == SVM_HW_ORDERLY) {
+		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
+		igt_assert(svm_cpu_all32(base, size, MAGIC + 1));
+	}
+	munmap(base, size);
+	close(other);
+	close(fd);
+}
+
 static void unplug_suspended(int fd, const struct unplug *u)
 {
 	size_t size = svm_range_size();
@@ -503,6 +532,7 @@ static const struct {
 	{ "prefetch", unplug_prefetch, "A prefetch waits for a job." },
 	{ "calls", unplug_calls, "Calls of all kinds are on their way." },
 	{ "peer", unplug_peer, "Another device uses the same memory." },
+	{ "peer-faults", unplug_peer_faults, "Another device faults beside it meanwhile." },
 	{ "suspended", unplug_suspended, "The device is suspended." },
 };
 
