@@ -17,16 +17,12 @@
  * whoever has them. That calls notifiers for each of them; so where the first one is
  * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs.
  *
- * A huge page must not: when its entry is zapped while it migrates, Linux loses
- * count (drm_svm_home_guard()), and while the entry of a device page becomes one of a
- * migration, a zap takes it for none. So it is looked up where it is mapped. If that is
- * in one range, which has our notifier, all zaps are held up there until it is at home.
- * Else, or if RAM has no huge page for it, it is split, and goes in pieces: to collect it
- * with migrate_vma_setup(), without asking for huge pages, splits it, wherever it is
- * mapped. What splits a folio is not exported to modules.
- *
- * Nothing is held where Linux may look for other folios, as after a fork: it has the lock
- * of the anon_vma while it waits for us, and putting the huge page in place takes that.
+ * A huge page must not: while the entry of a device page becomes one of a migration, a zap
+ * takes it for none. So it is looked up where it is mapped. If that is in one range, which
+ * has our notifier, a zap there wins: drm_svm_range_hold(). Else, or if RAM has no huge page
+ * for it, it is split, and goes in pieces: to collect it with migrate_vma_setup(), without
+ * asking for huge pages, splits it, wherever it is mapped. What splits a folio is not
+ * exported to modules.
  */
 
 /* Tries of an eviction against folios and locks that are taken for a moment. */
@@ -94,45 +90,66 @@ static bool drm_svm_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
 	       drm_svm_evict_is_of(pfn, folio) && drm_svm_pfn_is_huge(pfn);
 }
 
+static bool drm_svm_evict_trylock(struct folio *folio)
+{
+	if (!folio_try_get(folio))
+		return false;
+	if (folio_trylock(folio))
+		return true;
+	folio_put(folio);
+	return false;
+}
+
 /*
- * Whether the huge page at @addr went home. With its range held, its entry stays what it
- * is: who would change it tells our notifier first.
+ * Whether the huge page at @addr went home. With its range held, it is collected only if its
+ * entry has not changed since the look at it. It has a reference more, and its lock, as where
+ * a CPU has touched it: a zap that comes while it is copied finds a reference to drop.
  */
 static bool drm_svm_evict_held(struct drm_svm_eviction *e,
 			       struct vm_area_struct *vma, unsigned long addr,
-			       const struct folio *folio)
+			       struct drm_svm_range *range, struct folio *folio)
 {
 	struct drm_svm_migration *m = e->m;
+	bool locked, collected;
 
-	return drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio) &&
-	       !drm_svm_home_collect(m, e->bo->vram, vma, addr,
-				     addr + DRM_SVM_RANGE_SIZE, NULL) &&
-	       !drm_svm_home_run(m, &e->moved) && !m->split;
+	drm_svm_home_prepare(m, e->bo->vram, vma, addr, addr + DRM_SVM_RANGE_SIZE,
+			     folio_page(folio, 0));
+	if (!drm_svm_range_hold(range, &m->args))
+		return false;
+	locked = drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio) &&
+		 drm_svm_evict_trylock(folio);
+	collected = locked && !drm_svm_home_collect(m);
+	drm_svm_range_release_held(range);
+	if (collected && (drm_svm_home_run(m, &e->moved) || m->split))
+		collected = false;
+	if (locked) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return collected;
 }
 
 /*
  * Whether the folio, mapped nowhere else, went home from @addr. Its memory is allocated
- * before the range is held: reclaim would call notifiers, and these wait for those who
- * hold.
+ * before it is locked, for reclaim calls notifiers, and may wait for locks of folios.
  */
 static bool drm_svm_evict_whole(struct drm_svm_eviction *e,
 				struct vm_area_struct *vma, unsigned long addr,
-				const struct folio *folio)
+				struct folio *folio)
 {
 	struct drm_svm_range *range;
 	bool done = false;
 
 	if (addr & ~DRM_SVM_RANGE_MASK || vma->vm_start > addr ||
-	    vma->vm_end - addr < DRM_SVM_RANGE_SIZE)
+	    vma->vm_end - addr < DRM_SVM_RANGE_SIZE ||
+	    !drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio))
 		return false;
 	range = drm_svm_range_find(vma->vm_mm, addr);
 	if (!range)
 		return false;
 	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);
-	if (e->m->spare && drm_svm_range_hold(range)) {
-		done = drm_svm_evict_held(e, vma, addr, folio);
-		drm_svm_range_release_held(range);
-	}
+	if (e->m->spare)
+		done = drm_svm_evict_held(e, vma, addr, range, folio);
 	if (e->m->spare)
 		folio_put(e->m->spare);
 	e->m->spare = NULL;

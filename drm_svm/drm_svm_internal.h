@@ -34,6 +34,9 @@
 /* Threads of one address space that wait for pages. */
 #define DRM_SVM_MAX_WAITERS	16U
 
+struct drm_svm_filler;
+struct migrate_vma;
+
 enum drm_svm_stat {
 	DRM_SVM_STAT_FAULTS,
 	DRM_SVM_STAT_DUPLICATES,
@@ -240,7 +243,7 @@ struct drm_svm_view {
  *	The list itself changes under both locks.
  * @finish: the second pass of an invalidation, for one at a time (@finishing);
  *	others that run at the same moment do both passes at once.
- * @holder: who moves a huge page of it: invalidations by others wait; see
+ * @holder: the task that collects a huge page of it, with @held; see
  *	drm_svm_range_hold().
  * @view: that of one context, as most ranges have no other; without one its ctx is
  *	NULL.
@@ -257,6 +260,7 @@ struct drm_svm_range {
 	struct mmu_interval_notifier_finish finish;
 	bool finishing;
 	struct task_struct *holder;
+	struct migrate_vma *held;
 	struct llist_node gc_node;
 	struct rcu_head rcu;
 	struct drm_svm_view view;
@@ -338,9 +342,9 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 			      unsigned long end);
 void drm_svm_range_flush_locked(struct drm_svm_range *range);
-bool drm_svm_range_hold(struct drm_svm_range *range);
+bool drm_svm_range_hold(struct drm_svm_range *range, struct migrate_vma *args);
 void drm_svm_range_release_held(struct drm_svm_range *range);
-void drm_svm_range_wait_held(struct drm_svm_range *range);
+void drm_svm_range_break_hold_locked(struct drm_svm_range *range);
 
 /* drm_svm_mirror.c */
 int drm_svm_mirror_try(struct drm_svm_range *range,

@@ -51,10 +51,7 @@
  *    driver
  *
  * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
- * pages. While it moves a huge page it holds the range (drm_svm_range_hold()), for
- * which notifiers wait for a time, with whatever their callers have locked: so meanwhile it
- * allocates nothing, only tries the locks of folios, and does so only where no caller can
- * have the lock of the anon_vma, which it needs.
+ * pages. No notifier waits for it: drm_svm_range_hold().
  *
  * The locks of the fault queue and of the waiting threads are innermost: no
  * other lock of this list is taken under them. The threads that wait take

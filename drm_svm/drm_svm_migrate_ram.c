@@ -144,7 +144,9 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
  * device page, and drops a mapping and a reference that the entry does not have
  * (zap_huge_pmd_folio()). So references are added while an entry may be zapped, and the
  * mappings tell how many were taken. The page is locked and not mapped, so there are
- * none but those. Left over is the moment of the commit, which counts references.
+ * none but those. Left over is the moment of the commit, which counts references. A zap in
+ * this moment makes the commit fail, for a page that nobody has any more; the reference of
+ * the one who locked it, &migrate_vma.fault_page, is there to be dropped.
  */
 #define DRM_SVM_SPARE_REFS	1024
 
@@ -254,22 +256,18 @@ int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
 }
 
 /**
- * drm_svm_home_collect() - collect pages of a mapping that are in VRAM
+ * drm_svm_home_prepare() - say which pages of a mapping to collect
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
  * @start: first address, within @vma and one range
  * @end: address past the last one
- * @fault_page: the page that the CPU touched, locked, or NULL
- *
- * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT; another error.
+ * @fault_page: a page that the caller has locked and has a reference to, or NULL
  */
-int drm_svm_home_collect(struct drm_svm_migration *m, struct drm_svm_vram *vram,
-			 struct vm_area_struct *vma, unsigned long start,
-			 unsigned long end, struct page *fault_page)
+void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			  struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end, struct page *fault_page)
 {
-	int err;
-
 	drm_svm_migration_reset(m, vram);
 	m->args.vma = vma;
 	m->args.start = start;
@@ -278,7 +276,18 @@ int drm_svm_home_collect(struct drm_svm_migration *m, struct drm_svm_vram *vram,
 	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
 	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE |
 			MIGRATE_VMA_SELECT_COMPOUND;
-	err = migrate_vma_setup(&m->args);
+}
+
+/**
+ * drm_svm_home_collect() - collect pages of a mapping that are in VRAM
+ * @m: the migration, prepared
+ *
+ * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT; another error.
+ */
+int drm_svm_home_collect(struct drm_svm_migration *m)
+{
+	int err = migrate_vma_setup(&m->args);
+
 	if (err)
 		return err;
 	m->npages = m->args.npages;
@@ -315,7 +324,8 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 	struct drm_svm_moved now = { 0 };
 	int err;
 
-	if (drm_svm_home_collect(m, vram, vma, start, end, NULL))
+	drm_svm_home_prepare(m, vram, vma, start, end, NULL);
+	if (drm_svm_home_collect(m))
 		return false;
 	err = drm_svm_home_run(m, &now);
 	if (m->split)
@@ -333,8 +343,9 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
 	bool stuck;
 	int err;
 
-	err = drm_svm_home_collect(m, drm_svm_page_vram(vmf->page), vmf->vma,
-				   start, end, vmf->page);
+	drm_svm_home_prepare(m, drm_svm_page_vram(vmf->page), vmf->vma, start, end,
+			     vmf->page);
+	err = drm_svm_home_collect(m);
 	if (err)
 		return err == -ENOENT ? 0 : VM_FAULT_SIGBUS;
 	err = drm_svm_home_transfer(m);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/migrate.h>
 #include <linux/mm.h>
-#include <linux/wait_bit.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -27,9 +27,6 @@
  * refused where a GPU has a page or a flush is owed; the reaper then passes over
  * the VMA.
  */
-
-/* How long an invalidation waits for who moves a huge page; see drm_svm_notifier_lock(). */
-#define DRM_SVM_HOLD_PATIENCE	(2 * HZ)
 
 /* Take a ticket for the flush of [@start, @end). */
 static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
@@ -263,74 +260,81 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
 
 /**
- * drm_svm_range_hold() - let nobody else invalidate a range
- * @range: the range, whose memory is mapped
+ * drm_svm_range_hold() - collect a huge page only while nobody else wants to change its entry
+ * @range: the range, of which all is one huge page
+ * @args: with what migrate_vma_setup() collects it next
  *
- * Until drm_svm_range_release_held() the CPU's page table changes there only by what the
- * caller does. Who wants to change it waits, with whatever he has locked; so until
- * then the caller waits for no memory and only tries locks of folios, and nobody may come
- * here with the lock of the anon_vma: see drm_svm_rmap_is_crossed().
+ * While the entry of a huge device page becomes one of a migration it is none for a moment
+ * (set_pmd_migration_entry()). A zap that looks in this moment, without the lock of the page
+ * table, has no effect. The notifier is called before each zap, so it sees to it that such a
+ * moment does not come any more: drm_svm_range_break_hold_locked(). Nobody waits for the
+ * caller, so it may wait for the lock of an anon_vma, which those who call the notifier may
+ * have.
  *
- * Context: process context, mmap_lock held, no lock of a folio. Sleeps.
+ * Context: process context, mmap_lock held, no lock of a folio. Waits for the end of
+ * invalidations that have begun.
  * Return: false when others are at it, or the range goes.
  */
-bool drm_svm_range_hold(struct drm_svm_range *range)
+bool drm_svm_range_hold(struct drm_svm_range *range, struct migrate_vma *args)
 {
 	unsigned long seq = mmu_interval_read_begin(&range->notifier);
 
 	guard(mutex)(&range->pt_lock);
-	/* who removes it sets the flag, takes the lock, and waits for who holds it */
+	/* the one who removes it sets the flag first, and then breaks the hold */
 	if (range->holder || test_bit(DRM_SVM_RANGE_REMOVED, &range->flags) ||
 	    mmu_interval_read_retry(&range->notifier, seq))
 		return false;
-	WRITE_ONCE(range->holder, current);
+	range->holder = current;
+	range->held = args;
 	return true;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_hold);
 
 /**
- * drm_svm_range_release_held() - let others go on
+ * drm_svm_range_release_held() - the page was collected, or not
  * @range: the range, held by the caller
  */
 void drm_svm_range_release_held(struct drm_svm_range *range)
 {
 	guard(mutex)(&range->pt_lock);
-	store_release_wake_up(&range->holder, NULL);
+	range->holder = NULL;
+	range->held = NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_release_held);
 
 /**
- * drm_svm_range_wait_held() - wait until nobody holds a range
+ * drm_svm_range_break_hold_locked() - let others than the holder change the page table
  * @range: the range
+ *
+ * The holder collects nothing from now on: it looks at its flags under the lock of the page
+ * table, which is taken here. If it has collected the page before, the entry is one of a
+ * migration, which may be zapped at any time; drm_svm_home_guard() bears that.
+ *
+ * Context: pt_lock held. Does not wait.
  */
-void drm_svm_range_wait_held(struct drm_svm_range *range)
+void drm_svm_range_break_hold_locked(struct drm_svm_range *range)
 {
-	wait_var_event(&range->holder, !READ_ONCE(range->holder));
+	struct mm_struct *mm = range->svm->mm;
+	spinlock_t *ptl;
+
+	lockdep_assert_held(&range->pt_lock);
+	if (!range->holder || range->holder == current)
+		return;
+	/* the holder has seen a huge page there, and has mmap_lock: the table stays */
+	ptl = pmd_lock(mm, pmd_off(mm, range->start));
+	range->held->flags = 0;
+	spin_unlock(ptl);
 }
 
-/*
- * With pt_lock, unless that, or who holds the range, would be waited for. No longer than a
- * copy can take, then it goes on: the caller may have the lock of the anon_vma and look
- * for a large folio that is in part where a huge page is now, at addresses to which it was
- * moved; see drm_svm_rmap_is_crossed(). If it zaps the huge page instead, Linux may not see
- * it, as when the CPU calls it home.
- */
+/* With pt_lock, unless that would have to be waited for. */
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
-	long left = DRM_SVM_HOLD_PATIENCE;
-
-	for (;;) {
-		if (blockable)
-			mutex_lock(&range->pt_lock);
-		else if (!mutex_trylock(&range->pt_lock))
-			return false;
-		if (!range->holder || range->holder == current || !left)
-			return true;
-		mutex_unlock(&range->pt_lock);
-		if (!blockable)
-			return false;
-		left = wait_var_event_timeout(&range->holder, !READ_ONCE(range->holder), left);
-	}
+	if (blockable)
+		mutex_lock(&range->pt_lock);
+	else if (!mutex_trylock(&range->pt_lock))
+		return false;
+	drm_svm_range_break_hold_locked(range);
+	return true;
 }
 
 /* Whether no other range is concerned, with which a flush could be shared. */

@@ -300,8 +300,10 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 	xa_erase(&svm->ranges, drm_svm_range_key(svm, range->start));
 	mutex_unlock(&range->service_lock);
 
-	/* these wait for others: with no lock held that they take */
-	drm_svm_range_wait_held(range);
+	/* nobody tells a holder any more what others do */
+	scoped_guard(mutex, &range->pt_lock)
+		drm_svm_range_break_hold_locked(range);
+	/* this waits for others: with no lock held that they take */
 	mmu_interval_notifier_remove(&range->notifier);
 	atomic_long_dec(&svm->nranges);
 	trace_drm_svm_range_remove(svm, range->start);

@@ -80,24 +80,6 @@ static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
 }
 
 /*
- * Whether Linux comes to this part of a mapping when it looks for folios that are not
- * there: those of a relative by fork, those that moved away by mremap(), and what KSM
- * remembers. It has the lock of the anon_vma then, of all relatives, and our notifier is
- * called. mmap_lock is held, so this does not come to be meanwhile.
- */
-static bool drm_svm_rmap_is_crossed(struct anon_vma *anon_vma,
-				    struct vm_area_struct *vma,
-				    unsigned long first, unsigned long last)
-{
-	struct anon_vma_chain *avc =
-		drm_svm_avc_tree_iter_first(&anon_vma->rb_root, first, last);
-
-	return drm_svm_avc_tree_iter_next(avc, first, last) ||
-	       !list_is_singular(&vma->anon_vma_chain) ||
-	       mm_flags_test(MMF_VM_MERGEABLE, vma->vm_mm);
-}
-
-/*
  * A process that may have a folio, which is locked, and where; the first @skip are
  * passed over.
  */
@@ -125,8 +107,6 @@ static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 		/* wraps where the mapping begins within the folio */
 		place->addr = avc->vma->vm_start +
 			      ((first - drm_svm_avc_start(avc)) << PAGE_SHIFT);
-		place->shared |= drm_svm_rmap_is_crossed(anon_vma, avc->vma, first,
-							 last);
 	}
 	up_read(&anon_vma->root->rwsem);
 }

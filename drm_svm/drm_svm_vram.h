@@ -95,14 +95,13 @@ struct drm_svm_slice {
 /*
  * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held, by the mapping
  * that begins at @start, which may be before @addr or after it. @shared: it is mapped
- * elsewhere too, or Linux looks for others here. @folio is a number only, without a
- * reference.
+ * elsewhere too. @folio is a number only, without a reference.
  */
 struct drm_svm_rmap_place {
 	struct mm_struct *mm;
 	unsigned long addr;
 	unsigned long start;
-	const struct folio *folio;
+	struct folio *folio;
 	bool large;
 	bool shared;
 };
@@ -257,9 +256,10 @@ void drm_svm_migrate_to_vram(struct drm_svm_range *range,
 /* drm_svm_migrate_ram.c */
 struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
 				unsigned int order);
-int drm_svm_home_collect(struct drm_svm_migration *m, struct drm_svm_vram *vram,
-			 struct vm_area_struct *vma, unsigned long start,
-			 unsigned long end, struct page *fault_page);
+void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			  struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end, struct page *fault_page);
+int drm_svm_home_collect(struct drm_svm_migration *m);
 int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved);
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
 bool drm_svm_migrate_home(struct drm_svm_migration *m,

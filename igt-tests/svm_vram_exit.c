@@ -626,6 +626,52 @@ static const struct svm_vram_case cases[] = {
 	{ "unload-killed", "The module goes while a process is killed.", unloaded_killed },
 };
 
+/* What takes memory away while it is copied has its effect, and what comes instead stays. */
+static void slow_dontneed(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+
+	start_eviction(fd, &area);
+	igt_assert(!madvise(area.base, area.size, MADV_DONTNEED));
+	igt_assert(svm_cpu_all32(area.base, area.size / 2, 0));
+	svm_pattern(area.base + area.size / 2, area.size / 2, OLD);
+	svm_evictor_stop();
+	igt_assert(svm_cpu_all32(area.base, area.size / 2, 0));
+	igt_assert(svm_pattern_ok(area.base + area.size / 2, area.size / 2, OLD));
+}
+
+/* A part of it */
+static void slow_hole(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	size_t hole = svm_page_size();
+
+	start_eviction(fd, &area);
+	igt_assert(!madvise(area.base, hole, MADV_DONTNEED));
+	svm_evictor_stop();
+	igt_assert(svm_cpu_all32(area.base, hole, 0));
+	igt_assert(svm_pattern_ok(area.base + hole, area.size - hole,
+				  NEW + hole / 4 * 2654435761u));
+}
+
+static void slow_munmap(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+
+	start_eviction(fd, &area);
+	igt_assert(mmap(area.base, area.size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == area.base);
+	igt_assert(svm_cpu_all32(area.base, area.size, 0));
+	svm_evictor_stop();
+	igt_assert(svm_cpu_all32(area.base, area.size, 0));
+}
+
+static const struct svm_vram_case slow_cases[] = {
+	{ "slow-dontneed", "Pages are dropped while a copy takes long.", slow_dontneed },
+	{ "slow-hole", "A page is dropped while a copy takes long.", slow_hole },
+	{ "slow-munmap", "Pages are unmapped while a copy takes long.", slow_munmap },
+};
+
 int igt_main()
 {
 	igt_fixture() {
@@ -638,6 +684,11 @@ int igt_main()
 		svm_vram_on("vram_mb=4 copy_latency_us=200000");
 
 	svm_vram_cases(busy_cases);
+
+	igt_fixture()
+		svm_vram_on("vram_mb=4 copy_latency_us=300000");
+
+	svm_vram_cases(slow_cases);
 
 	igt_fixture()
 		svm_vram_off();

@@ -6,9 +6,11 @@
 #include <kunit/test.h>
 
 #include <linux/jiffies.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pagemap.h>
 #include <linux/sched/task.h>
 
 #include "drm_svm_fake_kunit.h"
@@ -357,28 +359,37 @@ static void reaper_takes_what_no_gpu_maps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reap(range, 0, 3), -1);
 }
 
-static void held_range_is_the_holders(struct kunit *test)
+/* What others do to a range that is held wins: its holder collects no more. */
+static void hold_is_broken_by_others(struct kunit *test)
 {
 	struct drm_svm_range *range = fake_range(test, test->priv, BASE);
+	struct migrate_vma args = { .flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE };
+	unsigned long addr = kunit_vm_mmap(test, NULL, BASE, DRM_SVM_RANGE_SIZE, PROT_READ,
+					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
 
-	KUNIT_ASSERT_TRUE(test, drm_svm_range_hold(range));
-	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range));
+	/* the holder has seen a page there, so there are page tables */
+	KUNIT_ASSERT_EQ(test, addr, BASE);
+	KUNIT_ASSERT_EQ(test, fault_in_readable((const char __user *)addr, PAGE_SIZE), 0);
+	KUNIT_ASSERT_TRUE(test, drm_svm_range_hold(range, &args));
+	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range, &args));
 	/* what the holder does to it */
 	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
-	/* what others do; who may sleep would wait */
+	KUNIT_EXPECT_NE(test, args.flags, 0);
+	/* what others do, which do not wait */
 	range->holder = &init_task;
-	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), -1);
-	range->holder = current;
-	drm_svm_range_release_held(range);
 	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, args.flags, 0);
+	drm_svm_range_release_held(range);
+	KUNIT_EXPECT_NULL(test, range->holder);
 }
 
 static void range_that_goes_is_not_held(struct kunit *test)
 {
 	struct drm_svm_range *range = fake_range(test, test->priv, BASE);
+	struct migrate_vma args = {};
 
 	set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
-	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range));
+	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range, &args));
 	KUNIT_EXPECT_NULL(test, range->holder);
 	clear_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
 }
@@ -400,7 +411,7 @@ static struct kunit_case range_cases[] = {
 	KUNIT_CASE(views_of_one_context_are_dropped),
 	KUNIT_CASE(invalid_pages_are_forgotten),
 	KUNIT_CASE(reaper_takes_what_no_gpu_maps),
-	KUNIT_CASE(held_range_is_the_holders),
+	KUNIT_CASE(hold_is_broken_by_others),
 	KUNIT_CASE(range_that_goes_is_not_held),
 	{}
 };
