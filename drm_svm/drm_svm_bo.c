@@ -2,6 +2,8 @@
 
 #include <linux/export.h>
 #include <linux/slab.h>
+#include <linux/task_work.h>
+#include <linux/wait_bit.h>
 
 #include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
@@ -226,11 +228,60 @@ void drm_svm_bo_leave_work(struct work_struct *work)
 		dma_resv_lock(bo->tbo.base.resv, NULL);
 		drm_svm_bo_evict(bo, false);
 		/* CPU faults look after what could not go */
-		clear_bit(0, &bo->leaving);
+		clear_and_wake_up_bit(0, &bo->leaving);
 		drm_svm_bo_unlock(bo);
 		drm_svm_bo_put(bo);
 		cond_resched();
 	}
+}
+
+struct drm_svm_bo_waiter {
+	struct callback_head work;
+	struct drm_svm_bo *bo;
+};
+
+static void drm_svm_bo_waiter_free(struct drm_svm_bo_waiter *waiter)
+{
+	struct drm_svm_vram *vram = waiter->bo->vram;
+
+	drm_svm_bo_put(waiter->bo);
+	kfree(waiter);
+	drm_svm_vram_put(vram);
+}
+
+static void drm_svm_bo_wait_work(struct callback_head *work)
+{
+	struct drm_svm_bo_waiter *waiter =
+		container_of(work, struct drm_svm_bo_waiter, work);
+
+	wait_on_bit(&waiter->bo->leaving, 0, TASK_KILLABLE);
+	drm_svm_bo_waiter_free(waiter);
+}
+
+/**
+ * drm_svm_bo_wait_leaving() - have the current task wait until a BO has left
+ * @bo: the BO, that leaves, of which the caller has a page locked
+ *
+ * The task waits on its way back to user mode, and can be killed there. A CPU fault cannot
+ * wait itself: it has the lock of the page and a reference to it, both of which the work
+ * item needs that brings the pages home. Best effort: without memory the task faults again
+ * and again meanwhile.
+ *
+ * Context: a CPU fault from user mode.
+ */
+void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo)
+{
+	struct drm_svm_bo_waiter *waiter = kmalloc_obj(*waiter, GFP_NOWAIT);
+
+	if (!waiter)
+		return;
+	waiter->bo = bo;
+	drm_gem_object_get(&bo->tbo.base);
+	/* the TTM device stays until the BO was put */
+	atomic_inc(&bo->vram->users);
+	init_task_work(&waiter->work, drm_svm_bo_wait_work);
+	if (task_work_add(current, &waiter->work, TWA_RESUME))
+		drm_svm_bo_waiter_free(waiter);
 }
 
 /* With its dma_resv held: whether it has its place in VRAM. */

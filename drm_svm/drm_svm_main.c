@@ -415,6 +415,8 @@ err_range:
 
 static void __exit drm_svm_module_exit(void)
 {
+	/* until no task returns from drm_svm_bo_wait_work(), which nothing else tells */
+	synchronize_rcu_tasks();
 	destroy_workqueue(drm_svm_idle_wq);
 	destroy_workqueue(drm_svm_wq);
 	drm_svm_bo_module_exit();

@@ -18,7 +18,8 @@
  *
  * A huge page for which RAM has no huge page has to be split, which cannot be done
  * here: who touched it holds a reference to the page. It is left to a work item that
- * evicts it (drm_svm_evict.c), and the CPU tries again. The commit of a migration
+ * evicts it (drm_svm_evict.c). The task waits for that before it is back in user mode, and
+ * tries again. The commit of a migration
  * cannot split either: it wants to see one reference less, and would see to one mapping
  * only.
  *
@@ -375,6 +376,16 @@ static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
 	*end = min(*end, vmf->vma->vm_end);
 }
 
+/*
+ * The page waits to be split. The kernel's own accesses try again and again; they look at
+ * signals in between.
+ */
+static void drm_svm_home_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
+{
+	if (vmf->flags & FAULT_FLAG_USER)
+		drm_svm_bo_wait_leaving(bo);
+}
+
 /**
  * drm_svm_migrate_to_ram() - the CPU touched a page that is in VRAM
  * @vmf: the fault; the page is locked and referenced by the caller
@@ -395,8 +406,10 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	if (!bo)
 		return VM_FAULT_HWPOISON;
 	/* its lock is wanted by who splits it, so give it back at once */
-	if (drm_svm_bo_is_leaving(bo))
+	if (drm_svm_bo_is_leaving(bo)) {
+		drm_svm_home_wait(vmf, bo);
 		return 0;
+	}
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
 	drm_svm_home_window(vmf, bo, &start, &end);
 	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT);
@@ -406,8 +419,10 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	if (ret == VM_FAULT_SIGBUS && end - start > PAGE_SIZE &&
 	    !folio_test_large(page_folio(vmf->page)))
 		ret = drm_svm_home_fault(m, vmf, addr, addr + PAGE_SIZE);
-	if (m->split)
+	if (m->split) {
 		drm_svm_bo_leave(bo);
+		drm_svm_home_wait(vmf, bo);
+	}
 	drm_svm_migration_free(m);
 	return ret;
 }

@@ -216,6 +216,7 @@ unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo);
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
 void drm_svm_bo_leave(struct drm_svm_bo *bo);
 void drm_svm_bo_leave_work(struct work_struct *work);
+void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo);
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
 void drm_svm_bo_unlock(struct drm_svm_bo *bo);
 u64 drm_svm_bo_offset(struct drm_svm_bo *bo);

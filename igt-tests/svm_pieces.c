@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -341,6 +342,22 @@ static void touch(int fd)
 	leave_in_pieces(fd, map_anon, touch_huge);
 }
 
+/* The task sleeps until its page was split, and does not try again and again. */
+static void touch_once(int fd, char *base, size_t size)
+{
+	struct rusage before, after;
+
+	igt_assert(!getrusage(RUSAGE_THREAD, &before));
+	touch_huge(fd, base, size);
+	igt_assert(!getrusage(RUSAGE_THREAD, &after));
+	igt_assert_lt(after.ru_minflt - before.ru_minflt, 100);
+}
+
+static void touch_slow(int fd)
+{
+	leave_in_pieces(fd, map_anon, touch_once);
+}
+
 /* They cannot come as they are, so they are left to be split, and are there a moment later */
 static void prefetch_huge(int fd, char *base, size_t size)
 {
@@ -385,12 +402,21 @@ static const struct svm_case cases[] = {
 	{ "oversubscribe", "Huge pages make room for each other in pieces.", oversubscribe },
 };
 
+static const struct svm_case slow_cases[] = {
+	{ "touch-slow", "The CPU waits for a huge page to be split.", touch_slow },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
+
+	igt_fixture()
+		svm_module_load("vram_mb=16 copy_latency_us=100000");
+
+	svm_cases(slow_cases);
 
 	igt_fixture() {
 		pieces_end();

@@ -195,7 +195,7 @@ struct drm_svm_vram {
 	/** @link: in the list of all VRAM, as long as the pages have a struct page. */
 	struct list_head link;
 
-	/** @users: those that found it in the list and use it without a page of it. */
+	/** @users: those that use it, or a BO of it, without a page of it. */
 	atomic_t users;
 
 	/** @pagemap: the device pages; page 0 is offset 0 of @mem_type. */
