@@ -432,11 +432,12 @@ static void unplug_peer(int fd, const struct unplug *u)
 /*
  * The other device faults on memory of which every second block is in VRAM that goes. The
  * other blocks are missing: to bring them in takes its time, with what is known of the VRAM.
+ * The file that has filled it is closed, so that the unplug waits for no fault.
  */
 static void unplug_peer_faults(int fd, const struct unplug *u)
 {
 	size_t block = 16 * svm_page_size(), size = 4 * svm_range_size();
-	int other = svm_open_index_attached(1);
+	int other = svm_open_index_attached(1), idle = svm_open();
 	char *base = svm_mmap_small(size);
 	struct drm_svm_test_cmd fill = svm_cmd_fill(base, size, MAGIC + 1);
 	struct drm_svm_test_wait result;
@@ -446,8 +447,9 @@ static void unplug_peer_faults(int fd, const struct unplug *u)
 		svm_hw_write(fd, "inject/fail_alloc", MANY);
 	for (size_t at = 0; at < size; at += 2 * block)
 		svm_gpu_fill(fd, base + at, block, MAGIC);
+	close(fd);
 	job = svm_submit_on(other, 0, &fill, 1);
-	svm_hw_unplug(fd, u->how);
+	svm_hw_unplug(idle, u->how);
 	igt_assert_eq(__svm_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
 	if (!u->vram || u->how == SVM_HW_ORDERLY) {
 		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
@@ -455,7 +457,7 @@ static void unplug_peer_faults(int fd, const struct unplug *u)
 	}
 	munmap(base, size);
 	close(other);
-	close(fd);
+	close(idle);
 }
 
 static void unplug_suspended(int fd, const struct unplug *u)
