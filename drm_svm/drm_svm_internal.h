@@ -307,6 +307,10 @@ struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 
 u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
 
+/* drm_svm_check.c */
+int drm_svm_check_context_ops(const struct drm_svm_device *sdev,
+			      const struct drm_svm_context_ops *ops);
+
 /* drm_svm_ioctl.c */
 int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 				 u64 size);

@@ -248,8 +248,8 @@ static int drm_svm_prepare_mm(struct mm_struct *mm)
  * Context: process context of the process whose memory is shared. Takes
  * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space, -EINTR when a signal is pending, -ENOMEM. After -EINTR and -ENOMEM it
- * can be called again.
+ * space or when @ops lacks a function that is not optional, -EINTR when a signal is
+ * pending, -ENOMEM. After -EINTR and -ENOMEM it can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
@@ -262,6 +262,9 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 		return -EEXIST;
 	if (!current->mm)
 		return -EINVAL;
+	err = drm_svm_check_context_ops(sdev, ops);
+	if (err)
+		return err;
 	err = drm_svm_prepare_mm(current->mm);
 	if (err)
 		return err;

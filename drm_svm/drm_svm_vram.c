@@ -313,8 +313,9 @@ static void drm_svm_vram_free_work(struct work_struct *work)
  * Faults of the GPU's contexts migrate pages there from now on.
  *
  * Context: process context.
- * Return: 0, -ENOMEM, -ERANGE when no physical addresses are free for the pages, or
- * another error of memremap_pages().
+ * Return: 0, -EINVAL when @ops lacks a function that is not optional, -ENOMEM, -ERANGE
+ * when no physical addresses are free for the pages, or another error of
+ * memremap_pages().
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,
@@ -322,6 +323,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 {
 	struct resource *res;
 	void *addr;
+	int err;
 
 	memset(vram, 0, sizeof(*vram));
 	vram->sdev = sdev;
@@ -339,6 +341,9 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	atomic_long_set(&vram->lost, 0);
 	atomic_set(&vram->users, 0);
 
+	err = drm_svm_check_vram_ops(vram);
+	if (err)
+		return err;
 	res = request_free_mem_region(&iomem_resource, size, "drm_svm");
 	if (IS_ERR(res))
 		return PTR_ERR(res);

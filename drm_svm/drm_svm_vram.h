@@ -227,6 +227,9 @@ struct drm_svm_bo *drm_svm_charge_bo(struct drm_svm *svm,
 				     const struct drm_svm_slice *slice);
 void drm_svm_charger_destroy(struct drm_svm *svm);
 
+/* drm_svm_check.c */
+int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
+
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);
 void drm_svm_migration_reset(struct drm_svm_migration *m,

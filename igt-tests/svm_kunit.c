@@ -27,6 +27,7 @@ static const struct suite {
 	{ "drm_svm_fault_queue", "Faults are queued in order, in shares, and answered once." },
 	{ "drm_svm_migrate", "Pages to copy and to clear become few segments." },
 	{ "drm_svm_policy", "Windows, slices, and what may move or be written." },
+	{ "drm_svm_port", "Mistakes of a driver are refused or reported." },
 	{ "drm_svm_range", "Ranges are found, made and removed, up to the limit." },
 	{ "drm_svm_run", "Pages that a walk found become runs for the driver." },
 	{ "drm_svm_slice", "Slices for VRAM are chosen around a fault." },

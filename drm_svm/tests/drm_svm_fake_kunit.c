@@ -121,7 +121,7 @@ static void fake_fault_done(struct drm_svm_context *ctx,
 	wake_up(&gpu->answered);
 }
 
-static const struct drm_svm_context_ops fake_context_ops = {
+const struct drm_svm_context_ops fake_context_ops = {
 	.map_prepare = fake_map_prepare,
 	.map = fake_map,
 	.unmap = fake_unmap,
@@ -135,18 +135,25 @@ KUNIT_DEFINE_ACTION_WRAPPER(fake_detach, drm_svm_context_detach,
 KUNIT_DEFINE_ACTION_WRAPPER(fake_range_put, drm_svm_range_put,
 			    struct drm_svm_range *);
 
-struct fake_gpu *fake_gpu_create(struct kunit *test)
+struct device *fake_device(struct kunit *test)
 {
 	static atomic_t number;
-	struct fake_gpu *gpu = kunit_kzalloc(test, sizeof(*gpu), GFP_KERNEL);
 	struct device *dev;
 	char name[16];
 
-	KUNIT_ASSERT_NOT_NULL(test, gpu);
 	snprintf(name, sizeof(name), "gpu%d", atomic_inc_return(&number));
 	dev = kunit_device_register(test, name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
+	return dev;
+}
+
+struct fake_gpu *fake_gpu_create(struct kunit *test)
+{
+	struct fake_gpu *gpu = kunit_kzalloc(test, sizeof(*gpu), GFP_KERNEL);
+	struct device *dev = fake_device(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, gpu);
 	KUNIT_ASSERT_EQ(test, drm_svm_device_init(&gpu->sdev, NULL, dev,
 						  BIT_ULL(47)), 0);
 	/* each address is undone: the DMA layer of a debug kernel watches */

@@ -12,6 +12,7 @@
 #include "../drm_svm_internal.h"
 #include "../drm_svm_vram.h"
 
+struct device;
 struct kunit;
 struct page;
 
@@ -71,9 +72,12 @@ struct fake_vram {
 	struct ttm_device bdev;
 };
 
+extern const struct drm_svm_context_ops fake_context_ops;
+
 #define FAKE_VRAM_SIZE	(2 * DRM_SVM_RANGE_SIZE)
 
 /* All of these fail the test where they cannot do it, and are undone at its end. */
+struct device *fake_device(struct kunit *test);
 struct fake_gpu *fake_gpu_create(struct kunit *test);
 struct fake_vram *fake_vram_create(struct kunit *test, struct fake_gpu *gpu);
 struct page *fake_vram_page(struct fake_vram *vram, unsigned long index);

@@ -158,7 +158,7 @@ struct drm_svm_vram_ops {
 	 * this VRAM.
 	 *
 	 * Contiguous offsets have contiguous addresses. Must not sleep. May be
-	 * NULL where no owner is shared.
+	 * NULL where there is no owner.
 	 */
 	u64 (*peer_addr)(struct drm_svm_vram *vram, struct drm_svm_device *peer,
 			 u64 offset);

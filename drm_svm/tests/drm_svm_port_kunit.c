@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What a driver may get wrong, and what the library says to it. The driver is a whole
+ * one, as far as TTM and the library can tell; its GPU does nothing.
+ */
+
+#include <kunit/device.h>
+#include <kunit/resource.h>
+#include <kunit/test.h>
+
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/ttm/ttm_allocation.h>
+#include <drm/ttm/ttm_placement.h>
+#include <drm/ttm/ttm_range_manager.h>
+#include <drm/ttm/ttm_tt.h>
+
+#include "drm_svm_fake_kunit.h"
+
+#define PORT_VRAM_SIZE	SZ_2M
+
+/* @vram_ops, @funcs: what a test may change, before port_vram_init() for the most part. */
+struct port_gpu {
+	struct drm_device drm;
+	struct ttm_device bdev;
+	struct drm_svm_device sdev;
+	struct drm_svm_vram vram;
+	struct drm_svm_vram_ops vram_ops;
+	struct ttm_device_funcs funcs;
+};
+
+static struct dma_fence *port_copy(struct drm_svm_vram *vram,
+				   const struct drm_svm_copy *segs, unsigned int n)
+{
+	return dma_fence_get_stub();
+}
+
+static struct dma_fence *port_clear(struct drm_svm_vram *vram,
+				    const struct drm_svm_run *runs, unsigned int n)
+{
+	return dma_fence_get_stub();
+}
+
+static u64 port_peer_addr(struct drm_svm_vram *vram, struct drm_svm_device *peer,
+			  u64 offset)
+{
+	return offset;
+}
+
+static const struct drm_svm_vram_ops port_vram_ops = {
+	.copy = port_copy,
+	.clear = port_clear,
+	.peer_addr = port_peer_addr,
+};
+
+static struct ttm_tt *port_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
+{
+	struct ttm_tt *tt = kzalloc_obj(*tt);
+
+	if (tt && ttm_tt_init(tt, tbo, page_flags, ttm_cached, 0)) {
+		kfree(tt);
+		return NULL;
+	}
+	return tt;
+}
+
+static void port_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
+{
+	ttm_tt_fini(tt);
+	kfree(tt);
+}
+
+static void port_evict_flags(struct ttm_buffer_object *tbo,
+			     struct ttm_placement *placement)
+{
+	if (!drm_svm_bo_evict_flags(tbo, placement))
+		placement->num_placement = 0;
+}
+
+static int port_move(struct ttm_buffer_object *tbo, bool evict,
+		     struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem,
+		     struct ttm_place *hop)
+{
+	if (drm_svm_bo_is_svm(tbo))
+		return drm_svm_bo_move(tbo, ctx, new_mem);
+	ttm_bo_move_null(tbo, new_mem);
+	return 0;
+}
+
+static const struct ttm_device_funcs port_funcs = {
+	.ttm_tt_create = port_tt_create,
+	.ttm_tt_destroy = port_tt_destroy,
+	.eviction_valuable = ttm_bo_eviction_valuable,
+	.evict_flags = port_evict_flags,
+	.move = port_move,
+};
+
+static const struct file_operations port_fops = {
+	.owner = THIS_MODULE,
+};
+
+static const struct drm_driver port_driver = {
+	.driver_features = DRIVER_GEM,
+	.fops = &port_fops,
+	.name = "drm_svm_port",
+	.desc = "driver of a KUnit test",
+};
+
+KUNIT_DEFINE_ACTION_WRAPPER(port_device_fini, ttm_device_fini, struct ttm_device *);
+KUNIT_DEFINE_ACTION_WRAPPER(port_vram_fini, drm_svm_vram_fini, struct drm_svm_vram *);
+
+static void port_manager_fini(void *bdev)
+{
+	ttm_range_man_fini(bdev, TTM_PL_VRAM);
+}
+
+/* A GPU with TTM, whose VRAM the library does not know yet. */
+static struct port_gpu *port_gpu_create(struct kunit *test)
+{
+	struct device *dev = fake_device(test);
+	struct port_gpu *gpu;
+
+	gpu = devm_drm_dev_alloc(dev, &port_driver, struct port_gpu, drm);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, gpu);
+	gpu->vram_ops = port_vram_ops;
+	gpu->funcs = port_funcs;
+	KUNIT_ASSERT_EQ(test, drm_svm_device_init(&gpu->sdev, &gpu->drm, dev,
+						  BIT_ULL(47)), 0);
+	KUNIT_ASSERT_EQ(test, ttm_device_init(&gpu->bdev, &gpu->funcs, dev,
+					      gpu->drm.anon_inode->i_mapping,
+					      gpu->drm.vma_offset_manager, 0), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, port_device_fini,
+							&gpu->bdev), 0);
+	KUNIT_ASSERT_EQ(test, ttm_range_man_init(&gpu->bdev, TTM_PL_VRAM, false,
+						 PORT_VRAM_SIZE >> PAGE_SHIFT), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, port_manager_fini,
+							&gpu->bdev), 0);
+	return gpu;
+}
+
+static int port_vram_init(struct kunit *test, struct port_gpu *gpu, const void *owner)
+{
+	int err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
+				    PORT_VRAM_SIZE, &gpu->vram_ops, owner);
+
+	if (!err)
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, port_vram_fini,
+								&gpu->vram), 0);
+	return err;
+}
+
+/* A function that the driver has not, and what comes of it. */
+struct missing_case {
+	const char *name;
+	size_t offset;
+	bool owner;
+	int err;
+};
+
+#define MISSING(type, op, err) \
+	{ #op, offsetof(struct type, op), false, err }
+#define MISSING_OWNED(type, op, err) \
+	{ #op " with an owner", offsetof(struct type, op), true, err }
+
+static void forget(void *ops, size_t offset)
+{
+	*(void **)(ops + offset) = NULL;
+}
+
+static const struct missing_case context_ops_cases[] = {
+	MISSING(drm_svm_context_ops, map_prepare, -EINVAL),
+	MISSING(drm_svm_context_ops, map, -EINVAL),
+	MISSING(drm_svm_context_ops, unmap, -EINVAL),
+	MISSING(drm_svm_context_ops, tlb_flush_start, -EINVAL),
+	MISSING(drm_svm_context_ops, tlb_flush_wait, -EINVAL),
+	MISSING(drm_svm_context_ops, fault_done, -EINVAL),
+	MISSING(drm_svm_context_ops, query, 0),
+};
+
+KUNIT_ARRAY_PARAM_DESC(context_ops, context_ops_cases, name);
+
+static void attach_wants_all_ops_but_query(struct kunit *test)
+{
+	const struct missing_case *c = test->param_value;
+	struct fake_gpu *gpu = fake_gpu_create(test);
+	struct drm_svm_context_ops ops = fake_context_ops;
+	struct drm_svm_context *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	forget(&ops, c->offset);
+	KUNIT_EXPECT_EQ(test, drm_svm_context_attach(ctx, &gpu->sdev, &ops), c->err);
+	KUNIT_EXPECT_EQ(test, !ctx->svm, !!c->err);
+	drm_svm_context_detach(ctx);
+}
+
+static const struct missing_case vram_ops_cases[] = {
+	MISSING(drm_svm_vram_ops, copy, -EINVAL),
+	MISSING(drm_svm_vram_ops, clear, -EINVAL),
+	MISSING(drm_svm_vram_ops, peer_addr, 0),
+	MISSING_OWNED(drm_svm_vram_ops, peer_addr, -EINVAL),
+};
+
+KUNIT_ARRAY_PARAM_DESC(vram_ops, vram_ops_cases, name);
+
+static void vram_wants_its_ops(struct kunit *test)
+{
+	const struct missing_case *c = test->param_value;
+	struct port_gpu *gpu = port_gpu_create(test);
+
+	forget(&gpu->vram_ops, c->offset);
+	KUNIT_EXPECT_EQ(test, port_vram_init(test, gpu, c->owner ? gpu : NULL), c->err);
+	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
+}
+
+static struct kunit_case port_cases[] = {
+	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
+	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
+	{}
+};
+
+static struct kunit_suite port_suite = {
+	.name = "drm_svm_port",
+	.test_cases = port_cases,
+};
+
+kunit_test_suite(port_suite);
