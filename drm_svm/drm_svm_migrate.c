@@ -157,6 +157,12 @@ void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_add_clear);
 
+/* No fence would count as a copy that is done: the data of whatever was there. */
+static struct dma_fence *drm_svm_migration_begun(struct dma_fence *fence)
+{
+	return WARN_ON_ONCE(!fence) ? ERR_PTR(-EIO) : fence;
+}
+
 /**
  * drm_svm_migration_start() - start to copy and to clear
  * @m: the migration; drm_svm_migration_wait() comes next
@@ -166,10 +172,12 @@ void drm_svm_migration_start(struct drm_svm_migration *m)
 	const struct drm_svm_vram_ops *ops = m->vram->ops;
 
 	if (m->nsegs)
-		m->copy = ops->copy(m->vram, m->segs, m->nsegs);
+		m->copy = drm_svm_migration_begun(ops->copy(m->vram, m->segs, m->nsegs));
 	if (m->nclears)
-		m->clear = ops->clear(m->vram, m->clears, m->nclears);
+		m->clear = drm_svm_migration_begun(ops->clear(m->vram, m->clears,
+							      m->nclears));
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_start);
 
 static int drm_svm_migration_wait_fence(struct dma_fence **fence)
 {

@@ -230,6 +230,50 @@ static void failed_copy_drops_all_destinations(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->m->dst[NPAGES - 1], 0);
 }
 
+static struct dma_fence *no_copy(struct drm_svm_vram *vram,
+				 const struct drm_svm_copy *segs, unsigned int n)
+{
+	return NULL;
+}
+
+static struct dma_fence *no_clear(struct drm_svm_vram *vram,
+				  const struct drm_svm_run *runs, unsigned int n)
+{
+	return NULL;
+}
+
+static const struct drm_svm_vram_ops no_fence_ops = {
+	.copy = no_copy,
+	.clear = no_clear,
+};
+
+/* A driver that says nothing about its copy has not copied. */
+static void no_fence_is_a_failed_copy(struct kunit *test)
+{
+	struct migrate_test *t = test->priv;
+
+	t->vram->vram.ops = &no_fence_ops;
+	copy(test, 0, 0, 0, 1, true);
+	kunit_warning_suppress(test) {
+		drm_svm_migration_start(t->m);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, drm_svm_migration_wait(t->m), -EIO);
+}
+
+static void no_fence_is_a_failed_clear(struct kunit *test)
+{
+	struct migrate_test *t = test->priv;
+
+	t->vram->vram.ops = &no_fence_ops;
+	drm_svm_migration_add_clear(t->m, vram_page(t, 0), 1);
+	kunit_warning_suppress(test) {
+		drm_svm_migration_start(t->m);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, drm_svm_migration_wait(t->m), -EIO);
+}
+
 /* As a destination is: locked, with a reference */
 static void take_for_destination(struct kunit *test, unsigned int i, unsigned int vram)
 {
@@ -303,6 +347,8 @@ static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(stride_of_a_huge_page_ends_with_the_migration),
 	KUNIT_CASE(wait_undoes_each_dma_mapping),
 	KUNIT_CASE(failed_copy_drops_all_destinations),
+	KUNIT_CASE(no_fence_is_a_failed_copy),
+	KUNIT_CASE(no_fence_is_a_failed_clear),
 	KUNIT_CASE(closed_vram_is_not_filled),
 	KUNIT_CASE(page_that_broke_is_no_destination),
 	KUNIT_CASE(reset_forgets_the_last_migration),

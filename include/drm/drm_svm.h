@@ -142,7 +142,8 @@ struct drm_svm_vram_ops {
 	 *
 	 * Process context, may sleep but not wait for memory with reclaim.
 	 * Returns a fence, owned by the caller, whose error is set when some
-	 * of it was not copied; or an ERR_PTR().
+	 * of it was not copied; or an ERR_PTR(). Never NULL: a copy that is done
+	 * already has a fence that has signalled, see dma_fence_get_stub().
 	 */
 	struct dma_fence *(*copy)(struct drm_svm_vram *vram,
 				  const struct drm_svm_copy *segs,
