@@ -387,8 +387,10 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
 {
-	int err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
+	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
+	int err = drm_svm_bo_evict(bo, true);
 
+	bo->asked = true;
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);
 	/* other errors would end TTM's search for room */

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/dma-resv.h>
+
 #include <drm/drm_print.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_placement.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
@@ -65,4 +70,84 @@ int drm_svm_check_vram_ops(const struct drm_svm_vram *vram)
 		return 0;
 	drm_err(vram->drm, "the driver has no %s() in its drm_svm_vram_ops\n", missing);
 	return -EINVAL;
+}
+
+static const char *
+drm_svm_check_missing_ttm_func(const struct ttm_device_funcs *funcs)
+{
+	return !funcs->ttm_tt_create ? "ttm_tt_create" :
+	       !funcs->ttm_tt_destroy ? "ttm_tt_destroy" :
+	       !funcs->eviction_valuable ? "eviction_valuable" :
+	       !funcs->evict_flags ? "evict_flags" :
+	       !funcs->move ? "move" : NULL;
+}
+
+static int drm_svm_check_ttm_funcs(const struct drm_svm_vram *vram)
+{
+	const char *missing = drm_svm_check_missing_ttm_func(vram->bdev->funcs);
+
+	if (!missing)
+		return 0;
+	drm_err(vram->drm, "the driver has no %s() in its ttm_device_funcs\n", missing);
+	return -EINVAL;
+}
+
+/* As TTM would, for want of room; with the dma_resv held */
+static int drm_svm_check_evict(struct drm_svm_bo *bo)
+{
+	const struct ttm_device_funcs *funcs = bo->vram->bdev->funcs;
+	struct ttm_operation_ctx ctx = { .interruptible = false };
+	struct ttm_placement placement = { 0 };
+	int err;
+
+	funcs->evict_flags(&bo->tbo, &placement);
+	if (placement.num_placement != 1 ||
+	    placement.placement->mem_type != TTM_PL_SYSTEM) {
+		drm_err(bo->vram->drm,
+			"evict_flags() of the driver does not call drm_svm_bo_evict_flags()\n");
+		return -EINVAL;
+	}
+	/* the first move was into VRAM */
+	bo->asked = false;
+	err = ttm_bo_validate(&bo->tbo, &placement, &ctx);
+	if (bo->asked || err == -ENOMEM)
+		return err;
+	drm_err(bo->vram->drm, "move() of the driver does not call drm_svm_bo_move()\n");
+	return -EINVAL;
+}
+
+/**
+ * drm_svm_check_ttm() - see whether a driver hands on what TTM asks about our buffers
+ * @vram: the VRAM, with all that it takes to make a buffer
+ *
+ * A driver that forgets it takes the place of processes' pages away, and nobody is told.
+ * So a buffer of one page is made, and evicted.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, -EINVAL, or why there is no buffer.
+ */
+int drm_svm_check_ttm(struct drm_svm_vram *vram)
+{
+	struct drm_svm_stats *stats;
+	struct drm_svm_bo *bo;
+	int err;
+
+	err = drm_svm_check_ttm_funcs(vram);
+	if (err)
+		return err;
+	stats = drm_svm_stats_create();
+	if (!stats)
+		return -ENOMEM;
+	bo = drm_svm_bo_create(vram, stats, 1);
+	drm_svm_stats_put(stats);
+	if (IS_ERR(bo)) {
+		drm_err(vram->drm, "no page of TTM's memory type %u for a buffer of drm_svm: %pe\n",
+			vram->mem_type, bo);
+		return PTR_ERR(bo);
+	}
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	err = drm_svm_check_evict(bo);
+	drm_svm_bo_unlock(bo);
+	drm_svm_bo_fill_done(bo);
+	return err;
 }

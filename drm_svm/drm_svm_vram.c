@@ -310,12 +310,15 @@ static void drm_svm_vram_free_work(struct work_struct *work)
  * @ops: copy and clear
  * @owner: GPUs with the same one reach each other's VRAM; NULL: nobody reaches it
  *
- * Faults of the GPU's contexts migrate pages there from now on.
+ * Faults of the GPU's contexts migrate pages there from now on. Before, a buffer is made
+ * and evicted, to see that the driver hands on what TTM asks about it; so TTM has the
+ * memory type, with a page to be had, and the driver is ready for TTM's calls. Its engines
+ * need not be: nothing is copied.
  *
- * Context: process context.
- * Return: 0, -EINVAL when @ops lacks a function that is not optional, -ENOMEM, -ERANGE
- * when no physical addresses are free for the pages, or another error of
- * memremap_pages().
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, -EINVAL when @ops or the driver's functions for TTM do not do, -ENOSPC when
+ * not one page of the memory type is to be had, -ENOMEM, -ERANGE when no physical addresses
+ * are free for the pages, or another error of memremap_pages().
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,
@@ -341,7 +344,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	atomic_long_set(&vram->lost, 0);
 	atomic_set(&vram->users, 0);
 
-	err = drm_svm_check_vram_ops(vram);
+	err = drm_svm_check_vram_ops(vram) ?: drm_svm_check_ttm(vram);
 	if (err)
 		return err;
 	res = request_free_mem_region(&iomem_resource, size, "drm_svm");

@@ -16,7 +16,7 @@
  * VRAM behind a slice of a range. @live: device pages in use, and one while @filling;
  * at zero it goes, by @free_node from atomic context. @stats: of the
  * context it was made for. @leave_node, while @leaving: its pages have to go home, and
- * who wanted one could not do it.
+ * who wanted one could not do it. @asked: the driver asked drm_svm_bo_move() about it.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
@@ -24,6 +24,7 @@ struct drm_svm_bo {
 	struct drm_svm_stats *stats;
 	atomic_long_t live;
 	bool filling;
+	bool asked;
 	unsigned int copies_failed;
 	unsigned long leaving;
 	struct llist_node free_node;
@@ -229,6 +230,7 @@ void drm_svm_charger_destroy(struct drm_svm *svm);
 
 /* drm_svm_check.c */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
+int drm_svm_check_ttm(struct drm_svm_vram *vram);
 
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);

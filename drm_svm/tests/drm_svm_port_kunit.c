@@ -21,6 +21,7 @@
 #include <drm/ttm/ttm_allocation.h>
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_range_manager.h>
+#include <drm/ttm/ttm_resource.h>
 #include <drm/ttm/ttm_tt.h>
 
 #include "drm_svm_fake_kunit.h"
@@ -220,9 +221,100 @@ static void vram_wants_its_ops(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
 }
 
+static const struct missing_case ttm_funcs_cases[] = {
+	MISSING(ttm_device_funcs, ttm_tt_create, -EINVAL),
+	MISSING(ttm_device_funcs, ttm_tt_destroy, -EINVAL),
+	MISSING(ttm_device_funcs, eviction_valuable, -EINVAL),
+	MISSING(ttm_device_funcs, evict_flags, -EINVAL),
+	MISSING(ttm_device_funcs, move, -EINVAL),
+	MISSING(ttm_device_funcs, swap_notify, 0),
+};
+
+KUNIT_ARRAY_PARAM_DESC(ttm_funcs, ttm_funcs_cases, name);
+
+static void vram_wants_functions_for_ttm(struct kunit *test)
+{
+	const struct missing_case *c = test->param_value;
+	struct port_gpu *gpu = port_gpu_create(test);
+
+	forget(&gpu->funcs, c->offset);
+	KUNIT_EXPECT_EQ(test, port_vram_init(test, gpu, NULL), c->err);
+	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
+	gpu->funcs = port_funcs;
+}
+
+/* A driver that has no buffers of its own, and forgot those of the library */
+static void discarding_evict_flags(struct ttm_buffer_object *tbo,
+				   struct ttm_placement *placement)
+{
+}
+
+static void staying_evict_flags(struct ttm_buffer_object *tbo,
+				struct ttm_placement *placement)
+{
+	static const struct ttm_place place = { .mem_type = TTM_PL_VRAM };
+
+	placement->num_placement = 1;
+	placement->placement = &place;
+}
+
+static int forgetful_move(struct ttm_buffer_object *tbo, bool evict,
+			  struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem,
+			  struct ttm_place *hop)
+{
+	ttm_bo_move_null(tbo, new_mem);
+	return 0;
+}
+
+static int helpless_move(struct ttm_buffer_object *tbo, bool evict,
+			 struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem,
+			 struct ttm_place *hop)
+{
+	if (tbo->resource)
+		return -EIO;
+	return forgetful_move(tbo, evict, ctx, new_mem, hop);
+}
+
+struct hook_case {
+	const char *name;
+	void (*evict_flags)(struct ttm_buffer_object *tbo,
+			    struct ttm_placement *placement);
+	int (*move)(struct ttm_buffer_object *tbo, bool evict,
+		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem,
+		    struct ttm_place *hop);
+	int err;
+};
+
+static const struct hook_case hook_cases[] = {
+	{ "as it should be", port_evict_flags, port_move, 0 },
+	{ "evict_flags discards", discarding_evict_flags, port_move, -EINVAL },
+	{ "evict_flags lets it stay", staying_evict_flags, port_move, -EINVAL },
+	{ "move does not copy", port_evict_flags, forgetful_move, -EINVAL },
+	{ "move fails", port_evict_flags, helpless_move, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(hook, hook_cases, name);
+
+/* The buffer of the trial is gone in any case, or the manager could not go. */
+static void vram_init_tries_the_functions_for_ttm(struct kunit *test)
+{
+	const struct hook_case *c = test->param_value;
+	struct port_gpu *gpu = port_gpu_create(test);
+	struct ttm_resource_manager *man = ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
+
+	gpu->funcs.evict_flags = c->evict_flags;
+	gpu->funcs.move = c->move;
+	KUNIT_EXPECT_EQ(test, port_vram_init(test, gpu, NULL), c->err);
+	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
+	KUNIT_EXPECT_EQ(test, ttm_resource_manager_usage(man), 0);
+	gpu->funcs = port_funcs;
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
+	KUNIT_CASE_PARAM(vram_wants_functions_for_ttm, ttm_funcs_gen_params),
+	KUNIT_CASE_PARAM(vram_init_tries_the_functions_for_ttm, hook_gen_params),
 	{}
 };
 
