@@ -109,12 +109,14 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 	err = drm_svm_bo_init(bo, vram, &place, npages);
 	if (err)
 		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
+	bo->place = bo->tbo.resource;
 	/* who was there before may have been copied out of it, and used, until now */
 	dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_KERNEL, false,
 			      MAX_SCHEDULE_TIMEOUT);
 	ttm_bo_unreserve(&bo->tbo);
 	return bo;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_create);
 
 /**
  * drm_svm_bo_create_at() - take one page of VRAM out of use
@@ -188,6 +190,7 @@ void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 	if (atomic_long_dec_and_test(&bo->live))
 		drm_svm_bo_put(bo);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_fill_done);
 
 /* Pages of it are no longer in use. Atomic context: the last one only queues it. */
 void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)

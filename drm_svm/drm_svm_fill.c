@@ -111,9 +111,22 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 	}
 }
 
+/* Somebody has it, though the place is ours: see drm_svm_bo_has_left(). */
+static bool drm_svm_fill_is_taken(struct page *page, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1U << order; i++) {
+		if (page_count(page + i))
+			return true;
+	}
+	return false;
+}
+
 /* A device page of the BO, ready to be a destination: locked. */
-static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
-				      unsigned int order)
+VISIBLE_IF_KUNIT
+struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
+			       unsigned int order)
 {
 	u64 offset = drm_svm_bo_offset(bo) + ((u64)index << PAGE_SHIFT);
 	struct drm_svm_vram *vram = bo->vram;
@@ -122,6 +135,9 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 	if (drm_svm_vram_has_bad(vram, offset, 1U << order))
 		return NULL;
 	page = drm_svm_vram_page(vram, offset);
+	/* all of them are written next, so to look at them costs nothing */
+	if (WARN_ON_ONCE(drm_svm_fill_is_taken(page, order)))
+		return NULL;
 	/* it may say that it is the tail of a huge page: page_folio() is for later */
 	zone_device_page_init(page, &vram->pagemap, order);
 	if (order)
@@ -131,6 +147,7 @@ static struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, 1UL << order);
 	return page;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fill_page);
 
 /*
  * What migrate_vma would move, but must not. KSM looks into its pages by the CPU; there

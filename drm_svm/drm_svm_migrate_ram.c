@@ -75,13 +75,14 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 	return true;
 }
 
-/* Whether entry @i may go: ours, with its data still in it. */
+/* Whether entry @i may go: ours, with its data still in it, and in its place. */
 static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
 {
 	struct folio *folio = page_folio(src);
 
 	return drm_svm_page_vram(src) == m->vram &&
-	       !drm_svm_folio_is_lost(folio) && !drm_svm_folio_is_retired(folio);
+	       !drm_svm_folio_is_lost(folio) && !drm_svm_folio_is_retired(folio) &&
+	       !drm_svm_bo_has_left(drm_svm_folio_bo(folio));
 }
 
 /* Destination of entry @i. */
@@ -386,6 +387,20 @@ static void drm_svm_home_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
 		drm_svm_bo_wait_leaving(bo);
 }
 
+/* The page has no data any more: no GPU is to go on with what is in its place. */
+static vm_fault_t drm_svm_home_lost(struct vm_fault *vmf)
+{
+	struct drm_svm_range *range = drm_svm_range_find(vmf->vma->vm_mm,
+							 vmf->address);
+
+	if (range) {
+		drm_svm_range_unmap_vram(range, range->start,
+					 range->start + DRM_SVM_RANGE_SIZE);
+		drm_svm_range_put(range);
+	}
+	return VM_FAULT_HWPOISON;
+}
+
 /**
  * drm_svm_migrate_to_ram() - the CPU touched a page that is in VRAM
  * @vmf: the fault; the page is locked and referenced by the caller
@@ -403,6 +418,8 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	struct drm_svm_migration *m;
 	vm_fault_t ret;
 
+	if (drm_svm_folio_has_left(page_folio(vmf->page)))
+		return drm_svm_home_lost(vmf);
 	if (!bo)
 		return VM_FAULT_HWPOISON;
 	/* its lock is wanted by who splits it, so give it back at once */
@@ -426,3 +443,4 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	drm_svm_migration_free(m);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_migrate_to_ram);

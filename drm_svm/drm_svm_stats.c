@@ -39,6 +39,7 @@ struct drm_svm_stats *drm_svm_stats_create(void)
 	}
 	return stats;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_stats_create);
 
 static void drm_svm_stats_release(struct kref *ref)
 {
@@ -61,6 +62,7 @@ void drm_svm_stats_put(struct drm_svm_stats *stats)
 	if (stats)
 		kref_put(&stats->ref, drm_svm_stats_release);
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_stats_put);
 
 u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 {

@@ -209,6 +209,22 @@ void drm_svm_folio_lose(struct folio *folio)
 	drm_svm_bo_drop_pages(bo, nr);
 }
 
+/*
+ * Under the folio's lock: whether its BO has lost its place. Then the data is somebody
+ * else's, and the folio is lost as well.
+ */
+bool drm_svm_folio_has_left(struct folio *folio)
+{
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+
+	if (!bo || !drm_svm_bo_has_left(bo))
+		return false;
+	WARN_ONCE(1, "the driver took VRAM away that has pages of processes: evict_flags, move?\n");
+	if (!drm_svm_folio_is_retired(folio))
+		drm_svm_folio_lose(folio);
+	return true;
+}
+
 /* Atomic context. */
 static void drm_svm_vram_folio_free(struct folio *folio)
 {
@@ -278,7 +294,7 @@ struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 		return NULL;
 	/* under the lock nobody loses it; with a page in use the BO stays */
 	folio_lock(folio);
-	bo = drm_svm_folio_bo(folio);
+	bo = drm_svm_folio_has_left(folio) ? NULL : drm_svm_folio_bo(folio);
 	if (bo)
 		drm_gem_object_get(&bo->tbo.base);
 	folio_unlock(folio);

@@ -17,11 +17,13 @@
  * at zero it goes, by @free_node from atomic context. @stats: of the
  * context it was made for. @leave_node, while @leaving: its pages have to go home, and
  * who wanted one could not do it. @asked: the driver asked drm_svm_bo_move() about it.
+ * @place: its place in VRAM, where it stays for as long as it has pages; only compared.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
 	struct drm_svm_vram *vram;
 	struct drm_svm_stats *stats;
+	const struct ttm_resource *place;
 	atomic_long_t live;
 	bool filling;
 	bool asked;
@@ -34,6 +36,16 @@ struct drm_svm_bo {
 static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
 {
 	return container_of(tbo, struct drm_svm_bo, tbo);
+}
+
+/*
+ * Whether the BO has lost its place, with a page of it locked and in use, or with its
+ * dma_resv held: then TTM took it away and the driver did not tell us, see
+ * drm_svm_check_ttm(). What is in that place belongs to somebody else.
+ */
+static inline bool drm_svm_bo_has_left(const struct drm_svm_bo *bo)
+{
+	return READ_ONCE(bo->tbo.resource) != bo->place;
 }
 
 /*
@@ -171,6 +183,7 @@ bool drm_svm_folio_is_retired(const struct folio *folio);
 bool drm_svm_folio_is_lost(const struct folio *folio);
 void drm_svm_folio_retire(struct folio *folio);
 void drm_svm_folio_lose(struct folio *folio);
+bool drm_svm_folio_has_left(struct folio *folio);
 bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
@@ -282,6 +295,8 @@ void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */
+struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
+			       unsigned int order);
 void drm_svm_slice_drop_bad(struct drm_svm_migration *m);
 bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn);

@@ -10,7 +10,10 @@
 
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
@@ -310,11 +313,135 @@ static void vram_init_tries_the_functions_for_ttm(struct kunit *test)
 	gpu->funcs = port_funcs;
 }
 
+/* A page of VRAM that the CPU is to touch, and its BO. */
+struct taken {
+	struct port_gpu *gpu;
+	struct drm_svm_stats *stats;
+	struct page *page;
+	unsigned long addr;
+};
+
+static void taken_put(void *data)
+{
+	struct taken *t = data;
+
+	if (t->page)
+		put_page(t->page);
+	flush_work(&t->gpu->vram.free_work);
+	drm_svm_stats_put(t->stats);
+}
+
+static struct page *take_page(struct kunit *test, struct taken *t)
+{
+	struct drm_svm_bo *bo = drm_svm_bo_create(&t->gpu->vram, t->stats, 16);
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bo);
+	page = drm_svm_fill_page(bo, 0, 0);
+	drm_svm_bo_fill_done(bo);
+	return page;
+}
+
+/* TTM wants the room, and the driver does not tell the library. */
+static void take_place_away(struct kunit *test, struct taken *t)
+{
+	struct ttm_device *bdev = &t->gpu->bdev;
+	struct ttm_resource_manager *man = ttm_manager_type(bdev, TTM_PL_VRAM);
+
+	t->gpu->funcs.evict_flags = discarding_evict_flags;
+	KUNIT_EXPECT_EQ(test, ttm_resource_manager_evict_all(bdev, man), 0);
+	t->gpu->funcs = port_funcs;
+}
+
+static struct taken *taken_create(struct kunit *test)
+{
+	struct taken *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->gpu = port_gpu_create(test);
+	KUNIT_ASSERT_EQ(test, port_vram_init(test, t->gpu, NULL), 0);
+	t->stats = drm_svm_stats_create();
+	KUNIT_ASSERT_NOT_NULL(test, t->stats);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, taken_put, t), 0);
+	t->page = take_page(test, t);
+	KUNIT_ASSERT_NOT_NULL(test, t->page);
+	unlock_page(t->page);
+	t->addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+				MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)t->addr));
+	return t;
+}
+
+/* The CPU touches the page, as if it were mapped there. */
+static vm_fault_t touch(struct taken *t)
+{
+	struct mm_struct *mm = current->mm;
+	vm_fault_t ret;
+
+	mmap_read_lock(mm);
+	lock_page(t->page);
+	ret = drm_svm_migrate_to_ram(&(struct vm_fault) {
+		.vma = find_vma(mm, t->addr),
+		.address = t->addr,
+		.page = t->page,
+	});
+	unlock_page(t->page);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/* What is in the page's place is of somebody else: nobody is shown it. */
+static void page_without_its_place_is_lost(struct kunit *test)
+{
+	struct taken *t = taken_create(test);
+
+	take_place_away(test, t);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, touch(t), VM_FAULT_HWPOISON);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->gpu->vram.lost), 1);
+	KUNIT_EXPECT_EQ(test, touch(t), VM_FAULT_HWPOISON);
+}
+
+/* The next BO has the place, but not the page. */
+static void page_in_use_is_not_handed_out(struct kunit *test)
+{
+	struct taken *t = taken_create(test);
+	void *bo = t->page->zone_device_data;
+	struct page *page;
+
+	take_place_away(test, t);
+	kunit_warning_suppress(test) {
+		page = take_page(test, t);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, page_count(t->page), 1);
+	KUNIT_EXPECT_PTR_EQ(test, t->page->zone_device_data, bo);
+}
+
+/* The end of VRAM does not wait for pages that cannot come home. */
+static void eviction_loses_what_has_no_place(struct kunit *test)
+{
+	struct taken *t = taken_create(test);
+
+	take_place_away(test, t);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, drm_svm_vram_evict_all(&t->gpu->vram), 0);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->gpu->vram.lost), 1);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_functions_for_ttm, ttm_funcs_gen_params),
 	KUNIT_CASE_PARAM(vram_init_tries_the_functions_for_ttm, hook_gen_params),
+	KUNIT_CASE(page_without_its_place_is_lost),
+	KUNIT_CASE(page_in_use_is_not_handed_out),
+	KUNIT_CASE(eviction_loses_what_has_no_place),
 	{}
 };
 
