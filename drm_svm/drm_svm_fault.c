@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/delay.h>
+#include <linux/lockdep.h>
 #include <linux/sched/mm.h>
 
 #include "drm_svm_internal.h"
@@ -43,6 +44,36 @@ void drm_svm_context_put_busy(struct drm_svm_context *ctx)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_context_put_busy);
 
+/*
+ * For lockdep fault_done() is under a lock that detach takes, which waits for it. One for
+ * all: a worker answers the faults of all contexts, one after the other.
+ */
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map drm_svm_fault_done_map =
+	STATIC_LOCKDEP_MAP_INIT("drm_svm_fault_done", &drm_svm_fault_done_map);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_done_map);
+#endif
+
+/**
+ * drm_svm_fault_might_wait() - the caller may wait for fault_done()
+ *
+ * Says so to lockdep, and does nothing else.
+ */
+void drm_svm_fault_might_wait(void)
+{
+	lock_map_acquire(&drm_svm_fault_done_map);
+	lock_map_release(&drm_svm_fault_done_map);
+}
+
+static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+
+	lock_map_acquire(&drm_svm_fault_done_map);
+	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
+	lock_map_release(&drm_svm_fault_done_map);
+}
+
 /**
  * drm_svm_fault_finish() - answer a fault
  * @entry: the fault, its result in err
@@ -56,7 +87,7 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 	if (entry->err)
 		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
 	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
-	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
+	drm_svm_fault_answer(entry);
 	drm_svm_context_put_busy(ctx);
 }
 

@@ -373,6 +373,7 @@ void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 			 unsigned int n);
 void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
+void drm_svm_fault_might_wait(void);
 void drm_svm_context_put_busy(struct drm_svm_context *ctx);
 
 /* drm_svm_fault_queue.c */
@@ -420,6 +421,10 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 			 unsigned long *start, unsigned long *end);
 bool drm_svm_policy_may_write(struct folio *folio);
+
+#ifdef CONFIG_LOCKDEP
+extern struct lockdep_map drm_svm_fault_done_map;
+#endif
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */

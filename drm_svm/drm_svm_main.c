@@ -344,6 +344,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 {
 	struct drm_svm *svm = ctx->svm;
 
+	drm_svm_fault_might_wait();
 	if (!svm)
 		return;
 	trace_drm_svm_detach(ctx);

@@ -12,6 +12,7 @@
 #include <linux/gfp.h>
 #include <linux/ioport.h>
 #include <linux/kthread.h>
+#include <linux/lockdep.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -110,6 +111,9 @@ static void fake_fault_done(struct drm_svm_context *ctx,
 	struct fake_gpu *gpu = to_fake_gpu(ctx);
 	unsigned int i;
 
+#ifdef CONFIG_LOCKDEP
+	gpu->seen_by_lockdep = lock_is_held(&drm_svm_fault_done_map);
+#endif
 	scoped_guard(spinlock, &gpu->lock) {
 		i = atomic_read(&gpu->ndone);
 		if (i < FAKE_DONE)

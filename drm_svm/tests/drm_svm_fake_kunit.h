@@ -38,6 +38,7 @@ struct fake_done {
  * is the address of a page, that is mapped anew before each map, which comes to nothing
  * if the range is the same. @evict: how many times all of the range is evicted before a
  * map. @promised, as the contract of map_prepare has it; @nbroken: maps without.
+ * @seen_by_lockdep: so was the last answer.
  */
 struct fake_gpu {
 	struct drm_svm_context ctx;
@@ -57,6 +58,7 @@ struct fake_gpu {
 	unsigned int nbroken;
 	spinlock_t lock;
 	wait_queue_head_t answered;
+	bool seen_by_lockdep;
 	atomic_t ndone;
 	struct fake_done done[FAKE_DONE];
 };

@@ -6,6 +6,7 @@
 #include <kunit/resource.h>
 #include <kunit/test.h>
 
+#include <linux/debug_locks.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/wait_bit.h>
@@ -321,6 +322,18 @@ static void map_after_an_eviction_is_prepared_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->gpu->nbroken, 0);
 }
 
+/* Lockdep knows what is done in there: a detach, which waits for it, would be reported. */
+static void lockdep_sees_the_answer(struct kunit *test)
+{
+	struct queue_test *t = test->priv;
+
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !debug_locks)
+		kunit_skip(test, "a kernel without lockdep");
+	KUNIT_ASSERT_EQ(test, push(t, 0, 0, RD), 0);
+	wait_for_answers(test, 1);
+	KUNIT_EXPECT_TRUE(test, t->gpu->seen_by_lockdep);
+}
+
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(access_has_to_be_known, access_gen_params),
 	KUNIT_CASE(dead_context_is_refused),
@@ -331,6 +344,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(each_fault_is_answered_once),
 	KUNIT_CASE_PARAM(fault_is_served_as_the_mapping_allows, serve_gen_params),
 	KUNIT_CASE(fault_that_is_always_disturbed_is_given_up),
+	KUNIT_CASE(lockdep_sees_the_answer),
 	KUNIT_CASE(map_after_an_eviction_is_prepared_again),
 	{}
 };
