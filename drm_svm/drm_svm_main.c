@@ -121,10 +121,14 @@ EXPORT_SYMBOL_GPL(drm_svm_device_init);
 
 /**
  * drm_svm_device_fini() - a GPU goes away
- * @sdev: the device; all of its contexts are detached
+ * @sdev: the device; all of its contexts are detached, and drm_svm_vram_fini() was called
+ *
+ * Warns where this is not so, and then leaves it as it is for those who use it still.
  */
 void drm_svm_device_fini(struct drm_svm_device *sdev)
 {
+	if (WARN_ON(atomic_read(&sdev->ncontexts)) || WARN_ON(sdev->vram))
+		return;
 	memset(sdev, 0, sizeof(*sdev));
 }
 EXPORT_SYMBOL_GPL(drm_svm_device_fini);
@@ -285,6 +289,7 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	atomic_set(&ctx->busy, 0);
 	spin_lock_init(&ctx->flush.lock);
 	ctx->flush.start = U64_MAX;
+	atomic_inc(&sdev->ncontexts);
 	/* complete: pairs with the load in drm_svm_context_check_mm() */
 	smp_store_release(&ctx->svm, svm);
 	trace_drm_svm_attach(ctx);
@@ -355,6 +360,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 
 	drm_svm_context_drop_ranges(ctx);
 	WRITE_ONCE(ctx->svm, NULL);
+	atomic_dec(&ctx->sdev->ncontexts);
 	drm_svm_stats_put(ctx->stats);
 	ctx->stats = NULL;
 	drm_svm_put(svm);

@@ -619,7 +619,7 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 
 /**
  * drm_svm_vram_fini() - take the struct pages away
- * @vram: VRAM of a GPU that has no context any more
+ * @vram: VRAM of a GPU that has no context any more; else it warns, and does the same
  *
  * Brings every page home first, and goes on until it has: signals do not end it, and it
  * waits for memory and for those who hold a page. What cannot come, because copies fail or
@@ -633,6 +633,7 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
  */
 void drm_svm_vram_fini(struct drm_svm_vram *vram)
 {
+	WARN_ON(atomic_read(&vram->sdev->ncontexts));
 	WRITE_ONCE(vram->ending, true);
 	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);

@@ -313,6 +313,51 @@ static void vram_init_tries_the_functions_for_ttm(struct kunit *test)
 	gpu->funcs = port_funcs;
 }
 
+/* Who still uses the device finds it as it was. */
+static void device_with_a_context_does_not_go(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu_create(test);
+
+	kunit_warning_suppress(test) {
+		drm_svm_device_fini(&gpu->sdev);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_NOT_NULL(test, gpu->sdev.dma_dev);
+	drm_svm_context_detach(&gpu->ctx);
+	drm_svm_context_detach(&gpu->ctx);
+	drm_svm_device_fini(&gpu->sdev);
+	KUNIT_EXPECT_NULL(test, gpu->sdev.dma_dev);
+}
+
+static void device_with_vram_does_not_go(struct kunit *test)
+{
+	struct port_gpu *gpu = port_gpu_create(test);
+
+	KUNIT_ASSERT_EQ(test, port_vram_init(test, gpu, NULL), 0);
+	kunit_warning_suppress(test) {
+		drm_svm_device_fini(&gpu->sdev);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, gpu->sdev.vram, &gpu->vram);
+}
+
+static void vram_with_a_context_goes_with_a_warning(struct kunit *test)
+{
+	struct port_gpu *gpu = port_gpu_create(test);
+	struct drm_svm_context *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	KUNIT_ASSERT_EQ(test, port_vram_init(test, gpu, NULL), 0);
+	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
+	KUNIT_ASSERT_EQ(test, drm_svm_context_attach(ctx, &gpu->sdev, &fake_context_ops), 0);
+	kunit_warning_suppress(test) {
+		kunit_release_action(test, port_vram_fini, &gpu->vram);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_NULL(test, gpu->sdev.vram);
+	drm_svm_context_detach(ctx);
+}
+
 /* A page of VRAM that the CPU is to touch, and its BO. */
 struct taken {
 	struct port_gpu *gpu;
@@ -439,6 +484,9 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_functions_for_ttm, ttm_funcs_gen_params),
 	KUNIT_CASE_PARAM(vram_init_tries_the_functions_for_ttm, hook_gen_params),
+	KUNIT_CASE(device_with_a_context_does_not_go),
+	KUNIT_CASE(device_with_vram_does_not_go),
+	KUNIT_CASE(vram_with_a_context_goes_with_a_warning),
 	KUNIT_CASE(page_without_its_place_is_lost),
 	KUNIT_CASE(page_in_use_is_not_handed_out),
 	KUNIT_CASE(eviction_loses_what_has_no_place),

@@ -2,6 +2,7 @@
 #ifndef _DRM_SVM_H_
 #define _DRM_SVM_H_
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/llist.h>
 #include <linux/memremap.h>
@@ -34,8 +35,8 @@ struct ttm_resource;
  * struct drm_svm_device - one GPU that takes part
  *
  * Embedded in the driver's device. Constant from drm_svm_device_init() on, but for
- * @vram; so that comes before drm_svm_vram_init(). No reference counting is provided:
- * the driver's device outlives its contexts.
+ * @vram and @ncontexts; so that comes before drm_svm_vram_init(). No reference counting is
+ * provided: the driver's device outlives its contexts.
  */
 struct drm_svm_device {
 	/** @drm: the DRM device. */
@@ -58,6 +59,9 @@ struct drm_svm_device {
 
 	/** @vram: its memory, or NULL; set by drm_svm_vram_init(). */
 	struct drm_svm_vram *vram;
+
+	/** @ncontexts: contexts that are attached. */
+	atomic_t ncontexts;
 };
 
 /** DRM_SVM_ACCESS_READ - the GPU wants to read. */
