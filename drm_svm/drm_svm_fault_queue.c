@@ -150,7 +150,7 @@ static void drm_svm_queue_work(struct work_struct *work)
 
 /**
  * drm_svm_fault_queue_push() - hand a GPU fault to the workers
- * @ctx: the context that missed, attached
+ * @ctx: the context that missed; zeroed, before it is attached
  * @fault: the fault; copied
  *
  * On success &drm_svm_context_ops.fault_done is called for it exactly once,
@@ -158,19 +158,25 @@ static void drm_svm_queue_work(struct work_struct *work)
  *
  * The driver ends its pushes before it calls drm_svm_context_detach(), which
  * gives up the queue. A push that comes while detach still waits for faults is
- * refused; one that comes later uses memory that is freed.
+ * refused; one that comes at its end may use memory that is freed.
  *
  * Context: any, hard interrupts included.
  * Return: 0; -ENOSPC when the queue is full: keep the fault and push it again
- * later; -EINVAL for a fault without access, or with an unknown one; -EFAULT
- * when the context is being detached. After an error fault_done will not be
- * called.
+ * later; -EINVAL for a fault without access, or with an unknown one; -ENXIO when the
+ * context is not attached, or not yet; -EFAULT when it is being detached. After an error
+ * fault_done will not be called.
  */
 int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault)
 {
-	struct drm_svm_fault_queue *q = &ctx->svm->queue;
+	struct drm_svm_fault_queue *q;
+	struct drm_svm *svm;
 
+	/* pairs with the release in drm_svm_context_attach() */
+	svm = smp_load_acquire(&ctx->svm);
+	if (!svm)
+		return -ENXIO;
+	q = &svm->queue;
 	if (!(fault->access & DRM_SVM_ACCESS_RW) ||
 	    fault->access & ~(DRM_SVM_ACCESS_RW | DRM_SVM_ACCESS_AHEAD))
 		return -EINVAL;

@@ -108,6 +108,21 @@ static void access_has_to_be_known(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->gpu->ctx.busy), c->err ? 0 : 1);
 }
 
+static void context_that_is_not_attached_is_refused(struct kunit *test)
+{
+	struct queue_test *t = test->priv;
+
+	drm_svm_context_detach(&t->gpu->ctx);
+	KUNIT_EXPECT_EQ(test, push(t, 0, 0, RD), -ENXIO);
+	memset(&t->gpu->ctx, 0, sizeof(t->gpu->ctx));
+	KUNIT_EXPECT_EQ(test, push(t, 0, 0, RD), -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_svm_context_attach(&t->gpu->ctx, &t->gpu->sdev,
+						     &fake_context_ops), 0);
+	t->q = &t->gpu->ctx.svm->queue;
+	hold_workers(t);
+	KUNIT_EXPECT_EQ(test, push(t, 0, 0, RD), 0);
+}
+
 static void dead_context_is_refused(struct kunit *test)
 {
 	struct queue_test *t = test->priv;
@@ -336,6 +351,7 @@ static void lockdep_sees_the_answer(struct kunit *test)
 
 static struct kunit_case queue_cases[] = {
 	KUNIT_CASE_PARAM(access_has_to_be_known, access_gen_params),
+	KUNIT_CASE(context_that_is_not_attached_is_refused),
 	KUNIT_CASE(dead_context_is_refused),
 	KUNIT_CASE(full_queue_refuses_until_some_are_taken),
 	KUNIT_CASE(faults_leave_in_order),
