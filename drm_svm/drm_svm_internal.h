@@ -310,6 +310,8 @@ u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
 /* drm_svm_check.c */
 int drm_svm_check_context_ops(const struct drm_svm_device *sdev,
 			      const struct drm_svm_context_ops *ops);
+extern unsigned long drm_svm_notice_after;
+void drm_svm_notice_detach(struct drm_svm_context *ctx);
 
 /* drm_svm_ioctl.c */
 int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,

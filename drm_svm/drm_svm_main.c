@@ -331,6 +331,14 @@ static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
 }
 
+static void drm_svm_context_wait_idle(struct drm_svm_context *ctx)
+{
+	if (!wait_var_event_timeout(&ctx->busy, !atomic_read(&ctx->busy),
+				    drm_svm_notice_after))
+		drm_svm_notice_detach(ctx);
+	wait_var_event(&ctx->busy, !atomic_read(&ctx->busy));
+}
+
 /**
  * drm_svm_context_detach() - stop following
  * @ctx: the context; one that is not attached is left alone
@@ -356,8 +364,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	scoped_guard(spinlock_irqsave, &svm->queue.lock)
 		WRITE_ONCE(ctx->dead, true);
 	drm_svm_wait_cancel(svm, ctx);
-	wait_var_event(&ctx->busy, !atomic_read(&ctx->busy));
-
+	drm_svm_context_wait_idle(ctx);
 	drm_svm_context_drop_ranges(ctx);
 	WRITE_ONCE(ctx->svm, NULL);
 	atomic_dec(&ctx->sdev->ncontexts);

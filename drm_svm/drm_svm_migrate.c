@@ -179,7 +179,8 @@ void drm_svm_migration_start(struct drm_svm_migration *m)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_start);
 
-static int drm_svm_migration_wait_fence(struct dma_fence **fence)
+static int drm_svm_migration_wait_fence(struct drm_svm_migration *m,
+					struct dma_fence **fence)
 {
 	struct dma_fence *f = *fence;
 	int err;
@@ -188,7 +189,10 @@ static int drm_svm_migration_wait_fence(struct dma_fence **fence)
 	if (IS_ERR_OR_NULL(f))
 		return PTR_ERR_OR_ZERO(f);
 	/* signals without memory and without us: see struct drm_svm_vram_ops */
-	dma_fence_wait(f, false);
+	if (!dma_fence_wait_timeout(f, false, drm_svm_notice_after)) {
+		drm_svm_notice_copy(m->vram, f);
+		dma_fence_wait(f, false);
+	}
 	err = dma_fence_get_status(f);
 	dma_fence_put(f);
 	return min(err, 0);
@@ -241,8 +245,8 @@ static void drm_svm_migration_drop_all(struct drm_svm_migration *m)
  */
 int drm_svm_migration_wait(struct drm_svm_migration *m)
 {
-	int err_copy = drm_svm_migration_wait_fence(&m->copy);
-	int err_clear = drm_svm_migration_wait_fence(&m->clear);
+	int err_copy = drm_svm_migration_wait_fence(m, &m->copy);
+	int err_clear = drm_svm_migration_wait_fence(m, &m->clear);
 	int err = err_copy ?: err_clear;
 
 	drm_svm_migration_unmap_dma(m);

@@ -244,6 +244,7 @@ void drm_svm_charger_destroy(struct drm_svm *svm);
 /* drm_svm_check.c */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);
+void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);

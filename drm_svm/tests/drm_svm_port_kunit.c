@@ -6,6 +6,7 @@
 
 #include <kunit/device.h>
 #include <kunit/resource.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 
 #include <linux/dma-fence.h>
@@ -479,6 +480,69 @@ static void eviction_loses_what_has_no_place(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->gpu->vram.lost), 1);
 }
 
+static void restore_notice_after(void *data)
+{
+	drm_svm_notice_after = (unsigned long)data;
+}
+
+/* Soon: who waits for the notice waits for it alone, however long it takes. */
+static void notice_soon(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_notice_after,
+							(void *)drm_svm_notice_after), 0);
+	drm_svm_notice_after = 1;
+}
+
+/* The fault is answered once the notice is there. */
+static void answer_at_notice(struct drm_svm_context *ctx)
+{
+	drm_svm_context_put_busy(ctx);
+}
+
+static void detach_says_that_it_waits(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu_create(test);
+
+	notice_soon(test);
+	kunit_activate_static_stub(test, drm_svm_notice_detach, answer_at_notice);
+	atomic_inc(&gpu->ctx.busy);
+	drm_svm_context_detach(&gpu->ctx);
+	KUNIT_EXPECT_NULL(test, gpu->ctx.svm);
+}
+
+static const char *port_fence_name(struct dma_fence *fence)
+{
+	return "drm_svm_port";
+}
+
+static const struct dma_fence_ops port_fence_ops = {
+	.get_driver_name = port_fence_name,
+	.get_timeline_name = port_fence_name,
+};
+
+/* The copy ends once the notice is there. */
+static void signal_at_notice(struct drm_svm_vram *vram, struct dma_fence *fence)
+{
+	dma_fence_signal(fence);
+}
+
+static void wait_for_a_copy_says_so(struct kunit *test)
+{
+	struct fake_vram *vram = fake_vram_create(test, fake_gpu_create(test));
+	struct drm_svm_migration *m = drm_svm_migration_alloc(1);
+	struct dma_fence *fence = kzalloc_obj(*fence);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	notice_soon(test);
+	kunit_activate_static_stub(test, drm_svm_notice_copy, signal_at_notice);
+	drm_svm_migration_reset(m, &vram->vram);
+	dma_fence_init(fence, &port_fence_ops, NULL, dma_fence_context_alloc(1), 1);
+	m->copy = fence;
+	KUNIT_EXPECT_EQ(test, drm_svm_migration_wait(m), 0);
+	drm_svm_migration_free(m);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
@@ -487,6 +551,8 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(device_with_a_context_does_not_go),
 	KUNIT_CASE(device_with_vram_does_not_go),
 	KUNIT_CASE(vram_with_a_context_goes_with_a_warning),
+	KUNIT_CASE(detach_says_that_it_waits),
+	KUNIT_CASE(wait_for_a_copy_says_so),
 	KUNIT_CASE(page_without_its_place_is_lost),
 	KUNIT_CASE(page_in_use_is_not_handed_out),
 	KUNIT_CASE(eviction_loses_what_has_no_place),
