@@ -57,10 +57,10 @@
  * other lock of this list is taken under them. The threads that wait take
  * mmap_lock with none of the locks held, and attach takes it for writing. The
  * mutex of the table of address spaces belongs to attach and to the end of an
- * address space, and none of the locks is taken under it. There is no lock for
- * all ranges or for all processes on the fault path or in a notifier. Removal
- * of a range's notifier waits for running notifiers, so it is done with none
- * of the locks held.
+ * address space; none of the locks is taken, and nothing is allocated, under it.
+ * There is no lock for all ranges or for all processes on the fault path or in a
+ * notifier. Removal of a range's notifier waits for running notifiers, so it is
+ * done with none of the locks held.
  */
 
 /* Faults; and what may wait for them to end: removal, watching over waiters. */
@@ -188,8 +188,8 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 	return svm;
 }
 
-/* The one address space of @mm, with a reference; NULL: no memory. */
-static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
+/* The one address space of @mm, with a reference, or else @spare, if that is not NULL. */
+static struct drm_svm *drm_svm_find(struct mm_struct *mm, struct drm_svm *spare)
 {
 	struct drm_svm *svm;
 
@@ -198,10 +198,37 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 		if (svm->mm == mm && kref_get_unless_zero(&svm->ref))
 			return svm;
 	}
-	svm = drm_svm_alloc(mm);
+	if (spare)
+		hash_add_rcu(drm_svm_spaces, &spare->node, (unsigned long)mm);
+	return spare;
+}
+
+/*
+ * The same, made where there is none; NULL: no memory. What is allocated is charged, and
+ * may take as long as it likes where the process is at its limit; the mutex is for all
+ * processes, so it is not held meanwhile.
+ */
+static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
+{
+	struct drm_svm *svm = drm_svm_find(mm, NULL), *spare;
+
 	if (svm)
-		hash_add_rcu(drm_svm_spaces, &svm->node, (unsigned long)mm);
+		return svm;
+	spare = drm_svm_alloc(mm);
+	if (!spare)
+		return NULL;
+	svm = drm_svm_find(mm, spare);
+	if (svm != spare)
+		drm_svm_free(spare);
 	return svm;
+}
+
+/* Nobody waits for memory with the mutex, so reclaim could take it; tell lockdep. */
+static void __init drm_svm_teach_lockdep(void)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&drm_svm_spaces_lock);
+	fs_reclaim_release(GFP_KERNEL);
 }
 
 /**
@@ -415,6 +442,7 @@ static int __init drm_svm_module_init(void)
 
 	if (err)
 		return err;
+	drm_svm_teach_lockdep();
 	err = drm_svm_bo_module_init();
 	if (err)
 		goto err_range;
