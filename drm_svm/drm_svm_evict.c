@@ -306,7 +306,7 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 
 	if (!drm_svm_bo_has_pages(bo))
 		return 0;
-	e.m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT);
+	e.m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT, GFP_KERNEL);
 	if (!e.m)
 		return -EBUSY;
 	for (try = 1; try <= DRM_SVM_EVICT_TRIES && !err &&

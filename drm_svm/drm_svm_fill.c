@@ -46,7 +46,8 @@ struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm)
 	if (!filler)
 		return NULL;
 	filler->svm = svm;
-	filler->m[0] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
+	filler->m[0] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES,
+					       GFP_KERNEL_ACCOUNT);
 	if (!filler->m[0]) {
 		drm_svm_filler_destroy(filler);
 		return NULL;
@@ -92,7 +93,8 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 
 	/* where there is none, one slice follows the other */
 	if (filler->n > 1 && !filler->m[1])
-		filler->m[1] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES);
+		filler->m[1] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES,
+						       GFP_KERNEL_ACCOUNT);
 
 	for (i = 0; i < filler->n; i++) {
 		struct drm_svm_slice *slice = &filler->slices[i];

@@ -26,10 +26,13 @@
 /**
  * drm_svm_migration_alloc() - memory for migrations, one after the other
  * @max: most pages of one
+ * @gfp: GFP_KERNEL_ACCOUNT for memory that is kept for the process; GFP_KERNEL for one
+ *	migration that brings pages home: no limit of whoever makes room, or touches a
+ *	page, is to keep them from it
  *
  * Return: the migration, to be reset before its use, or NULL.
  */
-struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
+struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp)
 {
 	/* in one BO, so two that are not one are apart */
 	unsigned int max_clears = max / 2 + 1;
@@ -39,7 +42,7 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max)
 	/* Segments and runs are written before they are read, and they are the most. */
 	m = kvmalloc(sizeof(*m) + max * (2 * sizeof(*m->src) + sizeof(*m->dma) +
 					 sizeof(*m->segs)) +
-		     max_clears * sizeof(*m->clears), GFP_KERNEL);
+		     max_clears * sizeof(*m->clears), gfp);
 	if (!m)
 		return NULL;
 	memset(m, 0, sizeof(*m));

@@ -429,7 +429,7 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	}
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
 	drm_svm_home_window(vmf, bo, &start, &end);
-	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT);
+	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT, GFP_KERNEL);
 	if (!m)
 		return VM_FAULT_OOM;
 	ret = drm_svm_home_fault(m, vmf, start, end);

@@ -247,7 +247,7 @@ int drm_svm_check_ttm(struct drm_svm_vram *vram);
 void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 
 /* drm_svm_migrate.c */
-struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max);
+struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp);
 void drm_svm_migration_reset(struct drm_svm_migration *m,
 			     struct drm_svm_vram *vram);
 void drm_svm_migration_free(struct drm_svm_migration *m);

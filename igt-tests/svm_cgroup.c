@@ -133,6 +133,30 @@ static void charge_file(int fd)
 	svm_cgroup_leave();
 }
 
+/*
+ * What a worker keeps to move pages: an array of a range's pages, of 48 bytes each. The
+ * page tables do not count as slab.
+ */
+static void test_vram_arrays(void)
+{
+	size_t size = 16 * svm_page_size();
+	uint64_t arrays = svm_range_size() / svm_page_size() * 48, slab;
+	char *map = svm_mmap_small(size);
+	int fd;
+
+	svm_module_load("vram_mb=16");
+	memset(map, 1, size);
+	svm_cgroup_enter();
+	fd = svm_open_attached();
+	slab = svm_cgroup_stat("slab");
+	svm_gpu_write32(fd, map, 2);
+	igt_assert_lt_u64(0, svm_vram_pages(fd, map, size));
+	igt_assert(svm_until(svm_cgroup_stat("slab") >= slab + arrays, SETTLE_MS));
+	close(fd);
+	munmap(map, size);
+	svm_cgroup_leave();
+}
+
 #define VRAM_LIMIT	(4u << 20)
 #define DMEM_REGION	"drm/drm_svm_test_dev.0/vram"
 
@@ -370,6 +394,10 @@ static const struct svm_case cases[] = {
 int igt_main()
 {
 	svm_cases(cases);
+
+	igt_describe("What workers keep to move pages to VRAM is charged to the process.");
+	igt_subtest("vram-arrays")
+		test_vram_arrays();
 
 	igt_describe("VRAM that GPU faults take is charged to the process, and limited.");
 	igt_subtest("vram")

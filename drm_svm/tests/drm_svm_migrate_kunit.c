@@ -37,7 +37,7 @@ static int migrate_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->vram = fake_vram_create(test, fake_gpu_create(test));
 	t->ram = fake_pages(test, ilog2(NPAGES));
-	t->m = drm_svm_migration_alloc(NPAGES);
+	t->m = drm_svm_migration_alloc(NPAGES, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t->m);
 	drm_svm_migration_reset(t->m, &t->vram->vram);
 	t->m->npages = NPAGES;

@@ -529,7 +529,7 @@ static void signal_at_notice(struct drm_svm_vram *vram, struct dma_fence *fence)
 static void wait_for_a_copy_says_so(struct kunit *test)
 {
 	struct fake_vram *vram = fake_vram_create(test, fake_gpu_create(test));
-	struct drm_svm_migration *m = drm_svm_migration_alloc(1);
+	struct drm_svm_migration *m = drm_svm_migration_alloc(1, GFP_KERNEL);
 	struct dma_fence *fence = kzalloc_obj(*fence);
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
