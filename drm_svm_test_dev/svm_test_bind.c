@@ -252,7 +252,8 @@ int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 
 	if (args->flags || !PAGE_ALIGNED(args->offset))
 		return -EINVAL;
-	err = bind_check_range(vm, args->addr, args->size);
+	err = bind_check_range(vm, args->addr, args->size) ?:
+	      svm_test_vm_check_mm(vm);
 	if (err)
 		return err;
 
@@ -287,7 +288,8 @@ int svm_test_ioctl_bo_unbind(struct drm_device *drm, void *data,
 
 	if (args->flags || args->pad)
 		return -EINVAL;
-	err = bind_check_range(vm, args->addr, args->size);
+	err = bind_check_range(vm, args->addr, args->size) ?:
+	      svm_test_vm_check_mm(vm);
 	if (err)
 		return err;
 

@@ -363,7 +363,7 @@ static int wait_fetch(struct svm_test_vm *vm, u64 id, struct svm_test_job *job)
  *
  * The timeout is absolute, so that the call can be restarted as it is.
  *
- * Return: 0, -EINVAL, -ENOENT, -ETIME or -ERESTARTSYS.
+ * Return: 0, -EINVAL, -EPERM, -ENOENT, -ETIME or -ERESTARTSYS.
  */
 int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 			struct drm_file *file)
@@ -375,6 +375,9 @@ int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 
 	if (args->flags)
 		return -EINVAL;
+	err = svm_test_vm_check_mm(vm);
+	if (err)
+		return err;
 
 	job = wait_lookup(vm, args->job);
 	if (!job)

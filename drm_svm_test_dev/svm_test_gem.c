@@ -322,6 +322,9 @@ int svm_test_ioctl_bo_create(struct drm_device *drm, void *data,
 	if (args->flags & ~DRM_SVM_TEST_BO_VRAM || !args->size ||
 	    !PAGE_ALIGNED(args->size) || args->size > SVM_TEST_MAX_BO_SIZE)
 		return -EINVAL;
+	err = svm_test_vm_check_mm(file->driver_priv);
+	if (err)
+		return err;
 
 	if (!drm_dev_enter(drm, &index))
 		return -ENODEV;
@@ -342,9 +345,13 @@ int svm_test_ioctl_bo_mmap(struct drm_device *drm, void *data,
 			   struct drm_file *file)
 {
 	struct drm_svm_test_bo_mmap *args = data;
+	int err;
 
 	if (args->flags)
 		return -EINVAL;
+	err = svm_test_vm_check_mm(file->driver_priv);
+	if (err)
+		return err;
 	return drm_gem_ttm_dumb_map_offset(file, drm, args->handle,
 					   &args->out_offset);
 }

@@ -158,6 +158,26 @@ void svm_test_vm_leave(struct svm_test_vm *vm)
 }
 
 /**
+ * svm_test_vm_check_mm() - may the caller use a file that need not be attached?
+ * @vm: address space
+ *
+ * For what does not touch the memory of a process, but belongs to it. The file of a device
+ * that goes is not attached any more, or is about to be so; that is not waited for.
+ *
+ * Return: 0, or -EPERM when it is attached to the memory of another process.
+ */
+int svm_test_vm_check_mm(struct svm_test_vm *vm)
+{
+	int err;
+
+	if (!svm_test_vm_try_enter(vm))
+		return 0;
+	err = vm->gpu->backend->check_mm(vm);
+	svm_test_vm_leave(vm);
+	return err == -ENXIO ? 0 : err;
+}
+
+/**
  * svm_test_vm_attach() - share the memory of the calling process
  * @vm: address space
  * @args: the ioctl's payload

@@ -82,6 +82,7 @@ void svm_test_vm_unplug_all(struct svm_test_device *gpu);
 int svm_test_vm_enter(struct svm_test_vm *vm);
 bool svm_test_vm_try_enter(struct svm_test_vm *vm);
 void svm_test_vm_leave(struct svm_test_vm *vm);
+int svm_test_vm_check_mm(struct svm_test_vm *vm);
 
 int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args);
 

@@ -20,6 +20,7 @@
 #include <grp.h>
 
 #include "igt.h"
+#include "svm_bo.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 
@@ -31,19 +32,33 @@ IGT_TEST_DESCRIPTION("An address space belongs to the memory that attached, and 
 static bool is_foreign(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
+	uint64_t page = svm_page_size(), start = svm_bo_start(fd), job;
 	struct drm_svm_counters counters;
-	uint32_t state, word;
-	uint64_t job;
-	int err[3];
+	struct drm_svm_test_wait wait;
+	uint32_t state, word, handle;
+	bool foreign = true;
 
-	err[0] = __svm_query(fd, (void *)(svm_va(&word) & -svm_page_size()),
-			     svm_page_size(), &state);
-	err[1] = __svm_counters(fd, &counters);
-	err[2] = __svm_submit(fd, &cmd, 1, &job);
-	if (err[0] == -EPERM && err[1] == -EPERM && err[2] == -EPERM)
-		return true;
-	igt_info("query %d, counters %d, submit %d\n", err[0], err[1], err[2]);
-	return false;
+	const struct {
+		const char *name;
+		int err;
+	} calls[] = {
+		{ "query", __svm_query(fd, (void *)(svm_va(&word) & -page), page, &state) },
+		{ "counters", __svm_counters(fd, &counters) },
+		{ "submit", __svm_submit(fd, &cmd, 1, &job) },
+		{ "wait", __svm_wait(fd, 1, 0, &wait) },
+		{ "bo_create", __svm_bo_create(fd, page, 0, &handle) },
+		{ "bo_mmap", __svm_bo_offset(fd, 1, &job) },
+		{ "bo_bind", __svm_bo_bind(fd, 1, start, 0, page) },
+		{ "bo_unbind", __svm_bo_unbind(fd, start, page) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (calls[i].err == -EPERM)
+			continue;
+		igt_info("%s: %d\n", calls[i].name, calls[i].err);
+		foreign = false;
+	}
+	return foreign;
 }
 
 static void assert_owner(int fd)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static int fence_status(int file)
 	return info.status;
 }
 
-/* Jobs that run and that wait behind them, threads and a child that wait for them */
+/* Jobs that run and that wait behind them, threads and a child that wait for their end */
 static void unplug_busy(int fd, const struct unplug *u)
 {
 	size_t size = 16 * svm_page_size();
@@ -144,15 +145,17 @@ static void unplug_busy(int fd, const struct unplug *u)
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
 
 	igt_fork(child, 1) {
-		struct svm_spin own = { .fd = fd, .job = spin[1].job };
+		struct pollfd wait = { .fd = file, .events = POLLIN };
 
-		wait_for_job(&own);
+		igt_assert_eq(poll(&wait, 1, 60000), 1);
 		assert_after(u, base, size);
 	}
-	pthread_create(&threads[0], NULL, wait_for_job, &spin[0]);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, wait_for_job, &spin[i]);
 	usleep(200000);
 	svm_hw_unplug(fd, u->how);
-	pthread_join(threads[0], NULL);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
 	igt_thread_assert_no_failures();
 	igt_waitchildren();
 

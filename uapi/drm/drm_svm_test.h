@@ -26,6 +26,9 @@ extern "C" {
  * run, the out-syncs of the job signal with the error, and the result names
  * the command, the address and the error. Jobs after it run.
  *
+ * Once a file is attached, only the process whose memory it is may use it: all ioctls of
+ * this header but INFO answer EPERM to others.
+ *
  * One errno is not in the table of drm_svm.h, since no ioctl returns it:
  * ECANCELED is the error of a job, in its result and in its out-syncs, that was
  * cancelled because its file was closed. A job whose in-sync failed is cancelled
