@@ -19,6 +19,7 @@
 
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -227,6 +228,31 @@ static void svm_test_swap_notify(struct ttm_buffer_object *tbo)
 		svm_test_bo_unmap(bo);
 }
 
+/*
+ * For debuggers, of a buffer object in VRAM: the CPU cannot see it, so this is what a
+ * window of the bus would be on hardware. Nobody is moved for it.
+ */
+static int svm_test_access_memory(struct ttm_buffer_object *tbo, unsigned long offset,
+				  void *buf, int len, int write)
+{
+	u64 at = ((u64)tbo->resource->start << PAGE_SHIFT) + offset;
+	struct svm_test_memory *memory = ttm_gpu(tbo->bdev)->memory;
+	struct page *page;
+	int done, n;
+
+	for (done = 0; done < len; done += n, at += n) {
+		n = min_t(int, len - done, PAGE_SIZE - offset_in_page(at));
+		page = svm_test_memory_page(memory, svm_test_bus_addr(at, DRM_SVM_LOCATION_VRAM));
+		if (!page)
+			return -EIO;
+		if (write)
+			memcpy_to_page(page, offset_in_page(at), buf + done, n);
+		else
+			memcpy_from_page(buf + done, page, offset_in_page(at), n);
+	}
+	return len;
+}
+
 static struct ttm_device_funcs svm_test_ttm_funcs = {
 	.ttm_tt_create = svm_test_tt_create,
 	.ttm_tt_destroy = svm_test_tt_destroy,
@@ -234,6 +260,7 @@ static struct ttm_device_funcs svm_test_ttm_funcs = {
 	.evict_flags = svm_test_evict_flags,
 	.move = svm_test_move,
 	.swap_notify = svm_test_swap_notify,
+	.access_memory = svm_test_access_memory,
 };
 
 /**

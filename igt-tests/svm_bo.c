@@ -6,10 +6,12 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "igt.h"
 #include "svm_bo.h"
@@ -449,6 +451,34 @@ static void test_unbind_invalid(int fd)
 	svm_bo_unbind(fd, (void *)(uintptr_t)start, page);
 }
 
+/* What a debugger reads and writes, where the buffer object is and across its pages */
+static void test_debugger(int fd)
+{
+	uint64_t size = 4 * svm_page_size(), at = svm_page_size() - 6;
+	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
+	char *gpu = svm_bo_bind(fd, handle, svm_bo_start(fd), size);
+	char *cpu = svm_bo_map(fd, handle, size);
+	int mem = open("/proc/self/mem", O_RDWR);
+	uint32_t *copy = malloc(size);
+
+	igt_assert_lte(0, mem);
+	svm_gpu_fill(fd, gpu, size, PATTERN);
+	igt_assert(is_in_vram(fd, size));
+	igt_assert_eq_u64(pread(mem, copy, size, svm_va(cpu)), size);
+	igt_assert(svm_cpu_all32(copy, size, PATTERN));
+	igt_assert_eq(pwrite(mem, "a debugger's", 12, svm_va(cpu + at)), 12);
+	/* nobody has moved it, and the GPU sees what was written, and no more of it */
+	igt_assert(is_in_vram(fd, size));
+	svm_gpu_copy(fd, copy, gpu, size);
+	igt_assert(!memcmp((char *)copy + at, "a debugger's", 12));
+	memcpy((char *)copy + at - at % 4, copy, 16);
+	igt_assert(svm_cpu_all32(copy, size, PATTERN));
+
+	free(copy);
+	close(mem);
+	munmap(cpu, size);
+}
+
 static void test_mmap_invalid(int fd)
 {
 	struct drm_svm_test_bo_mmap args = { .handle = svm_bo_create(fd, MIB, 0) };
@@ -486,6 +516,7 @@ static const struct {
 	{ "close-handle", test_close_handle, "a binding outlives the handle" },
 	{ "close-bound", test_close_bound, "a file is closed with buffer objects in use" },
 	{ "other-file", test_other_file, "handles and addresses are of one file" },
+	{ "debugger", test_debugger, "a debugger sees VRAM as the GPU does" },
 	{ "create-invalid", test_create_invalid, "every bad argument of BO_CREATE" },
 	{ "bind-invalid", test_bind_invalid, "every bad argument of BO_BIND" },
 	{ "unbind-invalid", test_unbind_invalid, "every bad argument of BO_UNBIND" },
