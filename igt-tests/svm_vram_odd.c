@@ -21,6 +21,7 @@
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Pages that the kernel treats in a special way, and VRAM.");
 
@@ -70,22 +71,62 @@ static void lazyfree(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-static int uffd_wp(void *addr, size_t size)
+static int uffd_open(void *addr, size_t size, uint64_t feature, uint64_t mode)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)addr, size }, .mode = UFFDIO_REGISTER_MODE_WP,
-	};
-	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)addr, size }, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
+	struct uffdio_api api = { .api = UFFD_API, .features = feature };
+	struct uffdio_register reg = { .range = { (uintptr_t)addr, size }, .mode = mode };
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	igt_require_f(uffd >= 0, "no userfaultfd: %s\n", strerror(errno));
 	igt_require(!ioctl(uffd, UFFDIO_API, &api));
 	igt_assert(!ioctl(uffd, UFFDIO_REGISTER, &reg));
+	return uffd;
+}
+
+static int uffd_wp(void *addr, size_t size)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)addr, size }, .mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int uffd = uffd_open(addr, size, UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+			     UFFDIO_REGISTER_MODE_WP);
+
 	igt_assert(!ioctl(uffd, UFFDIO_WRITEPROTECT, &wp));
 	return uffd;
+}
+
+/* Linux moves pages in RAM only; in VRAM they stay where they are, unharmed. */
+static void uffd_move(int fd, char *base, size_t size, int err)
+{
+	char *to = svm_mmap_aligned(size, svm_range_size());
+	struct uffdio_move move = {
+		.src = (uintptr_t)base, .dst = (uintptr_t)to, .len = size,
+	};
+	int uffd = uffd_open(to, size, UFFD_FEATURE_MOVE, UFFDIO_REGISTER_MODE_MISSING);
+
+	svm_pattern(base, size, MAGIC);
+	svm_to_vram(fd, base, size);
+	igt_assert_eq(ioctl(uffd, UFFDIO_MOVE, &move) ? errno : 0, err);
+	igt_assert_eq(svm_device_pages(base, size), size / svm_page_size());
+	/* at home they can be moved */
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	igt_assert_eq(svm_device_pages(base, size), 0);
+	igt_assert(!ioctl(uffd, UFFDIO_MOVE, &move));
+	igt_assert(svm_gpu_pattern_ok(fd, to, size, MAGIC));
+	close(uffd);
+	munmap(to, size);
+}
+
+static void uffd_move_small(int fd)
+{
+	size_t size = 16 * svm_page_size();
+
+	uffd_move(fd, svm_mmap_small(size), size, EFAULT);
+}
+
+static void uffd_move_huge(int fd)
+{
+	uffd_move(fd, svm_mmap_thp(svm_range_size()), svm_range_size(), ENOENT);
 }
 
 /* The first write to a protected zero page is told, though it is the GPU's. */
@@ -186,6 +227,8 @@ static void parts_fork(int fd)
 static const struct svm_case cases[] = {
 	{ "ksm", "Merged pages stay where KSM can compare them.", ksm },
 	{ "lazyfree", "What the GPU writes in VRAM after MADV_FREE is not dropped.", lazyfree },
+	{ "uffd-move", "UFFDIO_MOVE refuses pages in VRAM.", uffd_move_small },
+	{ "uffd-move-huge", "It refuses huge pages in VRAM.", uffd_move_huge },
 	{ "wp-zero", "A protected zero page is not replaced unseen.", wp_zero },
 	{ "read-zero-huge", "A read of the huge zero page takes no VRAM.", read_zero_huge },
 	{ "parts-touch", "The CPU touches a huge page that is mapped in parts.", parts_touch },
