@@ -213,6 +213,41 @@ static unsigned long drm_svm_slice_peek(const struct drm_svm_slice *slice,
 	return pfn & HMM_PFN_VALID ? pfn : 0;
 }
 
+/**
+ * drm_svm_slice_ask_cpu() - what the CPU makes where nothing is yet
+ * @vma: the mapping
+ * @start: first address of the range
+ * @addr: a page of the range, of which the CPU has nothing
+ *
+ * Settings of the machine, the process and the mapping decide whether a fault makes a
+ * huge page, and nothing that looks at all of them is exported. So the CPU's fault for a
+ * read decides: where a write would make a huge page, it maps the huge zero page, else
+ * the small one. Neither takes memory, and migrate_vma takes both for a hole. Where the
+ * machine is set not to use the huge zero page, a huge page comes, and is moved.
+ *
+ * Context: process context, mmap_lock held. Does not wait for the page.
+ * Return: what hmm_range_fault() says of @addr afterwards, or zero.
+ */
+unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long addr)
+{
+	unsigned long pfn;
+
+	if (!drm_svm_policy_may_be_whole(vma, start))
+		return 0;
+	handle_mm_fault(vma, addr, FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
+			FAULT_FLAG_RETRY_NOWAIT, NULL);
+	return drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ? 0 : pfn;
+}
+
+/* Nothing is there, or the zero page: what is put there is new. */
+static bool drm_svm_pfn_is_hole(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return !(pfn & HMM_PFN_VALID) || (folio && !folio_test_anon(folio));
+}
+
 /*
  * Where the entry of a huge page becomes that of a device page, Linux looks for the
  * bit that says writable, which means soft-dirty there: with CONFIG_DEBUG_VM it stops at
@@ -228,7 +263,7 @@ static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
 	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
 		return slice->whole;
 	pfn = drm_svm_slice_peek(slice, vma);
-	if (!pfn || pfn & HMM_PFN_WRITE)
+	if (drm_svm_pfn_is_hole(pfn) || pfn & HMM_PFN_WRITE)
 		return true;
 	/* not PageAnonExclusive(): it stops too, if the page has just gone */
 	page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
@@ -305,7 +340,7 @@ static void drm_svm_slice_prepare_cgroup(struct drm_svm *svm,
 	if (READ_ONCE(svm->huge_cgroup) == id)
 		return;
 	vma = drm_svm_slice_vma(svm->mm, slice);
-	if (!vma || drm_svm_slice_peek(slice, vma))
+	if (!vma || !drm_svm_pfn_is_hole(drm_svm_slice_peek(slice, vma)))
 		return;
 	handle_mm_fault(vma, slice->start, FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
 			NULL);

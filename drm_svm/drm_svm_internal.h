@@ -418,6 +418,7 @@ unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
+bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,

@@ -103,6 +103,20 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_window);
 
 /*
+ * Whether nothing is known of the range yet: neither from what the GPU has, nor from
+ * another fault of this batch. The CPU makes no huge page where it has some pages.
+ */
+static bool drm_svm_slice_is_first(const struct drm_svm_filler *filler,
+				   struct drm_svm_range *range,
+				   const struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_view *view = drm_svm_range_find_view(range, entry->ctx);
+
+	return (!view || !view->nmapped) &&
+	       bitmap_empty(filler->tried, DRM_SVM_RANGE_PAGES);
+}
+
+/*
  * Which pages to move for this fault, with mmap_lock held. Returns the page of the
  * range past those that were looked after.
  */
@@ -120,6 +134,8 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ||
 	    !drm_svm_slice_is_wanted(&entry->fault, pfn))
 		return next;
+	if (!(pfn & HMM_PFN_VALID) && drm_svm_slice_is_first(filler, range, entry))
+		pfn = drm_svm_slice_ask_cpu(vma, range->start, addr);
 	if (!drm_svm_policy_is_whole(vma, range->start, pfn))
 		return drm_svm_slice_window(filler, range, entry, vma);
 	bitmap_fill(filler->tried, DRM_SVM_RANGE_PAGES);

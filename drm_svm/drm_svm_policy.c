@@ -220,21 +220,35 @@ bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 
 /**
+ * drm_svm_policy_may_be_whole() - can the CPU make a huge page of all of a range
+ * @vma: the mapping
+ * @start: first address of the range
+ *
+ * What else decides that, the CPU has to be asked: drm_svm_slice_ask_cpu(). It is not
+ * asked for memory under userfaultfd, whose holes are not filled in VRAM.
+ *
+ * Return: whether it is worth to ask.
+ */
+bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start)
+{
+	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE &&
+	       !(vma->vm_flags & VM_NOHUGEPAGE) && !userfaultfd_armed(vma);
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_be_whole);
+
+/**
  * drm_svm_policy_is_whole() - is a range moved as one huge page
  * @vma: the mapping
  * @start: first address of the range
  * @pfn: what hmm_range_fault() says of one of its pages
  *
- * Return: whether it is one, or the program wants one where nothing is yet.
+ * Return: whether it is one. The huge zero page is one too.
  */
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn)
 {
-	if (vma->vm_start > start || vma->vm_end - start < DRM_SVM_RANGE_SIZE)
-		return false;
-	if (!(pfn & HMM_PFN_VALID))
-		return vma->vm_flags & VM_HUGEPAGE;
-	return drm_svm_pfn_is_huge(pfn);
+	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE &&
+	       pfn & HMM_PFN_VALID && drm_svm_pfn_is_huge(pfn);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 

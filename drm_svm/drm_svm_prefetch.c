@@ -144,7 +144,7 @@ static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 	return n;
 }
 
-/* The aligned block around the pages of a slice, and whether it is one huge page. */
+/* The aligned block around the pages of a slice; whether it is, or becomes, a huge page. */
 static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
 				    struct vm_area_struct *vma, unsigned long pfn)
 {
@@ -155,8 +155,11 @@ static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
 		size *= 2;
 	slice->base = round_down(slice->start, size);
 	slice->npages = size >> PAGE_SHIFT;
-	slice->whole = slice->end - slice->start == DRM_SVM_RANGE_SIZE &&
-		       drm_svm_policy_is_whole(vma, slice->start, pfn);
+	if (slice->end - slice->start != DRM_SVM_RANGE_SIZE)
+		return;
+	if (!(pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)))
+		pfn = drm_svm_slice_ask_cpu(vma, slice->start, slice->start);
+	slice->whole = drm_svm_policy_is_whole(vma, slice->start, pfn);
 }
 
 /* What of the piece is not in our VRAM yet becomes a slice. */

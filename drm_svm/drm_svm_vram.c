@@ -5,6 +5,7 @@
 #include <linux/export.h>
 #include <linux/hmm.h>
 #include <linux/ioport.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
@@ -153,6 +154,16 @@ bool drm_svm_pfn_is_vram(unsigned long pfn)
 {
 	guard(rcu)();
 	return drm_svm_pfn_vram(pfn);
+}
+
+/* The folio of a page that a walk found, if it is in RAM; NULL: of a device, or nothing. */
+struct folio *drm_svm_pfn_folio(unsigned long pfn)
+{
+	struct page *page = NULL;
+
+	if (drm_svm_pfn_is_valid(pfn))
+		page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
+	return page ? page_folio(page) : NULL;
 }
 
 /* Whether a GPU can use a page that a walk found where it is. */

@@ -194,6 +194,7 @@ bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
 struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn);
 bool drm_svm_pfn_is_vram(unsigned long pfn);
+struct folio *drm_svm_pfn_folio(unsigned long pfn);
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev);
 void drm_svm_vram_put(struct drm_svm_vram *vram);
 
@@ -264,6 +265,8 @@ int drm_svm_migration_wait(struct drm_svm_migration *m);
 struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm);
 void drm_svm_filler_destroy(struct drm_svm_filler *filler);
 void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
+unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long addr);
 void drm_svm_filler_run(struct drm_svm_filler *filler);
 void drm_svm_filler_done(struct drm_svm_filler *filler);
 

@@ -281,9 +281,10 @@ struct whole_case {
 	const char *name;
 	int before;
 	int past;
-	bool wants_huge;
+	vm_flags_t flags;
 	unsigned long pfn;
 	bool whole;
+	bool may_be;
 };
 
 #define RANGE		(16 * DRM_SVM_RANGE_SIZE)
@@ -291,15 +292,17 @@ struct whole_case {
 #define HUGE_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 
 static const struct whole_case whole_cases[] = {
-	{ "huge page, just the range", 0, 0, false, PFN_OF(HUGE_ORDER), true },
-	{ "huge page, more around it", 3, 5, false, PFN_OF(HUGE_ORDER), true },
-	{ "mapping begins a page late", -1, 0, true, PFN_OF(HUGE_ORDER), false },
-	{ "mapping ends a page early", 0, -1, true, PFN_OF(HUGE_ORDER), false },
-	{ "half of a huge page", 0, 0, true, PFN_OF(HUGE_ORDER - 1), false },
-	{ "small page", 0, 0, true, PFN_OF(0), false },
-	{ "nothing yet", 0, 0, false, 0, false },
-	{ "nothing yet, wants huge pages", 0, 0, true, 0, true },
-	{ "nothing yet, too short a mapping", 0, -1, true, 0, false },
+	{ "huge page, just the range", 0, 0, 0, PFN_OF(HUGE_ORDER), true, true },
+	{ "huge page, more around it", 3, 5, 0, PFN_OF(HUGE_ORDER), true, true },
+	{ "mapping begins a page late", -1, 0, VM_HUGEPAGE, PFN_OF(HUGE_ORDER), false, false },
+	{ "mapping ends a page early", 0, -1, VM_HUGEPAGE, PFN_OF(HUGE_ORDER), false, false },
+	{ "half of a huge page", 0, 0, VM_HUGEPAGE, PFN_OF(HUGE_ORDER - 1), false, true },
+	{ "small page", 0, 0, VM_HUGEPAGE, PFN_OF(0), false, true },
+	{ "nothing yet", 0, 0, 0, 0, false, true },
+	{ "nothing yet, wants huge pages", 0, 0, VM_HUGEPAGE, 0, false, true },
+	{ "nothing yet, wants none", 0, 0, VM_NOHUGEPAGE, 0, false, false },
+	{ "nothing yet, waits for user space", 0, 0, VM_UFFD_MISSING, 0, false, false },
+	{ "nothing yet, too short a mapping", 0, -1, VM_HUGEPAGE, 0, false, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(whole, whole_cases, name);
@@ -312,9 +315,10 @@ static void whole_needs_mapping_and_huge_page(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vma);
 	vma->vm_start = RANGE - c->before * PAGE_SIZE;
 	vma->vm_end = RANGE + DRM_SVM_RANGE_SIZE + c->past * PAGE_SIZE;
-	vm_flags_init(vma, c->wants_huge ? VM_HUGEPAGE : 0);
+	vm_flags_init(vma, c->flags);
 	KUNIT_EXPECT_EQ(test, drm_svm_policy_is_whole(vma, RANGE, c->pfn),
 			c->whole);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_be_whole(vma, RANGE), c->may_be);
 }
 
 static void home_is_the_block_around_an_address(struct kunit *test)
