@@ -299,10 +299,7 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, pfns))
 		return true;
 	for (i = 0; i < n && !drm_svm_pfn_is_huge(pfns[i]); i++) {
-		struct page *page = pfns[i] & HMM_PFN_VALID ?
-			pfn_to_online_page(pfns[i] & ~HMM_PFN_FLAGS) : NULL;
-
-		if (page && folio_test_ksm(page_folio(page)))
+		if (drm_svm_pfn_is_ksm(pfns[i]))
 			return true;
 	}
 	return false;

@@ -363,6 +363,14 @@ void drm_svm_mirror_bounds(const struct drm_svm_range *range,
 int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
 			unsigned long end, unsigned long *pfns);
 
+/* drm_svm_populate.c */
+int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
+			  u32 access);
+bool drm_svm_populate_is_protected(struct vm_area_struct *vma, u32 access,
+				   unsigned long pfn);
+void drm_svm_populate_writable(struct vm_area_struct *vma, unsigned long start,
+			       unsigned long end, unsigned long *pfns);
+
 /* drm_svm_run.c */
 int drm_svm_run_map_locked(struct drm_svm_range *range,
 			   struct drm_svm_view *view,

@@ -116,6 +116,44 @@ static bool drm_svm_slice_is_first(const struct drm_svm_filler *filler,
 	       bitmap_empty(filler->tried, DRM_SVM_RANGE_PAGES);
 }
 
+/* The window of a fault, as far as it is in the mapping. */
+static void drm_svm_slice_bounds(struct drm_svm_range *range,
+				 const struct drm_svm_fault_entry *entry,
+				 struct vm_area_struct *vma, unsigned int *first,
+				 unsigned int *last)
+{
+	unsigned int lo, hi;
+
+	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
+			      drm_svm_page_index(entry->fault.addr),
+			      DRM_SVM_GROWTH_MOVE, first, last);
+	*first = max(*first, lo);
+	*last = min(*last, hi);
+}
+
+/*
+ * The page of the fault is write-protected. In VRAM it would still be, and would have to
+ * come home to be copied; so would its neighbours, one by one. So the pages that are going
+ * to move are made writable before. Returns what the CPU has then of the page of the fault.
+ */
+static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
+					     struct drm_svm_range *range,
+					     const struct drm_svm_fault_entry *entry,
+					     struct vm_area_struct *vma)
+{
+	unsigned long pfn, addr = entry->fault.addr & PAGE_MASK;
+	unsigned int first, last;
+
+	drm_svm_slice_bounds(range, entry, vma, &first, &last);
+	/* nothing is under way, so this memory is free */
+	drm_svm_populate_writable(vma, drm_svm_page_addr(range, first),
+				  drm_svm_page_addr(range, last), filler->m[0]->src);
+	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
+		return HMM_PFN_ERROR;
+	return pfn;
+}
+
 /*
  * Which pages to move for this fault, with mmap_lock held. Returns the page of the
  * range past those that were looked after.
@@ -131,8 +169,11 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	vma = find_vma_intersection(range->svm->mm, addr, addr + 1);
 	if (!drm_svm_policy_may_move(vma, entry->fault.access))
 		return next;
-	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ||
-	    !drm_svm_slice_is_wanted(&entry->fault, pfn))
+	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
+		return next;
+	if (drm_svm_populate_is_protected(vma, entry->fault.access, pfn))
+		pfn = drm_svm_slice_unprotect(filler, range, entry, vma);
+	if (!drm_svm_slice_is_wanted(&entry->fault, pfn))
 		return next;
 	if (!(pfn & HMM_PFN_VALID) && drm_svm_slice_is_first(filler, range, entry))
 		pfn = drm_svm_slice_ask_cpu(vma, range->start, addr);

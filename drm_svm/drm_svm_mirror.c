@@ -3,8 +3,6 @@
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
 #include <linux/userfaultfd_k.h>
 
 #include "drm_svm_compat.h"
@@ -28,7 +26,8 @@
  * would fill the whole hole around a missing page, so that a write to one page
  * would allocate all of the window; and it cannot be told not to wait. Only where
  * most of a block is there is the rest of it brought in: a GPU that fills memory
- * would else fault for each page, and no more than half is for nothing.
+ * would else fault for each page, and no more than half is for nothing. For a write,
+ * a page that is there but write-protected, as after a fork(), is one that is missing.
  *
  * The first tries do not wait for a mmap_lock that is taken, as its holder may
  * wait for user space. No try waits for a page: one whose fault may have to is
@@ -254,55 +253,6 @@ int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
 	return hmm_range_fault(&hmm);
 }
 
-/*
- * FAULT_FLAG_RETRY_NOWAIT is a wish that file systems do not all hear: a page
- * that is not cached may be read at once, and to make a shared page writable is
- * for the file system to do, which may wait for its server or for writeback.
- */
-static bool drm_svm_mirror_may_block(struct vm_area_struct *vma,
-				     unsigned long addr, bool write)
-{
-	struct address_space *mapping;
-	struct folio *folio;
-	bool cached;
-
-	if (!vma->vm_file || is_vm_hugetlb_page(vma))
-		return false;
-	mapping = vma->vm_file->f_mapping;
-	if (shmem_mapping(mapping))
-		return false;
-	if (write && vma->vm_flags & VM_SHARED)
-		return true;
-	folio = filemap_get_folio(mapping, linear_page_index(vma, addr));
-	if (IS_ERR(folio))
-		return true;
-	/* the readahead that a marked page asks for may wait too */
-	cached = folio_test_uptodate(folio) && !folio_test_readahead(folio);
-	folio_put(folio);
-	return !cached;
-}
-
-static int drm_svm_mirror_fault_page(struct vm_area_struct *vma,
-				     unsigned long addr, u32 access)
-{
-	bool write = access & DRM_SVM_ACCESS_WRITE;
-	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
-			     FAULT_FLAG_RETRY_NOWAIT;
-	vm_fault_t ret;
-
-	if (drm_svm_mirror_may_block(vma, addr, write))
-		return DRM_SVM_MUST_WAIT;
-	if (write)
-		flags |= FAULT_FLAG_WRITE;
-	ret = handle_mm_fault(vma, addr & PAGE_MASK, flags, NULL);
-	if (ret & VM_FAULT_ERROR)
-		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
-	/* mmap_lock is still held: that is what RETRY_NOWAIT says */
-	if (ret & VM_FAULT_RETRY)
-		return DRM_SVM_MUST_WAIT;
-	return DRM_SVM_PENDING;
-}
-
 /* Whether the page is there for this fault; VRAM out of reach has to come home. */
 static bool drm_svm_entry_is_present(const struct drm_svm_fault_entry *entry,
 				     unsigned long pfn)
@@ -334,8 +284,8 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 		if (entry->err != DRM_SVM_PENDING || index == done ||
 		    drm_svm_entry_is_present(entry, m->scratch->pfns[index]))
 			continue;
-		entry->err = drm_svm_mirror_fault_page(vma, entry->fault.addr,
-						       entry->fault.access);
+		entry->err = drm_svm_populate_page(vma, entry->fault.addr,
+						   entry->fault.access);
 		if (entry->err != DRM_SVM_PENDING)
 			continue;
 		done = index;
@@ -344,37 +294,59 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 	return n;
 }
 
+/* Whether the CPU has the page as a fault for @access wants it, or nobody can. */
+static bool drm_svm_mirror_is_there(unsigned long pfn, u32 access)
+{
+	if (pfn & HMM_PFN_ERROR)
+		return true;
+	if (!(pfn & HMM_PFN_VALID))
+		return false;
+	return !(access & DRM_SVM_ACCESS_WRITE) || pfn & HMM_PFN_WRITE ||
+	       drm_svm_pfn_is_ksm(pfn);
+}
+
+/* Pages that need not be brought in ahead: what is there, and what has just come. */
+static void drm_svm_mirror_find_there(const struct drm_svm_mirror *m, u32 access,
+				      unsigned long *there)
+{
+	struct drm_svm_view *view = drm_svm_range_find_view(m->range, m->entries[0].ctx);
+	const unsigned long *pfns = m->scratch->pfns;
+	unsigned int i;
+
+	if (view)
+		bitmap_copy(there, access & DRM_SVM_ACCESS_WRITE ? view->writable :
+			    view->mapped, DRM_SVM_RANGE_PAGES);
+	for (i = m->first; i < m->last; i++)
+		if (drm_svm_mirror_is_there(pfns[i], access))
+			__set_bit(i, there);
+	/* the walk was before those that were missing came */
+	for (i = 0; i < m->n; i++)
+		if (m->entries[i].err == DRM_SVM_PENDING)
+			__set_bit(drm_svm_entry_index(&m->entries[i]), there);
+}
+
 /*
- * The GPU fills memory that nobody has touched: where most of a block is there by
- * now, bring in the rest of it. What is not to be had at once is left alone.
+ * The GPU fills memory that nobody has touched, or that a fork() has write-protected:
+ * where most of a block is there by now, bring in the rest of it. What is not to be had
+ * at once is left alone. So is what KSM has merged.
  */
 static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 					  struct vm_area_struct *vma)
 {
 	const struct drm_svm_fault *fault = &m->entries[0].fault;
-	const unsigned long *pfns = m->scratch->pfns;
-	struct drm_svm_view *view = drm_svm_range_find_view(m->range, m->entries[0].ctx);
 	unsigned int i, first = m->block_first, last = m->block_last;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
 
 	/* userfaultfd may count which pages are accessed: not those that nobody asked for */
 	if (!vma_is_anonymous(vma) || uffd_disable_fault_around(vma))
 		return;
-	if (view)
-		bitmap_copy(there, view->mapped, DRM_SVM_RANGE_PAGES);
-	for (i = m->first; i < m->last; i++)
-		if (pfns[i] & (HMM_PFN_VALID | HMM_PFN_ERROR))
-			__set_bit(i, there);
-	/* the walk was before those that were missing came */
-	for (i = 0; i < m->n; i++)
-		if (m->entries[i].err == DRM_SVM_PENDING)
-			__set_bit(drm_svm_entry_index(&m->entries[i]), there);
+	drm_svm_mirror_find_there(m, fault->access, there);
 	drm_svm_policy_ahead(there, drm_svm_page_index(fault->addr), &first, &last);
 
 	for (i = find_next_zero_bit(there, last, first); i < last;
 	     i = find_next_zero_bit(there, last, i + 1))
-		if (drm_svm_mirror_fault_page(vma, drm_svm_page_addr(m->range, i),
-					      fault->access) != DRM_SVM_PENDING)
+		if (drm_svm_populate_page(vma, drm_svm_page_addr(m->range, i),
+					  fault->access) != DRM_SVM_PENDING)
 			return;
 }
 

@@ -166,6 +166,22 @@ struct folio *drm_svm_pfn_folio(unsigned long pfn)
 	return page ? page_folio(page) : NULL;
 }
 
+/* Whether a page that a walk found belongs to no file, and is not the zero page. */
+bool drm_svm_pfn_is_anon(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return folio ? folio_test_anon(folio) : drm_svm_pfn_is_vram(pfn);
+}
+
+/* Whether KSM has merged a page that a walk found. */
+bool drm_svm_pfn_is_ksm(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return folio && folio_test_ksm(folio);
+}
+
 /* Whether a GPU can use a page that a walk found where it is. */
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 {

@@ -195,6 +195,8 @@ bool drm_svm_page_is_reachable(const struct page *page,
 struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn);
 bool drm_svm_pfn_is_vram(unsigned long pfn);
 struct folio *drm_svm_pfn_folio(unsigned long pfn);
+bool drm_svm_pfn_is_anon(unsigned long pfn);
+bool drm_svm_pfn_is_ksm(unsigned long pfn);
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev);
 void drm_svm_vram_put(struct drm_svm_vram *vram);
 

@@ -352,6 +352,45 @@ static void ksm_unmerge(int fd)
 	check_ksm_write(fd, base);
 }
 
+/* Pages that the fork has write-protected are made writable together, not one a fault */
+static void fill_after_fork(int fd)
+{
+	struct drm_svm_counters before, after;
+	size_t size = svm_range_size();
+	char *base = svm_mmap_small(size);
+	int written = svm_gate();
+
+	svm_gpu_fill(fd, base, size, OLD);
+	igt_fork(child, 1) {
+		svm_gate_wait(written);
+		igt_assert(svm_cpu_all32(base, size, OLD));
+	}
+	svm_counters(fd, &before);
+	svm_gpu_fill(fd, base, size, NEW);
+	svm_counters(fd, &after);
+	igt_assert_lte_u64(after.out_faults - before.out_faults, size / svm_page_size() / 4);
+	svm_gate_open(written);
+	igt_waitchildren();
+	igt_assert(svm_cpu_all32(base, size, NEW));
+}
+
+/* No more is copied for nothing than the GPU wants */
+static void write_one_after_fork(int fd)
+{
+	size_t size = svm_range_size();
+	char *base = svm_mmap_small(size);
+	int written = svm_gate();
+
+	svm_gpu_fill(fd, base, size, OLD);
+	igt_fork(child, 1)
+		svm_gate_wait(written);
+	svm_gpu_write32(fd, base, NEW);
+	for (size_t i = 1; i < size / svm_page_size(); i++)
+		igt_assert(!(svm_pagemap(svm_page(base, i)) & SVM_PM_EXCLUSIVE));
+	svm_gate_open(written);
+	igt_waitchildren();
+}
+
 static const struct svm_case cases[] = {
 	{ "parent-gpu-write", "The child does not see what the parent's GPU writes.",
 	  parent_gpu_write },
@@ -372,6 +411,10 @@ static const struct svm_case cases[] = {
 	{ "dontfork", "Memory that is not inherited stays mapped in the parent.", dontfork },
 	{ "wipeonfork", "Memory that is wiped in the child is not in the parent.",
 	  wipeonfork },
+	{ "fill-after-fork", "The GPU writes all that it shares with a child.",
+	  fill_after_fork },
+	{ "write-one-after-fork", "The GPU writes one page of those that it shares.",
+	  write_one_after_fork },
 	{ "fork-while-writing", "A child's memory does not change under running GPU jobs.",
 	  fork_while_writing },
 	{ "ksm-read", "Reading merged pages leaves them merged.", ksm_read },

@@ -340,6 +340,61 @@ static void under_eviction(int fd, bool huge)
 	svm_area_check(fd, &area, OLD + 3);
 }
 
+/*
+ * The GPU writes all of an area that a fork() has write-protected: no page goes to VRAM
+ * twice, and a few faults are for many pages.
+ */
+static void fill_at_once(int fd, const struct svm_area *area, uint32_t value)
+{
+	struct drm_svm_counters before, after;
+	size_t pages = pages_of(area);
+
+	svm_counters(fd, &before);
+	svm_gpu_fill(fd, area->base, area->size, value);
+	svm_counters(fd, &after);
+	igt_info("%llu faults, %llu pages to VRAM\n",
+		 (unsigned long long)(after.out_faults - before.out_faults),
+		 (unsigned long long)(after.out_vram_pages_in - before.out_vram_pages_in));
+	igt_assert_lte_u64(after.out_vram_pages_in - before.out_vram_pages_in, pages);
+	igt_assert_lte_u64(after.out_faults - before.out_faults, pages / 4);
+	igt_assert_eq(svm_vram_pages(fd, area->base, area->size), pages);
+	igt_assert(svm_cpu_all32(area->base, area->size, value));
+}
+
+static void fill_after_child(int fd, bool huge)
+{
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), OLD);
+
+	igt_fork(child, 1)
+		igt_assert_eq(svm_device_pages(area.base, area.size), pages_of(&area));
+	igt_waitchildren();
+	fill_at_once(fd, &area, NEW);
+}
+
+static void fill_beside_child(int fd, bool huge)
+{
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), OLD);
+	int written = svm_gate();
+
+	igt_fork(child, 1) {
+		svm_gate_wait(written);
+		igt_assert(area_has(&area, OLD));
+	}
+	fill_at_once(fd, &area, NEW);
+	svm_gate_open(written);
+	igt_waitchildren();
+}
+
+static void fill_by_child(int fd, bool huge)
+{
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), OLD);
+
+	igt_fork(child, 1)
+		fill_at_once(svm_open_attached(), &area, NEW);
+	igt_waitchildren();
+	svm_area_check(fd, &area, OLD);
+}
+
 static const struct svm_vram_case cases[] = {
 	{ "child-reads", "The child reads pages in VRAM.", child_reads },
 	{ "child-writes", "The child writes, the parent keeps its pages.", child_writes },
@@ -360,6 +415,12 @@ static const struct svm_vram_case cases[] = {
 	{ "before-vram", "Pages go to VRAM while a child has them too.", before_vram },
 	{ "under-writes", "A child's memory does not change while the GPU writes in VRAM.",
 	  under_writes },
+	{ "fill-after-child", "The GPU writes all that a dead child has shared.",
+	  fill_after_child },
+	{ "fill-beside-child", "The GPU writes all that a child has too.",
+	  fill_beside_child },
+	{ "fill-by-child", "The child's GPU writes all that its parent has too.",
+	  fill_by_child },
 	{ "under-eviction", "Children come and go while VRAM is evicted.", under_eviction },
 };
 
