@@ -113,6 +113,21 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 	}
 }
 
+/**
+ * drm_svm_slice_set_block() - the memory that a slice needs in VRAM
+ * @slice: its addresses are set; sets the aligned block around them
+ */
+void drm_svm_slice_set_block(struct drm_svm_slice *slice)
+{
+	unsigned long size = roundup_pow_of_two(slice->end - slice->start);
+
+	size = max(size, DRM_SVM_SLICE_MIN);
+	while (round_down(slice->start, size) != round_down(slice->end - 1, size))
+		size *= 2;
+	slice->base = round_down(slice->start, size);
+	slice->npages = size >> PAGE_SHIFT;
+}
+
 /* Somebody has it, though the place is ours: see drm_svm_bo_has_left(). */
 static bool drm_svm_fill_is_taken(struct page *page, unsigned int order)
 {
@@ -160,7 +175,8 @@ static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
 				  struct page *src)
 {
 	if (src)
-		return !folio_test_ksm(page_folio(src));
+		return folio_test_anon(page_folio(src)) &&
+		       !folio_test_ksm(page_folio(src));
 	return slice->holes && !userfaultfd_wp(slice->m->args.vma);
 }
 
@@ -305,6 +321,25 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 	return false;
 }
 
+/*
+ * Of a mapping of a file only copies are collected: to collect a page of the file takes it
+ * from all that have it mapped, and splits a large one.
+ */
+static bool drm_svm_slice_has_file_pages(const struct drm_svm_slice *slice,
+					 struct vm_area_struct *vma,
+					 struct drm_svm_migration *m)
+{
+	unsigned int i, n = (slice->end - slice->start) >> PAGE_SHIFT;
+
+	if (vma_is_anonymous(vma))
+		return false;
+	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, m->src))
+		return true;
+	for (i = 0; i < n && drm_svm_pfn_is_anon(m->src[i]); i++)
+		;
+	return i < n;
+}
+
 /* Of the memory controller; zero: the root, or none. */
 static u64 drm_svm_memory_cgroup(struct mm_struct *mm)
 {
@@ -354,7 +389,8 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	struct vm_area_struct *vma = drm_svm_slice_vma(filler->svm->mm, slice);
 	unsigned int i;
 
-	if (!vma || drm_svm_slice_has_ksm(slice, vma, m))
+	if (!vma || drm_svm_slice_has_file_pages(slice, vma, m) ||
+	    drm_svm_slice_has_ksm(slice, vma, m))
 		return false;
 	drm_svm_migration_reset(m, slice->vram);
 	m->args.vma = vma;

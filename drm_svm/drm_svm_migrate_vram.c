@@ -154,6 +154,43 @@ static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
 	return pfn;
 }
 
+/* A page of a file that was copied, in RAM. */
+static bool drm_svm_pfn_is_copy(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return folio && folio_test_anon(folio);
+}
+
+/*
+ * Of a mapping of a file: the pages of the window that were copied and have no others
+ * between them and that of the fault. Returns the page past them.
+ */
+static unsigned int drm_svm_slice_copies(struct drm_svm_filler *filler,
+					 struct drm_svm_range *range,
+					 const struct drm_svm_fault_entry *entry,
+					 struct vm_area_struct *vma)
+{
+	unsigned int index = drm_svm_page_index(entry->fault.addr);
+	unsigned int first, last, from = index, to = index;
+	unsigned long *pfns = filler->m[0]->src;
+
+	drm_svm_slice_bounds(range, entry, vma, &first, &last);
+	if (drm_svm_mirror_peek(vma->vm_mm, drm_svm_page_addr(range, first),
+				drm_svm_page_addr(range, last), pfns))
+		return index + 1;
+	while (to < last && drm_svm_pfn_is_copy(pfns[to - first]))
+		to++;
+	while (from > first && drm_svm_pfn_is_copy(pfns[from - 1 - first]))
+		from--;
+	if (to == index)
+		return index + 1;
+	drm_svm_slice_add(filler, range, entry, vma, from, to - from);
+	drm_svm_slice_set_block(&filler->slices[filler->n - 1]);
+	bitmap_set(filler->tried, from, to - from);
+	return to;
+}
+
 /*
  * Which pages to move for this fault, with mmap_lock held. Returns the page of the
  * range past those that were looked after.
@@ -175,6 +212,8 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 		pfn = drm_svm_slice_unprotect(filler, range, entry, vma);
 	if (!drm_svm_slice_is_wanted(&entry->fault, pfn))
 		return next;
+	if (!vma_is_anonymous(vma))
+		return drm_svm_slice_copies(filler, range, entry, vma);
 	if (!(pfn & HMM_PFN_VALID) && drm_svm_slice_is_first(filler, range, entry))
 		pfn = drm_svm_slice_ask_cpu(vma, range->start, addr);
 	if (!drm_svm_policy_is_whole(vma, range->start, pfn))

@@ -2,6 +2,7 @@
 
 #include <linux/fs.h>
 #include <linux/hmm.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
@@ -181,18 +182,31 @@ int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access)
 	return 0;
 }
 
+/*
+ * Whether a mapping has pages of its own: anonymous memory, private mappings of /dev/zero
+ * among it, or copies of pages of a file. Those of DAX and hugetlbfs are not migrated.
+ */
+static bool drm_svm_policy_has_own_pages(struct vm_area_struct *vma)
+{
+	if (vma_is_anonymous(vma))
+		return true;
+	return vma_is_cow_mapping(vma) && !is_vm_hugetlb_page(vma) &&
+	       !vma_is_dax(vma);
+}
+
 /**
  * drm_svm_policy_has_vram() - can there be pages of a mapping in VRAM
  * @vma: the mapping, or NULL
  * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
  * Context: mmap_lock held.
- * Return: whether the GPU may access it, and it is of a kind that is migrated.
+ * Return: whether the GPU may access it, and it is of a kind of which pages are migrated:
+ * all of them, or those that were copied from a file.
  */
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access)
 {
 	return !drm_svm_policy_check_vma(vma, access) &&
-	       vma_is_anonymous(vma) && !(vma->vm_flags & VM_SPECIAL);
+	       drm_svm_policy_has_own_pages(vma) && !(vma->vm_flags & VM_SPECIAL);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
 
@@ -206,7 +220,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
  * CPU, would try for ever.
  *
  * Where userfaultfd may take the access to pages away, the entry of a device page would
- * let the GPU read what it must not, see drm_svm_mirror_hide_vram().
+ * let the GPU read what it must not, see drm_svm_mirror_hide_vram(). And where it watches a
+ * private mapping of a file, a zap of copies keeps marks, of those in RAM only.
  *
  * Context: mmap_lock held.
  * Return: whether there can be pages of it in VRAM, and neither KSM nor userfaultfd is in
@@ -215,7 +230,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 {
 	return drm_svm_policy_has_vram(vma, access) &&
-	       !(vma->vm_flags & VM_MERGEABLE) && !userfaultfd_rwp(vma);
+	       !(vma->vm_flags & VM_MERGEABLE) && !userfaultfd_rwp(vma) &&
+	       (vma_is_anonymous(vma) || !userfaultfd_armed(vma));
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 
@@ -232,7 +248,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start)
 {
 	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE &&
-	       !(vma->vm_flags & VM_NOHUGEPAGE) && !userfaultfd_armed(vma);
+	       !(vma->vm_flags & VM_NOHUGEPAGE) && vma_is_anonymous(vma) &&
+	       !userfaultfd_armed(vma);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_be_whole);
 

@@ -17,6 +17,16 @@
  * page, under mmap_lock, without waiting for a page.
  */
 
+/* Whether the CPU has a page there that is the process's own. */
+static bool drm_svm_populate_has_copy(struct vm_area_struct *vma, unsigned long addr)
+{
+	unsigned long pfn;
+
+	addr &= PAGE_MASK;
+	return !drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) &&
+	       drm_svm_pfn_is_anon(pfn);
+}
+
 /*
  * FAULT_FLAG_RETRY_NOWAIT is a wish that file systems do not all hear: a page
  * that is not cached may be read at once, and to make a shared page writable is
@@ -29,13 +39,17 @@ static bool drm_svm_populate_may_block(struct vm_area_struct *vma,
 	struct folio *folio;
 	bool cached;
 
-	if (!vma->vm_file || is_vm_hugetlb_page(vma))
+	/* a private mapping of /dev/zero has a file, and nothing is read from it */
+	if (vma_is_anonymous(vma) || !vma->vm_file || is_vm_hugetlb_page(vma))
 		return false;
 	mapping = vma->vm_file->f_mapping;
 	if (shmem_mapping(mapping))
 		return false;
 	if (write && vma->vm_flags & VM_SHARED)
 		return true;
+	/* nor for a page that was copied from a file */
+	if (drm_svm_populate_has_copy(vma, addr))
+		return false;
 	folio = filemap_get_folio(mapping, linear_page_index(vma, addr));
 	if (IS_ERR(folio))
 		return true;

@@ -144,22 +144,15 @@ static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 	return n;
 }
 
-/* The aligned block around the pages of a slice; whether it is, or becomes, a huge page. */
-static void drm_svm_slice_set_block(struct drm_svm_slice *slice,
-				    struct vm_area_struct *vma, unsigned long pfn)
+/* Whether a slice is, or becomes, a huge page. */
+static bool drm_svm_slice_is_huge(const struct drm_svm_slice *slice,
+				  struct vm_area_struct *vma, unsigned long pfn)
 {
-	unsigned long size = roundup_pow_of_two(slice->end - slice->start);
-
-	size = max(size, DRM_SVM_SLICE_MIN);
-	while (round_down(slice->start, size) != round_down(slice->end - 1, size))
-		size *= 2;
-	slice->base = round_down(slice->start, size);
-	slice->npages = size >> PAGE_SHIFT;
 	if (slice->end - slice->start != DRM_SVM_RANGE_SIZE)
-		return;
+		return false;
 	if (!(pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)))
 		pfn = drm_svm_slice_ask_cpu(vma, slice->start, slice->start);
-	slice->whole = drm_svm_policy_is_whole(vma, slice->start, pfn);
+	return drm_svm_policy_is_whole(vma, slice->start, pfn);
 }
 
 /* What of the piece is not in our VRAM yet becomes a slice. */
@@ -177,8 +170,31 @@ static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
 		.holes = true,
 		.want = p->want,
 	};
-	drm_svm_slice_set_block(slice, p->vma, p->pfns[p->first]);
+	drm_svm_slice_set_block(slice);
+	slice->whole = drm_svm_slice_is_huge(slice, p->vma, p->pfns[p->first]);
 	p->filler->n++;
+}
+
+/*
+ * Of a mapping of a file the pages that were copied move, and no others: the piece ends
+ * where they begin or end. Returns whether it is one that moves.
+ */
+static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
+{
+	unsigned int i = 1, npages = drm_svm_piece_pages(p);
+	bool own = drm_svm_pfn_is_anon(p->pfns[0]);
+
+	if (vma_is_anonymous(p->vma))
+		return true;
+	/* of a huge page, the first word is all that is known */
+	if (drm_svm_pfn_is_huge(p->pfns[0]))
+		i = npages;
+	while (i < npages && drm_svm_pfn_is_anon(p->pfns[i]) == own)
+		i++;
+	p->end = p->start + ((unsigned long)i << PAGE_SHIFT);
+	if (!own)
+		p->moved.unsupported += i;
+	return own;
 }
 
 /* All of the mapping stays. */
@@ -200,8 +216,10 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 	     drm_svm_piece_find(p, start, end); i++) {
 		if (drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
 		    drm_svm_piece_peek(p)) {
-			drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
-			drm_svm_piece_to_slice(p);
+			if (drm_svm_piece_cut(p)) {
+				drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
+				drm_svm_piece_to_slice(p);
+			}
 		} else {
 			drm_svm_piece_skip(p, end);
 		}

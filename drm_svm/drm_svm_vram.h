@@ -269,6 +269,7 @@ void drm_svm_filler_destroy(struct drm_svm_filler *filler);
 void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
 unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long addr);
+void drm_svm_slice_set_block(struct drm_svm_slice *slice);
 void drm_svm_filler_run(struct drm_svm_filler *filler);
 void drm_svm_filler_done(struct drm_svm_filler *filler);
 

@@ -353,6 +353,26 @@ static void test_counters(int fd)
 	igt_assert_eq_u64(after.out_cur_pages, before.out_cur_pages);
 }
 
+/* A private mapping of /dev/zero has a file, but its pages are not waited for */
+static void test_dev_zero(int fd)
+{
+	struct drm_svm_counters before, after;
+	size_t size = svm_range_size();
+	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+
+	igt_assert(map != MAP_FAILED);
+	madvise(map, size, MADV_NOHUGEPAGE);
+	svm_counters(fd, &before);
+	svm_gpu_fill(fd, map, size, 0x2e20);
+	svm_counters(fd, &after);
+	igt_assert_eq_u64(after.out_waits, before.out_waits);
+	igt_assert_lte_u64(after.out_faults - before.out_faults, size / svm_page_size() / 4);
+	igt_assert(svm_cpu_all32(map, size, 0x2e20));
+	munmap(map, size);
+	close(file);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(int fd);
@@ -384,6 +404,8 @@ static const struct {
 	  "Addresses that are not aligned to the element end the job as invalid." },
 	{ "truncated-file", test_truncated_file,
 	  "Pages behind the end of a file are EFAULT." },
+	{ "dev-zero", test_dev_zero,
+	  "Pages of a private mapping of /dev/zero do not have to be waited for." },
 	{ "counters", test_counters,
 	  "Each failed fault is counted once." },
 };

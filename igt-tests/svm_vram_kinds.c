@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each kind of memory that a program can have, with VRAM: private anonymous memory
- * moves there when the GPU uses it and comes back when the CPU does or when it is
- * evicted; all other memory stays in RAM and is mapped there.
+ * Each kind of memory that a program can have, with VRAM: private memory, copies of pages
+ * of a file among it, moves there when the GPU uses it and comes back when the CPU does or
+ * when it is evicted; all other memory stays in RAM and is mapped there.
  */
 
 #include <stdio.h>
@@ -37,11 +37,11 @@ static size_t span(const struct svm_mem *mem)
 static size_t anon_pages_of(const char *line, uintptr_t start, uintptr_t end)
 {
 	uintptr_t from, to;
-	unsigned long inode;
 	char perms[5];
 
-	if (sscanf(line, "%lx-%lx %4s %*x %*s %lu", &from, &to, perms, &inode) != 4 ||
-	    perms[3] != 'p' || (inode && !strstr(line, "/dev/zero")))
+	/* all of it was written to: private pages of a file are copies */
+	if (sscanf(line, "%lx-%lx %4s", &from, &to, perms) != 3 ||
+	    perms[3] != 'p' || strstr(line, "hugepage"))
 		return 0;
 	if (from < start)
 		from = start;

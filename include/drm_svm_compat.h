@@ -33,6 +33,14 @@ static inline pgoff_t vma_start_anon_pgoff(const struct vm_area_struct *vma)
 }
 #endif
 
+/* Linux 7.3: whether a mapping copies on write is asked of it, and not of its flags. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+static inline bool vma_is_cow_mapping(const struct vm_area_struct *vma)
+{
+	return is_cow_mapping(vma->vm_flags);
+}
+#endif
+
 /* Linux 7.3: a region of the dmem controller can be asked to shrink. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 struct dmem_cgroup_ops {

@@ -263,15 +263,24 @@ static void move_by_flags_of_the_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_move(vma, c->access), c->move);
 }
 
-static void move_only_anonymous_mappings(struct kunit *test)
+/* A mapping with operations is one of a file; the private one may have copies. */
+static void move_only_private_mappings(struct kunit *test)
 {
 	static const struct vm_operations_struct ops;
 	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, vma);
-	vm_flags_init(vma, VM_READ);
+	vm_flags_init(vma, VM_READ | VM_MAYWRITE);
 	KUNIT_EXPECT_TRUE(test, drm_svm_policy_may_move(vma, RD));
 	vma->vm_ops = &ops;
+	KUNIT_EXPECT_TRUE(test, drm_svm_policy_may_move(vma, RD));
+	vm_flags_init(vma, VM_READ | VM_MAYWRITE | VM_UFFD_WP);
+	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(vma, RD));
+	vm_flags_init(vma, VM_READ | VM_MAYWRITE | VM_HUGETLB);
+	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(vma, RD));
+	vm_flags_init(vma, VM_READ | VM_MAYWRITE | VM_SHARED);
+	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(vma, RD));
+	vm_flags_init(vma, VM_READ);
 	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(vma, RD));
 	KUNIT_EXPECT_FALSE(test, drm_svm_policy_may_move(NULL, RD));
 }
@@ -396,7 +405,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
 	KUNIT_CASE(slice_does_not_look_before_first),
 	KUNIT_CASE_PARAM(move_by_flags_of_the_mapping, move_gen_params),
-	KUNIT_CASE(move_only_anonymous_mappings),
+	KUNIT_CASE(move_only_private_mappings),
 	KUNIT_CASE_PARAM(whole_needs_mapping_and_huge_page, whole_gen_params),
 	KUNIT_CASE(home_is_the_block_around_an_address),
 	KUNIT_CASE_PARAM(writable_if_it_is_written_back_anyway, writable_gen_params),
