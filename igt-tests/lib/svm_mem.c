@@ -469,6 +469,7 @@ void svm_ksm_scan(void)
 }
 
 static char cgroup_dir[64];
+static pid_t cgroup_owner;
 
 bool svm_cgroup_set(const char *file, const char *value)
 {
@@ -515,6 +516,10 @@ uint64_t svm_cgroup_current(void)
 
 void svm_cgroup_enter_below(const char *parent)
 {
+	/* the group of a subtest that ended early; not that of the parent process */
+	if (cgroup_owner == getpid())
+		svm_cgroup_leave();
+	cgroup_owner = getpid();
 	snprintf(cgroup_dir, sizeof(cgroup_dir), "%s/svm-%d", parent, getpid());
 	igt_require(!mkdir(cgroup_dir, 0755));
 	restore_later();
