@@ -75,6 +75,10 @@ static void pieces_take(unsigned int fails)
 		*(volatile char *)addr = 1;
 		failed = is_huge(addr) ? 0 : failed + 1;
 		pieces.size += range;
+		/* it takes long, and is not to look like a test that hangs */
+		if (pieces.size % (256 * range) == 0)
+			dprintf(STDOUT_FILENO, "progress: %zu MiB of RAM taken\n",
+				pieces.size >> 20);
 	}
 	igt_require(pieces.size > PIECES_FREE * range);
 }
