@@ -142,6 +142,24 @@ void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_fail_pending);
 
+/*
+ * Move the pages of faults to VRAM. A mmap_lock that is taken is tried again, and waited for
+ * in the end, as for drm_svm_mirror_try(). Otherwise the pages would be mapped in RAM,
+ * and stay there until a neighbour faults.
+ */
+static void drm_svm_fault_move(struct drm_svm_range *range,
+			       struct drm_svm_scratch *scratch,
+			       struct drm_svm_fault_entry *entries, unsigned int n)
+{
+	unsigned int try = 0;
+
+	while (drm_svm_migrate_to_vram(range, scratch, entries, n,
+				       try >= DRM_SVM_TRIES_AT_ONCE)) {
+		drm_svm_stat_add(entries[0].ctx, DRM_SVM_STAT_RETRIES, 1);
+		drm_svm_fault_pause(try++);
+	}
+}
+
 /* Try until every fault of the group is answered; -EAGAIN: look the range up. */
 static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 				     struct drm_svm_scratch *scratch,
@@ -156,7 +174,7 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 		return -EAGAIN;
 
 	drm_svm_fault_skip_served(range, entries, n);
-	drm_svm_migrate_to_vram(range, scratch, entries, n);
+	drm_svm_fault_move(range, scratch, entries, n);
 	for (;;) {
 		i = drm_svm_fault_first_pending(entries, n);
 		if (i == n)

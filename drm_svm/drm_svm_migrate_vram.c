@@ -262,44 +262,59 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 	return scratch->filler;
 }
 
+static bool drm_svm_migrate_lock(struct mm_struct *mm, bool patient)
+{
+	if (!patient)
+		return mmap_read_trylock(mm);
+	mmap_read_lock(mm);
+	return true;
+}
+
 /**
  * drm_svm_migrate_to_vram() - bring the pages of faults to the GPUs' memory
  * @range: the range
  * @scratch: of the worker
  * @entries: the faults, sorted by page
  * @n: number of @entries
+ * @patient: wait for mmap_lock instead of trying it
  *
  * Context: process context, service_lock of @range held, a reference on the
- * users of the mm held. Tries mmap_lock.
+ * users of the mm held.
+ * Return: 0, or -EAGAIN when mmap_lock was tried and is taken. What moved has moved.
  */
-void drm_svm_migrate_to_vram(struct drm_svm_range *range,
-			     struct drm_svm_scratch *scratch,
-			     const struct drm_svm_fault_entry *entries,
-			     unsigned int n)
+int drm_svm_migrate_to_vram(struct drm_svm_range *range,
+			    struct drm_svm_scratch *scratch,
+			    const struct drm_svm_fault_entry *entries,
+			    unsigned int n, bool patient)
 {
 	struct mm_struct *mm = range->svm->mm;
 	struct drm_svm_filler *filler;
 	unsigned int i;
+	bool locked;
 
 	lockdep_assert_held(&range->service_lock);
 
 	if (scratch->filler)
 		bitmap_zero(scratch->filler->tried, DRM_SVM_RANGE_PAGES);
 	if (!drm_svm_migrate_is_possible(range->svm, scratch, entries, n))
-		return;
+		return 0;
 	filler = scratch->filler;
 	for (i = 0; i < n;) {
-		if (!mmap_read_trylock(mm))
-			return;
+		if (!drm_svm_migrate_lock(mm, patient))
+			return -EAGAIN;
 		i += drm_svm_migrate_choose(range, filler, entries + i, n - i);
 		mmap_read_unlock(mm);
 		if (!filler->n)
 			continue;
 		drm_svm_filler_make_bos(filler);
-		if (mmap_read_trylock(mm)) {
+		locked = drm_svm_migrate_lock(mm, patient);
+		if (locked) {
 			drm_svm_filler_run(filler);
 			mmap_read_unlock(mm);
 		}
 		drm_svm_filler_done(filler);
+		if (!locked)
+			return -EAGAIN;
 	}
+	return 0;
 }

@@ -274,10 +274,10 @@ void drm_svm_filler_run(struct drm_svm_filler *filler);
 void drm_svm_filler_done(struct drm_svm_filler *filler);
 
 /* drm_svm_migrate_vram.c */
-void drm_svm_migrate_to_vram(struct drm_svm_range *range,
-			     struct drm_svm_scratch *scratch,
-			     const struct drm_svm_fault_entry *entries,
-			     unsigned int n);
+int drm_svm_migrate_to_vram(struct drm_svm_range *range,
+			    struct drm_svm_scratch *scratch,
+			    const struct drm_svm_fault_entry *entries,
+			    unsigned int n, bool patient);
 
 /* drm_svm_migrate_ram.c */
 struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,

@@ -270,6 +270,34 @@ static void hole(int fd, bool huge)
 	under_change(fd, huge, true, change_hole);
 }
 
+/* Memory that no GPU uses: to protect it takes long, with mmap_lock */
+static bool change_elsewhere(const struct svm_area *area)
+{
+	return !mprotect(area->base, area->size, PROT_READ) &&
+	       !mprotect(area->base, area->size, PROT_READ | PROT_WRITE);
+}
+
+/* Pages go to VRAM though mmap_lock is hardly ever free, and none is left behind */
+static void busy_lock(int fd, bool huge)
+{
+	struct svm_area area = svm_area(fd, huge, OLD);
+	struct changer changer = {
+		.area = { .base = svm_mmap_small(64 << 20), .size = 64 << 20 },
+		.change = change_elsewhere,
+	};
+	pthread_t thread;
+
+	memset(changer.area.base, 1, changer.area.size);
+	svm_evict_vram(fd);
+	igt_assert(!pthread_create(&thread, NULL, changer_main, &changer));
+	svm_gpu_touch(fd, area.base, area.size, svm_page_size(), true);
+	WRITE_ONCE(changer.stop, true);
+	pthread_join(thread, NULL);
+	igt_assert(changer.ok);
+	igt_assert_eq(svm_device_pages(area.base, area.size), area.size / svm_page_size());
+	munmap(changer.area.base, changer.area.size);
+}
+
 /* The area moves about while it is evicted; its data goes with it */
 static void moved(int fd, bool huge)
 {
@@ -328,6 +356,7 @@ static const struct svm_vram_case cases[] = {
 	{ "collapse", "Pages are made a huge page while the GPU works on them.", collapsed },
 	{ "split", "The mapping is split while the GPU works on it.", split },
 	{ "hole", "A page is dropped while the GPU works on others.", hole },
+	{ "busy-lock", "Pages go to VRAM while another thread has mmap_lock.", busy_lock },
 	{ "mremap", "Pages move in the address space while they are evicted.", moved },
 	{ "munmap", "Memory is unmapped while the GPU works on it.", unmapped },
 };
