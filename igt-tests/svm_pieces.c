@@ -51,9 +51,15 @@ static bool is_huge(const void *addr)
 	return svm_kpageflags(addr) & KPF_THP;
 }
 
-/* More than there is */
+/*
+ * More than there is. The kernel makes the huge zero page before, and keeps it for this
+ * process: it is what says that the CPU would make a huge page where nothing is.
+ */
 static void pieces_map(void)
 {
+	char *zero = svm_mmap_untouched(svm_range_size(), true);
+
+	(void)READ_ONCE(*zero);
 	pieces.mapped = 8ull << 30;
 	pieces.map = mmap(NULL, pieces.mapped, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
