@@ -128,13 +128,16 @@ void drm_svm_slice_set_block(struct drm_svm_slice *slice)
 	slice->npages = size >> PAGE_SHIFT;
 }
 
-/* Somebody has it, though the place is ours: see drm_svm_bo_has_left(). */
+/*
+ * Somebody has it, though the place is ours: see drm_svm_bo_has_left(). The counts of the
+ * pages themselves: a page that is free may look like part of a huge page that was there.
+ */
 static bool drm_svm_fill_is_taken(struct page *page, unsigned int order)
 {
 	unsigned int i;
 
 	for (i = 0; i < 1U << order; i++) {
-		if (page_count(page + i))
+		if (page_ref_count(page + i))
 			return true;
 	}
 	return false;
