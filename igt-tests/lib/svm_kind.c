@@ -22,7 +22,11 @@
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define TMPFS_DIR	"/dev/shm"
 
-static uint32_t in_data[SVM_KIND_SIZE / sizeof(uint32_t)] = { 1 };
+/*
+ * Aligned to what comes home with a page that the CPU touches, so that its neighbours, which
+ * the program uses, bring none of it home.
+ */
+static uint32_t in_data[SVM_KIND_SIZE / sizeof(uint32_t)] __attribute__((aligned(65536))) = { 1 };
 static char in_bss[SVM_KIND_SIZE + 2 * SVM_MARGIN] __attribute__((aligned(16)));
 
 static void make_malloc(struct svm_mem *mem, const struct svm_kind *kind)
