@@ -51,7 +51,7 @@ struct fuzz_call {
 	unsigned long request;
 	struct field fields[MAX_FIELDS];
 	int errors[MAX_ERRORS];
-	bool shares;	/* not for who is not attached, or has another mm */
+	bool shares;	/* not for a file that is not attached */
 };
 
 #define FIELD(type, member, kind, ...) \
@@ -525,8 +525,10 @@ bool fuzz_may_return(const struct fuzz_gen *gen, const struct fuzz_try *t, int e
 
 	if (!gen->file.attached && call->shares && err == ENXIO)
 		return true;
-	if (gen->file.foreign && call->shares && err == EPERM)
-		return true;
+	/* an attached file is for its own process, but for what concerns no memory */
+	if (gen->file.foreign && err == EPERM)
+		return call->request != DRM_IOCTL_SVM_TEST_INFO &&
+		       call->request != DRM_IOCTL_SVM_TEST_ATTACH;
 	if (t->invalid)
 		return err == EINVAL;
 	if (!gen->file.attached && call->shares)
