@@ -376,6 +376,34 @@ bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
 EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
 
 /**
+ * drm_svm_bo_eviction_valuable() - for &ttm_device_funcs.eviction_valuable
+ * @tbo: any BO of the driver's TTM device, its dma_resv held
+ * @place: the place that is wanted, or NULL for any
+ *
+ * Takes the place of ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
+ * of ours go home here already. TTM passes over a BO that is not worth to be evicted
+ * without a word, but writes an error to the kernel's log for each BO that cannot be
+ * moved, and any process can have pages that cannot.
+ *
+ * Context: process context, no lock held that eviction takes but @tbo's dma_resv.
+ * Return: whether @tbo is to be evicted; true as well when the caller is being killed,
+ * so that drm_svm_bo_move() ends the search.
+ */
+bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
+				  const struct ttm_place *place)
+{
+	int err;
+
+	if (!ttm_bo_eviction_valuable(tbo, place))
+		return false;
+	if (!drm_svm_bo_is_svm(tbo))
+		return true;
+	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
+	return !err || err == -ERESTARTSYS;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
+
+/**
  * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO that is ours
  * @tbo: the BO, its dma_resv held
  * @ctx: the operation

@@ -496,23 +496,28 @@ static int drm_svm_vram_evict_pages(struct drm_svm_vram *vram)
 	return err;
 }
 
-/* And those of the driver, by TTM. */
+/*
+ * And those of the driver, by TTM, once none of ours is left: at one that cannot go TTM
+ * would end, and write an error to the kernel's log, at each try.
+ */
 static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 {
 	struct ttm_resource_manager *man =
 		ttm_manager_type(vram->bdev, vram->mem_type);
-	int err = drm_svm_vram_evict_pages(vram), ret;
+	int err = drm_svm_vram_evict_pages(vram);
 
-	ret = ttm_resource_manager_evict_all(vram->bdev, man);
+	if (err)
+		return err;
+	err = ttm_resource_manager_evict_all(vram->bdev, man);
 	flush_work(&vram->free_work);
-	return err ?: ret;
+	return err;
 }
 
 /**
  * drm_svm_vram_evict_all() - bring every page home
  * @vram: the VRAM
  *
- * Also evicts the driver's own BOs of that memory type. Tries again, for a bounded
+ * Then evicts the driver's own BOs of that memory type. Tries again, for a bounded
  * time, where a page is held by somebody for a moment. Nothing keeps GPU faults from
  * bringing other pages in.
  *

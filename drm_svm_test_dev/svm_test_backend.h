@@ -17,6 +17,7 @@ struct svm_test_slot;
 struct svm_test_vm;
 struct ttm_buffer_object;
 struct ttm_operation_ctx;
+struct ttm_place;
 struct ttm_placement;
 struct ttm_resource;
 
@@ -51,6 +52,9 @@ struct svm_test_backend {
 	/** @bo_evict_flags: if so, say where it is evicted to. */
 	bool (*bo_evict_flags)(struct ttm_buffer_object *tbo,
 			       struct ttm_placement *placement);
+	/** @bo_eviction_valuable: is any one worth to be evicted for @place? */
+	bool (*bo_eviction_valuable)(struct ttm_buffer_object *tbo,
+				     const struct ttm_place *place);
 	/** @bo_move: move one that is. */
 	int (*bo_move)(struct ttm_buffer_object *tbo,
 		       struct ttm_operation_ctx *ctx,

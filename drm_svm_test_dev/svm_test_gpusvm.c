@@ -28,6 +28,7 @@
 #include <drm/drm_gpusvm.h>
 #include <drm/drm_pagemap.h>
 #include <drm/drm_svm_test.h>
+#include <drm/ttm/ttm_bo.h>
 
 #include "drm_svm_compat.h"
 #include "svm_test_backend.h"
@@ -525,6 +526,7 @@ const struct svm_test_backend svm_test_gpusvm_backend = {
 	.vram_mark_bad = peer_vram_mark_bad,
 	.bo_is_svm = svm_test_gpusvm_bo_is_svm,
 	.bo_evict_flags = svm_test_gpusvm_bo_evict_flags,
+	.bo_eviction_valuable = ttm_bo_eviction_valuable,
 	.bo_move = svm_test_gpusvm_bo_move,
 	.attach = peer_attach,
 	.detach = peer_detach,

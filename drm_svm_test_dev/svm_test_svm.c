@@ -228,6 +228,7 @@ const struct svm_test_backend svm_test_svm_backend = {
 	.vram_mark_bad = svm_vram_mark_bad,
 	.bo_is_svm = drm_svm_bo_is_svm,
 	.bo_evict_flags = drm_svm_bo_evict_flags,
+	.bo_eviction_valuable = drm_svm_bo_eviction_valuable,
 	.bo_move = drm_svm_bo_move,
 	.attach = svm_attach,
 	.detach = svm_detach,

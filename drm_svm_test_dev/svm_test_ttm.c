@@ -89,6 +89,12 @@ static void svm_test_evict_flags(struct ttm_buffer_object *tbo,
 				   !READ_ONCE(ttm_gpu(tbo->bdev)->vram_gone);
 }
 
+static bool svm_test_eviction_valuable(struct ttm_buffer_object *tbo,
+				       const struct ttm_place *place)
+{
+	return ttm_gpu(tbo->bdev)->backend->bo_eviction_valuable(tbo, place);
+}
+
 static bool move_has_content(struct ttm_buffer_object *tbo)
 {
 	if (tbo->resource && tbo->resource->mem_type == TTM_PL_VRAM)
@@ -256,7 +262,7 @@ static int svm_test_access_memory(struct ttm_buffer_object *tbo, unsigned long o
 static struct ttm_device_funcs svm_test_ttm_funcs = {
 	.ttm_tt_create = svm_test_tt_create,
 	.ttm_tt_destroy = svm_test_tt_destroy,
-	.eviction_valuable = ttm_bo_eviction_valuable,
+	.eviction_valuable = svm_test_eviction_valuable,
 	.evict_flags = svm_test_evict_flags,
 	.move = svm_test_move,
 	.swap_notify = svm_test_swap_notify,

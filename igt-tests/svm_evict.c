@@ -16,6 +16,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
 
@@ -312,6 +313,34 @@ static void used_stays(int fd)
 	igt_assert(svm_pattern_ok(second, size, MAGIC));
 }
 
+/*
+ * Room is asked for, again and again, that is taken by pages which cannot go. What their
+ * owner can repeat must not fill the kernel's log.
+ */
+static void quiet(int fd)
+{
+	size_t size = svm_vram_size(fd) - svm_range_size(), piece = 2 * svm_range_size();
+	char *base = in_vram(fd, size), *more = svm_mmap_small(piece);
+	int log = svm_log_open();
+
+	memset(more, 1, piece);
+	svm_hw_fail_copy(fd, 0, 1000000);
+	for (int i = 0; i < 5; i++) {
+		svm_prefetch(fd, more, piece, DRM_SVM_LOCATION_VRAM);
+		igt_assert_neq(__svm_evict_vram(fd), 0);
+	}
+	svm_hw_fail_copy(fd, 0, 0);
+	igt_assert_eq_u32(svm_log_count(log, "viction"), 0);
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_VRAM),
+		      size / svm_page_size());
+	/* room is made once pages can go */
+	igt_assert_eq_u64(svm_prefetch(fd, more, piece, DRM_SVM_LOCATION_VRAM),
+			  piece / svm_page_size());
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+	igt_assert(svm_cpu_all32(more, piece, 0x01010101));
+	close(log);
+}
+
 static const struct svm_case cases[] = {
 	{ "all", "Every page of a process goes home, and comes again.", all },
 	{ "flushes", "Pages that leave together cost one flush.", flushes },
@@ -326,6 +355,7 @@ static const struct svm_case cases[] = {
 	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.", pinned },
 	{ "storm", "Eight threads touch the same pages at once.", storm },
 	{ "used-stays", "What the GPU used last is not what goes first.", used_stays },
+	{ "quiet", "Pages that cannot go do not fill the kernel's log.", quiet },
 	{ "race", "GPU and CPU atomics and eviction meet at one page.", race },
 	{ "killed", "A process is killed with pages on their way.", killed },
 };

@@ -527,6 +527,30 @@ void svm_require_patching(void)
 		      "the kernel would patch its code: asked for by SVM_PATCH=1\n");
 }
 
+int svm_log_open(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	igt_require_fd(log);
+	lseek(log, 0, SEEK_END);
+	return log;
+}
+
+unsigned int svm_log_count(int log, const char *text)
+{
+	unsigned int lines = 0;
+	char line[8192];
+	ssize_t len;
+
+	while ((len = read(log, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		if (len <= 0)
+			continue;
+		line[len] = '\0';
+		lines += !!strstr(line, text);
+	}
+	return lines;
+}
+
 void svm_swap_on(void)
 {
 	const char *dev = getenv("SVM_SWAP_DEV");

@@ -83,6 +83,9 @@ uint64_t svm_pagemap(const void *addr);		/* /proc/self/pagemap entry */
 /* /proc/kpageflags of the page at @addr; 0 when there is none */
 uint64_t svm_kpageflags(const void *addr);
 void svm_require_patching(void);	/* what follows has the kernel patch its own code */
+/* Lines of the kernel's log that contain @text, from the time on when it was opened */
+int svm_log_open(void);
+unsigned int svm_log_count(int log, const char *text);
 void svm_swap_on(void);		/* swap device named by $SVM_SWAP_DEV; igt_require */
 void svm_swap_off(void);
 /* A directory on a real (disk) file system: /mnt/scratch, or $SVM_SCRATCH_DIR */

@@ -28,6 +28,7 @@ struct drm_svm_vram;
 struct ttm_buffer_object;
 struct ttm_device;
 struct ttm_operation_ctx;
+struct ttm_place;
 struct ttm_placement;
 struct ttm_resource;
 
@@ -399,6 +400,8 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset);
 
 bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
 			    struct ttm_placement *placement);
+bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
+				  const struct ttm_place *place);
 bool drm_svm_bo_is_svm(struct ttm_buffer_object *tbo);
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx,
