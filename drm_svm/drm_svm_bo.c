@@ -84,6 +84,7 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
  * @vram: where
  * @stats: counters of the context it is for
  * @npages: pages, a power of two; the offset is a multiple of that
+ * @evict: where there is no room, evict others
  *
  * May evict others, so no lock that eviction needs is held: neither mmap_lock
  * nor a folio's lock.
@@ -93,9 +94,12 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
  */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
-				     unsigned int npages)
+				     unsigned int npages, bool evict)
 {
-	const struct ttm_place place = { .mem_type = vram->mem_type };
+	const struct ttm_place place = {
+		.mem_type = vram->mem_type,
+		.flags = evict ? 0 : TTM_PL_FLAG_DESIRED,
+	};
 	struct drm_svm_bo *bo;
 	int err;
 
@@ -381,9 +385,10 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
  * @place: the place that is wanted, or NULL for any
  *
  * Takes the place of ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
- * of ours go home here already. TTM passes over a BO that is not worth to be evicted
- * without a word, but writes an error to the kernel's log for each BO that cannot be
- * moved, and any process can have pages that cannot.
+ * of ours go home here already, unless they are what the caller is prefetching. TTM
+ * passes over a BO that is not worth to be evicted without a word, but writes an error to
+ * the kernel's log for each BO that cannot be moved, and any process can have pages that
+ * cannot.
  *
  * Context: process context, no lock held that eviction takes but @tbo's dma_resv.
  * Return: whether @tbo is to be evicted; true as well when the caller is being killed,
@@ -398,6 +403,8 @@ bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 		return false;
 	if (!drm_svm_bo_is_svm(tbo))
 		return true;
+	if (drm_svm_keep_has(to_drm_svm_bo(tbo)))
+		return false;
 	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
 	return !err || err == -ERESTARTSYS;
 }
@@ -419,9 +426,13 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
 {
 	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
-	int err = drm_svm_bo_evict(bo, true);
+	int err;
 
 	bo->asked = true;
+	/* for a driver that does not ask drm_svm_bo_eviction_valuable() */
+	if (drm_svm_keep_has(bo))
+		return -EBUSY;
+	err = drm_svm_bo_evict(bo, true);
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);
 	/* other errors would end TTM's search for room */

@@ -35,6 +35,7 @@ struct drm_svm_charge_request {
 	struct kthread_work work;
 	struct drm_svm_charger *charger;
 	const struct drm_svm_slice *slice;
+	bool evict;
 	struct drm_svm_bo *bo;
 };
 
@@ -85,7 +86,7 @@ static void drm_svm_charge_work(struct kthread_work *work)
 	drm_svm_charge_join(charger->mm);
 	request->bo = drm_svm_bo_create(request->slice->vram,
 					request->slice->stats,
-					request->slice->npages);
+					request->slice->npages, request->evict);
 	kthread_mod_delayed_work(charger->worker, &charger->leave,
 				 DRM_SVM_CHARGE_IDLE);
 }
@@ -138,18 +139,20 @@ static bool drm_svm_charge_is_needed(struct drm_svm *svm,
  * drm_svm_charge_bo() - allocate VRAM at the cost of the process that it is for
  * @svm: the address space
  * @slice: what for
+ * @evict: where there is no room, evict others
  *
  * Context: process context, no lock held that eviction takes.
  * Return: as drm_svm_bo_create().
  */
 struct drm_svm_bo *drm_svm_charge_bo(struct drm_svm *svm,
-				     const struct drm_svm_slice *slice)
+				     const struct drm_svm_slice *slice,
+				     bool evict)
 {
-	struct drm_svm_charge_request request = { .slice = slice };
+	struct drm_svm_charge_request request = { .slice = slice, .evict = evict };
 
 	if (!drm_svm_charge_is_needed(svm, slice->vram))
 		return drm_svm_bo_create(slice->vram, slice->stats,
-					 slice->npages);
+					 slice->npages, evict);
 	request.charger = drm_svm_charger_obtain(svm);
 	if (!request.charger)
 		return ERR_PTR(-ENOMEM);

@@ -82,8 +82,47 @@ static void drm_svm_filler_count(struct drm_svm_filler *filler,
 }
 
 /**
+ * drm_svm_filler_try_bos() - allocate VRAM for the slices from what is free
+ * @filler: its slices chosen
+ *
+ * Context: process context, no lock held that eviction takes: not mmap_lock.
+ * Return: whether all slices have theirs; the others are for drm_svm_filler_make_bos().
+ */
+bool drm_svm_filler_try_bos(struct drm_svm_filler *filler)
+{
+	unsigned int i;
+
+	for (i = 0; i < filler->n; i++) {
+		struct drm_svm_slice *slice = &filler->slices[i];
+		struct drm_svm_bo *bo;
+
+		bo = drm_svm_charge_bo(filler->svm, slice, false);
+		if (IS_ERR(bo))
+			return false;
+		slice->bo = bo;
+	}
+	return true;
+}
+
+static struct drm_svm_bo *drm_svm_filler_make_bo(struct drm_svm_filler *filler,
+						 const struct drm_svm_slice *slice)
+{
+	struct drm_svm_keep *keep = filler->keep;
+	struct drm_svm_bo *bo;
+
+	if (keep && drm_svm_keep_is_full(keep))
+		return ERR_PTR(-ENOSPC);
+	bo = drm_svm_charge_bo(filler->svm, slice, true);
+	if (keep)
+		drm_svm_keep_note(keep, bo);
+	return bo;
+}
+
+/**
  * drm_svm_filler_make_bos() - allocate what the slices need, VRAM above all
  * @filler: its slices chosen
+ *
+ * Evicts others, but for what the filler keeps.
  *
  * Context: process context, no lock held that eviction takes: not mmap_lock.
  */
@@ -100,7 +139,9 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 		struct drm_svm_slice *slice = &filler->slices[i];
 		struct drm_svm_bo *bo;
 
-		bo = drm_svm_charge_bo(filler->svm, slice);
+		if (slice->bo)
+			continue;
+		bo = drm_svm_filler_make_bo(filler, slice);
 		slice->bo = IS_ERR(bo) ? NULL : bo;
 		if (bo == ERR_PTR(-ENOMEM))
 			drm_svm_filler_count(filler, slice,

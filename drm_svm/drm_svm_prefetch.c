@@ -23,6 +23,10 @@
  * table walk each. To VRAM, several of them go into a filler, and are moved in one go.
  * No range is made for them and no service_lock is taken: where a GPU fault moves the
  * same pages at the same time, each page goes with the one that locks it first.
+ *
+ * As long as VRAM is free, that is taken. Once there is none, the interval is gone over
+ * for what of it is in VRAM already, which the call keeps, see drm_svm_keep.c. Then others
+ * are evicted. What finds no room even so stays, and is counted.
  */
 
 /* Pages of one piece are in the memory of that many other GPUs at most. */
@@ -31,11 +35,12 @@
 /* Pieces that are looked at before mmap_lock is dropped. */
 #define DRM_SVM_PIECES		64
 
-/* Not more at once, lest the BO of the first one be evicted before it is filled. */
+/* Not more at once, lest others evict the BO of the first one before it is filled. */
 #define DRM_SVM_PREFETCH_SLICES	8U
 
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
+	const struct drm_svm_prefetch *args;
 	struct drm_svm_filler *filler;
 	struct drm_svm_moved moved;
 	/* of the piece */
@@ -55,6 +60,12 @@ struct drm_svm_prefetcher {
 static unsigned int drm_svm_piece_pages(const struct drm_svm_prefetcher *p)
 {
 	return (p->end - p->start) >> PAGE_SHIFT;
+}
+
+/* The offset of a page in its VRAM; a huge page may begin a little before. */
+static u64 drm_svm_pfn_offset(const struct drm_svm_vram *vram, unsigned long pfn)
+{
+	return PFN_PHYS(pfn & ~HMM_PFN_FLAGS) - vram->pagemap.range.start;
 }
 
 /*
@@ -88,7 +99,7 @@ static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 	       !drm_svm_mirror_peek(mm, p->start, p->end, p->pfns);
 }
 
-/* Count what of the piece is where, for the VRAM @keep. */
+/* Count what of the piece is where, for the VRAM @keep; there it stays. */
 static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 			       struct drm_svm_vram *keep)
 {
@@ -105,8 +116,12 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 	for (i = 0; i < npages; i += n) {
 		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
-		if (vram && vram == keep)
+		if (vram && vram == keep) {
+			if (p->filler->keep)
+				drm_svm_keep_add(p->filler->keep,
+						 drm_svm_pfn_offset(vram, p->pfns[i]), n);
 			continue;
+		}
 		if (vram && !p->other) {
 			atomic_inc(&vram->users);
 			p->other = vram;
@@ -229,6 +244,69 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 }
 
 /*
+ * With mmap_lock held: keep what is in our VRAM of some pieces from @start on. Returns
+ * where to go on.
+ */
+static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
+						unsigned long start,
+						unsigned long end)
+{
+	unsigned int i;
+
+	for (i = 0; i < DRM_SVM_PIECES; i++) {
+		if (!drm_svm_piece_find(p, start, end))
+			return end;
+		if (!drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ))
+			p->end = min(p->vma->vm_end, end);
+		else if (drm_svm_piece_peek(p))
+			drm_svm_piece_scan(p, p->ctx->sdev->vram);
+		start = p->end;
+	}
+	return start;
+}
+
+/* There is no room: what of the interval has some must not make it. */
+static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
+{
+	unsigned long start = p->args->start, end = start + p->args->size;
+	struct drm_svm_filler *filler = p->filler;
+	struct mm_struct *mm = p->ctx->svm->mm;
+	unsigned int i;
+
+	filler->keep = drm_svm_keep_create(p->ctx->sdev->vram);
+	if (!filler->keep)
+		return -ENOMEM;
+	/* these have no pages yet */
+	for (i = 0; i < filler->n; i++) {
+		if (filler->slices[i].bo)
+			drm_svm_keep_add_bo(filler->keep, filler->slices[i].bo);
+	}
+	while (start < end) {
+		if (mmap_read_lock_killable(mm))
+			return -EINTR;
+		start = drm_svm_prefetch_keep_some(p, start, end);
+		mmap_read_unlock(mm);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int drm_svm_prefetch_make_bos(struct drm_svm_prefetcher *p)
+{
+	int err;
+
+	if (!p->filler->keep && !drm_svm_filler_try_bos(p->filler)) {
+		err = drm_svm_prefetch_keep(p);
+		if (err)
+			return err;
+	}
+	drm_svm_filler_make_bos(p->filler);
+	return 0;
+}
+
+/*
  * A huge page leaves VRAM whole only where it has a range: drm_svm_evict_whole(). Where
  * there is no memory for one, it will be split.
  */
@@ -238,7 +316,7 @@ static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
 	unsigned int i;
 
 	for (i = 0; i < p->filler->n; i++) {
-		if (!p->filler->slices[i].whole)
+		if (!p->filler->slices[i].whole || !p->filler->slices[i].bo)
 			continue;
 		range = drm_svm_range_obtain(p->ctx->svm, p->filler->slices[i].base);
 		if (!IS_ERR(range))
@@ -252,6 +330,7 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 {
 	struct mm_struct *mm = p->ctx->svm->mm;
 	unsigned long from = *start;
+	int err;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -259,16 +338,17 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 	mmap_read_unlock(mm);
 	if (*start == from)
 		return -ENOENT;
-	drm_svm_prefetch_make_ranges(p);
-	drm_svm_filler_make_bos(p->filler);
-	if (mmap_read_lock_killable(mm)) {
-		drm_svm_filler_done(p->filler);
-		return -EINTR;
+	err = drm_svm_prefetch_make_bos(p);
+	if (!err) {
+		drm_svm_prefetch_make_ranges(p);
+		err = mmap_read_lock_killable(mm);
 	}
-	drm_svm_filler_run(p->filler);
-	mmap_read_unlock(mm);
+	if (!err) {
+		drm_svm_filler_run(p->filler);
+		mmap_read_unlock(mm);
+	}
 	drm_svm_filler_done(p->filler);
-	return 0;
+	return err;
 }
 
 /* One piece; as above. */
@@ -395,11 +475,13 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 	if (!p)
 		return -ENOMEM;
 	p->ctx = ctx;
+	p->args = args;
 	p->filler = drm_svm_filler_create(ctx->svm);
 	if (p->filler) {
 		err = drm_svm_prefetch_run(p, args);
 		if (!err)
 			drm_svm_prefetch_report(p, args);
+		drm_svm_keep_destroy(p->filler->keep);
 	}
 	drm_svm_filler_destroy(p->filler);
 	kfree(p);

@@ -343,6 +343,19 @@ static void drm_svm_vram_free_work(struct work_struct *work)
 	drm_svm_vram_keep_bad(vram);
 }
 
+static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
+{
+	init_llist_head(&vram->freed);
+	INIT_WORK(&vram->free_work, drm_svm_vram_free_work);
+	init_llist_head(&vram->leaving);
+	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
+	xa_init(&vram->bad);
+	atomic_long_set(&vram->lost, 0);
+	atomic_set(&vram->users, 0);
+	spin_lock_init(&vram->lock);
+	INIT_LIST_HEAD(&vram->keeps);
+}
+
 /**
  * drm_svm_vram_init() - put struct pages behind the VRAM of a GPU
  * @vram: to initialize; memory of the driver
@@ -379,13 +392,7 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 	vram->owner = owner;
 	vram->mem_type = mem_type;
 	vram->npages = size >> PAGE_SHIFT;
-	init_llist_head(&vram->freed);
-	INIT_WORK(&vram->free_work, drm_svm_vram_free_work);
-	init_llist_head(&vram->leaving);
-	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
-	xa_init(&vram->bad);
-	atomic_long_set(&vram->lost, 0);
-	atomic_set(&vram->users, 0);
+	drm_svm_vram_init_work(vram);
 
 	err = drm_svm_check_vram_ops(vram) ?: drm_svm_check_ttm(vram);
 	if (err)

@@ -75,6 +75,8 @@ struct drm_svm_migration {
 	struct drm_svm_run *clears;
 };
 
+struct drm_svm_keep;
+
 /* What became of pages that were to move. */
 struct drm_svm_moved {
 	u64 moved;
@@ -138,7 +140,7 @@ struct drm_svm_rmap_visitor {
  * Brings slices to VRAM: two migrations, so that one is copied meanwhile; the second one is
  * made for the first two slices. @tried: pages
  * of the range in service that were to move for its faults. Who had them has lost them,
- * whether they moved or not.
+ * whether they moved or not. @keep: of a prefetch that has found no room, or NULL.
  */
 struct drm_svm_filler {
 	struct drm_svm *svm;
@@ -147,6 +149,7 @@ struct drm_svm_filler {
 	struct drm_svm_slice slices[DRM_SVM_FILL_SLICES];
 	struct drm_svm_migration *m[2];
 	struct drm_svm_moved moved;
+	struct drm_svm_keep *keep;
 };
 
 /*
@@ -219,7 +222,7 @@ int drm_svm_bo_module_init(void);
 void drm_svm_bo_module_exit(void);
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
-				     unsigned int npages);
+				     unsigned int npages, bool evict);
 struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
 					unsigned long index);
 void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
@@ -241,13 +244,23 @@ void drm_svm_bo_bump(struct drm_svm_bo *bo);
 
 /* drm_svm_charge.c */
 struct drm_svm_bo *drm_svm_charge_bo(struct drm_svm *svm,
-				     const struct drm_svm_slice *slice);
+				     const struct drm_svm_slice *slice,
+				     bool evict);
 void drm_svm_charger_destroy(struct drm_svm *svm);
 
 /* drm_svm_check.c */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);
 void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
+
+/* drm_svm_keep.c */
+struct drm_svm_keep *drm_svm_keep_create(struct drm_svm_vram *vram);
+void drm_svm_keep_destroy(struct drm_svm_keep *keep);
+void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages);
+void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo);
+void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo);
+bool drm_svm_keep_is_full(const struct drm_svm_keep *keep);
+bool drm_svm_keep_has(struct drm_svm_bo *bo);
 
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp);
@@ -266,6 +279,7 @@ int drm_svm_migration_wait(struct drm_svm_migration *m);
 /* drm_svm_fill.c */
 struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm);
 void drm_svm_filler_destroy(struct drm_svm_filler *filler);
+bool drm_svm_filler_try_bos(struct drm_svm_filler *filler);
 void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
 unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long addr);

@@ -187,20 +187,69 @@ static void swapped(int fd)
 	igt_assert(svm_pattern_ok(base, 16 * page, MAGIC));
 }
 
-/* More than VRAM: what comes last is there, nothing is lost. */
-static void oversized(int fd)
+static uint64_t evicted_pages(int fd)
 {
-	size_t size = 2 * svm_vram_size(fd), range = svm_range_size();
-	char *base = svm_mmap_small(size);
-	struct drm_svm_counters counters;
+	struct drm_svm_counters c;
+
+	svm_counters(fd, &c);
+	return c.out_vram_evicted_pages;
+}
+
+/* More than VRAM: what fits is there and stays, also when the call is repeated. */
+static void oversized_of(int fd, char *base, size_t size)
+{
+	size_t page = svm_page_size(), fits = svm_vram_size(fd) / page;
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+	uint64_t evicted = evicted_pages(fd);
 
 	svm_pattern(base, size, MAGIC);
-	svm_prefetch(fd, base, size, VRAM);
-	igt_assert_eq(svm_resident(fd, base + size - range, range, VRAM),
-		      range / svm_page_size());
-	svm_counters(fd, &counters);
-	igt_assert_lte_u64(size / 2 / svm_page_size(), counters.out_vram_evicted_pages);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), fits);
+	igt_assert_eq_u64(args.out_no_space, size / page - fits);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), fits);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_resident, fits);
+	igt_assert_eq_u64(args.out_no_space, size / page - fits);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), fits);
+	igt_assert_eq_u64(evicted_pages(fd), evicted);
+	igt_assert(svm_gpu_pattern_ok(fd, base, size, MAGIC));
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	munmap(base, size);
+}
+
+static void oversized(int fd)
+{
+	size_t size = 4 * svm_vram_size(fd);
+
+	oversized_of(fd, svm_mmap_small(size), size);
+}
+
+static void oversized_huge(int fd)
+{
+	size_t size = 2 * svm_vram_size(fd);
+
+	oversized_of(fd, svm_mmap_thp(size), size);
+}
+
+/* Others make room; what the interval has in VRAM at its end does not. */
+static void oversized_others(int fd)
+{
+	size_t page = svm_page_size(), vram = svm_vram_size(fd), size = 2 * vram;
+	char *other = svm_mmap_small(vram / 2), *base = svm_mmap_small(size);
+	char *end = base + size - vram / 2;
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+
+	svm_pattern(base, size, MAGIC);
+	svm_pattern(other, vram / 2, MAGIC + 1);
+	igt_assert_eq(svm_prefetch(fd, end, vram / 2, VRAM), vram / 2 / page);
+	igt_assert_eq(svm_prefetch(fd, other, vram / 2, VRAM), vram / 2 / page);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), vram / 2 / page);
+	igt_assert_eq_u64(args.out_resident, vram / 2 / page);
+	igt_assert_eq_u64(args.out_no_space, (size - vram) / page);
+	igt_assert_eq(svm_resident(fd, base, vram / 2, VRAM), vram / 2 / page);
+	igt_assert_eq(svm_resident(fd, end, vram / 2, VRAM), vram / 2 / page);
+	igt_assert_eq(svm_resident(fd, other, vram / 2, VRAM), 0);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	igt_assert(svm_pattern_ok(other, vram / 2, MAGIC + 1));
 }
 
 static void no_room(int fd)
@@ -478,7 +527,10 @@ static const struct svm_case cases[] = {
 	{ "kinds", "Files and mappings without access stay, and are counted.", kinds },
 	{ "busy", "A pinned page stays until it is let go.", busy },
 	{ "swapped", "Pages in swap are not moved.", swapped },
-	{ "oversized", "An interval larger than VRAM.", oversized },
+	{ "oversized", "Of more than VRAM, what fits comes and stays.", oversized },
+	{ "oversized-huge", "The same with huge pages.", oversized_huge },
+	{ "oversized-others", "Other memory makes room, what was named does not.",
+	  oversized_others },
 	{ "no-room", "Without room in VRAM pages stay in RAM, and are counted.", no_room },
 	{ "copy-fails", "When a copy fails the pages stay where they are.", copy_fails },
 	{ "hole", "An interval with a hole is refused, and nothing moves.", hole },

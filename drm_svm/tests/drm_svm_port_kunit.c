@@ -379,7 +379,7 @@ static void taken_put(void *data)
 
 static struct page *take_page(struct kunit *test, struct taken *t)
 {
-	struct drm_svm_bo *bo = drm_svm_bo_create(&t->gpu->vram, t->stats, 16);
+	struct drm_svm_bo *bo = drm_svm_bo_create(&t->gpu->vram, t->stats, 16, true);
 	struct page *page;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bo);

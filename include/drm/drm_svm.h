@@ -230,6 +230,12 @@ struct drm_svm_vram {
 
 	/** @lost: pages whose data is gone, but which processes still have. */
 	atomic_long_t lost;
+
+	/** @lock: protects @keeps; a leaf. */
+	spinlock_t lock;
+
+	/** @keeps: what calls that want room must not evict for it, one for each. */
+	struct list_head keeps;
 };
 
 /**

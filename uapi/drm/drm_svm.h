@@ -206,7 +206,9 @@ struct drm_svm_sync {
  * struct drm_svm_prefetch - move pages before they are used
  *
  * Moves what can be moved, and says of each page what became of it: the out_
- * counts add up to the pages of the interval. To be moved is no promise to stay.
+ * counts add up to the pages of the interval. To be moved is no promise to stay, but
+ * the call itself makes room at the cost of other memory only: what does not fit in
+ * besides the rest of the interval stays where it is, and is counted as out_no_space.
  * Pages to which nobody has written yet are made in VRAM right away.
  *
  * The call first looks whether all of the interval is mapped, else it says ENOENT and

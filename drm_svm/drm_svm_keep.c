@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/bitmap.h>
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
+
+/**
+ * DOC: What a prefetch keeps
+ *
+ * A prefetch that finds no room evicts others, but not what it has brought itself, nor
+ * what it found in VRAM where the program wants it. A &struct drm_svm_keep says which
+ * blocks of VRAM these are. TTM asks the library before it evicts a BO, in the task that
+ * wants the room, so the keep of a call is found by its task.
+ *
+ * Only its task reads and writes the blocks of a keep. Where a block was given back
+ * meanwhile, and somebody else has it, that one is not evicted by this call either.
+ */
+
+/* Slices in a row for which no room was made, before no more are tried. */
+#define DRM_SVM_KEEP_MISSES	8
+
+struct drm_svm_keep {
+	struct list_head node;
+	struct task_struct *task;
+	struct drm_svm_vram *vram;
+	unsigned int misses;
+	unsigned long blocks[];
+};
+
+/**
+ * drm_svm_keep_create() - from now on, have evictions by the caller pass over blocks
+ * @vram: the VRAM; stays until drm_svm_keep_destroy()
+ *
+ * Return: the keep, empty, or NULL.
+ */
+struct drm_svm_keep *drm_svm_keep_create(struct drm_svm_vram *vram)
+{
+	unsigned long size = vram->npages << PAGE_SHIFT;
+	unsigned long n = DIV_ROUND_UP(size, DRM_SVM_SLICE_MIN);
+	struct drm_svm_keep *keep;
+
+	keep = kvzalloc(struct_size(keep, blocks, BITS_TO_LONGS(n)),
+			GFP_KERNEL_ACCOUNT);
+	if (!keep)
+		return NULL;
+	keep->task = current;
+	keep->vram = vram;
+	spin_lock(&vram->lock);
+	list_add(&keep->node, &vram->keeps);
+	spin_unlock(&vram->lock);
+	return keep;
+}
+
+void drm_svm_keep_destroy(struct drm_svm_keep *keep)
+{
+	if (!keep)
+		return;
+	spin_lock(&keep->vram->lock);
+	list_del(&keep->node);
+	spin_unlock(&keep->vram->lock);
+	kvfree(keep);
+}
+
+static struct drm_svm_keep *drm_svm_keep_find(struct drm_svm_vram *vram)
+{
+	struct drm_svm_keep *keep;
+
+	/* that of the caller would be seen */
+	if (list_empty(&vram->keeps))
+		return NULL;
+	guard(spinlock)(&vram->lock);
+	list_for_each_entry(keep, &vram->keeps, node) {
+		if (keep->task == current)
+			return keep;
+	}
+	return NULL;
+}
+
+/* Keep @npages from @offset on, where the VRAM has them. */
+void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages)
+{
+	unsigned long first = offset / DRM_SVM_SLICE_MIN;
+	u64 last = offset + ((u64)npages << PAGE_SHIFT) - 1;
+
+	bitmap_set(keep->blocks, first, last / DRM_SVM_SLICE_MIN - first + 1);
+}
+
+/* Keep the place of a BO that was made for the caller, unless it was evicted already. */
+void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
+{
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	if (drm_svm_bo_is_resident(bo))
+		drm_svm_keep_add(keep, drm_svm_bo_offset(bo),
+				 bo->tbo.base.size >> PAGE_SHIFT);
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
+/* What came of room for a slice: a BO, or an error. */
+void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
+{
+	if (IS_ERR(bo)) {
+		keep->misses++;
+		return;
+	}
+	keep->misses = 0;
+	drm_svm_keep_add_bo(keep, bo);
+}
+
+/*
+ * Whether to ask for no more room: TTM would look at each BO again, and there may be
+ * many.
+ */
+bool drm_svm_keep_is_full(const struct drm_svm_keep *keep)
+{
+	return keep->misses >= DRM_SVM_KEEP_MISSES;
+}
+
+/* With the dma_resv of the BO held: whether the caller must not evict it. */
+bool drm_svm_keep_has(struct drm_svm_bo *bo)
+{
+	struct drm_svm_keep *keep = drm_svm_keep_find(bo->vram);
+	unsigned long first, end;
+
+	if (!keep || !drm_svm_bo_is_resident(bo))
+		return false;
+	first = drm_svm_bo_offset(bo) / DRM_SVM_SLICE_MIN;
+	end = first + DIV_ROUND_UP(bo->tbo.base.size, DRM_SVM_SLICE_MIN);
+	return find_next_bit(keep->blocks, end, first) < end;
+}
