@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 #include <linux/wait_bit.h>
@@ -258,11 +259,22 @@ struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 
 /*
  * What the first notifier of a process allocates, for which all of its VMAs are locked:
- * here, lest the first fault take mmap_lock for writing to do it.
+ * here, lest the first fault take mmap_lock for writing to do it. Linux gives that up when
+ * a signal is pending, and begins anew when it is called again: with many VMAs and many
+ * signals for ever. So all signals but SIGKILL come after it.
  */
 static int drm_svm_prepare_mm(struct mm_struct *mm)
 {
-	return mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
+	sigset_t blocked, old;
+	int err;
+
+	if (mm_has_notifiers(mm))
+		return 0;
+	siginitsetinv(&blocked, sigmask(SIGKILL));
+	sigprocmask(SIG_BLOCK, &blocked, &old);
+	err = mmu_notifier_register(NULL, mm);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return err;
 }
 
 /**
@@ -279,8 +291,8 @@ static int drm_svm_prepare_mm(struct mm_struct *mm)
  * Context: process context of the process whose memory is shared. Takes
  * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space or when @ops lacks a function that is not optional, -EINTR when a signal is
- * pending, -ENOMEM. After -EINTR and -ENOMEM it can be called again.
+ * space or when @ops lacks a function that is not optional, -EINTR, as when the caller is
+ * being killed, -ENOMEM. After -EINTR and -ENOMEM it can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,

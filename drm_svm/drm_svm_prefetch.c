@@ -382,18 +382,29 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 	return 0;
 }
 
-/* Whether to end early: for a signal, or since the device goes. */
-static int drm_svm_prefetch_check_end(struct drm_svm_context *ctx)
+/*
+ * Whether to end early: since the device goes, or for a signal. Signals may come faster than
+ * the interval can be gone over. So a call ends for one only once it has moved a page,
+ * which the next call finds there, or if its caller hands progress on.
+ */
+static int drm_svm_prefetch_check_end(struct drm_svm_prefetcher *p)
 {
-	if (drm_dev_is_unplugged(ctx->sdev->drm))
+	if (drm_dev_is_unplugged(p->ctx->sdev->drm))
 		return -ENODEV;
-	return signal_pending(current) ? -ERESTARTSYS : 0;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (!signal_pending(current))
+		return 0;
+	return p->args->progress || p->moved.moved || p->filler->moved.moved ?
+	       -ERESTARTSYS : 0;
 }
 
+/* Returns an error and how far it came. */
 static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
-				const struct drm_svm_prefetch *args)
+				const struct drm_svm_prefetch *args, u64 *progress)
 {
-	unsigned long start = args->start, end = start + args->size;
+	unsigned long end = args->start + args->size;
+	unsigned long start = args->start + args->progress;
 	int err = 0;
 
 	while (start < end && !err) {
@@ -402,17 +413,19 @@ static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
 		else
 			err = drm_svm_prefetch_to_system(p, &start, end);
 		if (!err && start < end)
-			err = drm_svm_prefetch_check_end(p->ctx);
+			err = drm_svm_prefetch_check_end(p);
 		cond_resched();
 	}
+	*progress = start - args->start;
 	return err;
 }
 
-/* Whether all of it is mapped. */
+/* Whether all that is left of it is mapped. */
 static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
 					 const struct drm_svm_prefetch *args)
 {
-	unsigned long start = args->start, end = start + args->size;
+	unsigned long end = args->start + args->size;
+	unsigned long start = args->start + args->progress;
 	struct mm_struct *mm = ctx->svm->mm;
 	struct vm_area_struct *vma;
 	int err = 0;
@@ -430,34 +443,66 @@ static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
 	return err;
 }
 
-/* What all counts leave was where it should be; they may count a page twice. */
+/* Take up to @n of the pages that are @left for a count. */
+static void drm_svm_prefetch_count(u64 *out, u64 n, u64 *left)
+{
+	n = min(n, *left);
+	*out += n;
+	*left -= n;
+}
+
+/*
+ * Add what became of @npages to the counts. What these leave was where it should be; they
+ * may count a page twice.
+ */
 static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
-				    struct drm_svm_prefetch *args)
+				    struct drm_svm_prefetch *args, u64 npages)
 {
 	struct drm_svm_moved *m = &p->moved, *filled = &p->filler->moved;
-	u64 left = args->size >> PAGE_SHIFT;
 
-	args->out_moved = min(left, m->moved + filled->moved);
-	left -= args->out_moved;
-	args->out_unsupported = min(left, m->unsupported);
-	left -= args->out_unsupported;
-	args->out_busy = min(left, m->busy + filled->busy);
-	left -= args->out_busy;
-	args->out_no_space = min(left, filled->no_space);
-	left -= args->out_no_space;
-	args->out_failed = min(left, m->failed + filled->failed);
-	args->out_resident = left - args->out_failed;
+	drm_svm_prefetch_count(&args->out_moved, m->moved + filled->moved, &npages);
+	drm_svm_prefetch_count(&args->out_unsupported, m->unsupported, &npages);
+	drm_svm_prefetch_count(&args->out_busy, m->busy + filled->busy, &npages);
+	drm_svm_prefetch_count(&args->out_no_space, filled->no_space, &npages);
+	drm_svm_prefetch_count(&args->out_failed, m->failed + filled->failed, &npages);
+	args->out_resident += npages;
+}
+
+/*
+ * The counts are those of a call that was interrupted, if it was one; else they begin at
+ * zero.
+ */
+static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
+{
+	u64 *counts[] = {
+		&args->out_moved, &args->out_resident, &args->out_busy,
+		&args->out_unsupported, &args->out_no_space, &args->out_failed,
+	};
+	u64 left = args->progress >> PAGE_SHIFT;
+	unsigned int i;
+
+	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		if (!args->progress)
+			*counts[i] = 0;
+		if (*counts[i] > left)
+			return false;
+		left -= *counts[i];
+	}
+	return !left;
 }
 
 static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
-				  const struct drm_svm_prefetch *args)
+				  struct drm_svm_prefetch *args)
 {
 	if (args->flags ||
 	    args->num_in_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
 	    args->num_out_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
 	    (args->location != DRM_SVM_LOCATION_VRAM &&
 	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
-	    drm_svm_ioctl_check_interval(ctx, args->start, args->size))
+	    drm_svm_ioctl_check_interval(ctx, args->start, args->size) ||
+	    !drm_svm_prefetch_begin_counts(args))
 		return -EINVAL;
 	if (args->location == DRM_SVM_LOCATION_VRAM && !ctx->sdev->vram)
 		return -ENOSPC;
@@ -469,6 +514,7 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 				 struct drm_svm_prefetch *args)
 {
 	struct drm_svm_prefetcher *p;
+	u64 progress = 0;
 	int err = -ENOMEM;
 
 	p = kzalloc_obj(*p);
@@ -478,11 +524,13 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 	p->args = args;
 	p->filler = drm_svm_filler_create(ctx->svm);
 	if (p->filler) {
-		err = drm_svm_prefetch_run(p, args);
-		if (!err)
-			drm_svm_prefetch_report(p, args);
+		err = drm_svm_prefetch_run(p, args, &progress);
+		if (!err || err == -ERESTARTSYS)
+			drm_svm_prefetch_report(p, args, (progress - args->progress) >>
+							 PAGE_SHIFT);
 		drm_svm_keep_destroy(p->filler->keep);
 	}
+	args->progress = progress;
 	drm_svm_filler_destroy(p->filler);
 	kfree(p);
 	return err;
@@ -518,6 +566,9 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
 	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
 	if (!err)
 		err = drm_svm_prefetch_work(ctx, args);
+	/* it is for the call that comes after an interruption, and for no other */
+	if (err != -ERESTARTSYS)
+		args->progress = 0;
 	if (!err)
 		drm_svm_syncs_signal(outs);
 	drm_svm_syncs_free(outs);

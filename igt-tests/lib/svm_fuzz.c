@@ -134,6 +134,8 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_prefetch, num_in_syncs, NUM_SYNCS),
 		FIELD(drm_svm_prefetch, num_out_syncs, NUM_SYNCS),
 		OUTPUTS(drm_svm_prefetch, out_moved),
+		/* no counts of ours fit to any */
+		FIELD(drm_svm_prefetch, progress, PAD),
 	}, { EINVAL, ENOENT, EFAULT, ENOSPC, ENOMEM, EINTR, EACCES, EOPNOTSUPP }, true },
 };
 

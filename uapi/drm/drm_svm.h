@@ -218,6 +218,12 @@ struct drm_svm_sync {
  * device was unplugged (ENODEV), or memory was unmapped meanwhile (ENOENT); called
  * again it counts them as resident.
  *
+ * A signal ends the call (EINTR) where @progress says how far it came, and the out_ counts
+ * are those of the pages up to there. Called again with that structure, as drmIoctl() does
+ * and the kernel does by itself for SA_RESTART, it goes on there and adds to the counts.
+ * Called again from the start instead, it gets to the end as well, however often signals
+ * come: it ends for one only after it has moved a page.
+ *
  * Errors besides those of above: ENOENT also when a syncobj handle is unknown, or
  * an in-sync has no fence; ENOSPC when the device has no VRAM at all. The error
  * of an in-sync that failed is returned, and nothing is moved.
@@ -277,6 +283,13 @@ struct drm_svm_prefetch {
 
 	/** @out_failed: pages whose copy failed, or that found no system memory. */
 	__u64 out_failed;
+
+	/**
+	 * @progress: zero for a new call. When a signal interrupted the call, bytes from
+	 * @start on that it is done with; else the kernel writes zero. Given back, it has
+	 * to fit the out_ counts, which are not ignored then.
+	 */
+	__u64 progress;
 };
 
 /**
