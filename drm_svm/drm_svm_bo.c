@@ -50,6 +50,7 @@ static void drm_svm_bo_destroy(struct ttm_buffer_object *tbo)
 {
 	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
 
+	drm_svm_drain_unwatch(bo);
 	if (bo->stats)
 		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_RESERVED,
 				  -(u64)(tbo->base.size >> PAGE_SHIFT));
@@ -69,6 +70,7 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
 
 	bo->vram = vram;
 	bo->filling = true;
+	INIT_LIST_HEAD(&bo->locked_node);
 	atomic_long_set(&bo->live, 1);
 	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
 	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
@@ -302,9 +304,14 @@ bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
 /* With its dma_resv held: bring its pages home, if it has any. */
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
 {
+	int err;
+
 	if (!drm_svm_bo_is_resident(bo))
 		return 0;
-	return drm_svm_migrate_evict(bo, count);
+	err = drm_svm_migrate_evict(bo, count);
+	if (err == -EBUSY && drm_svm_drain_bo(bo))
+		err = drm_svm_migrate_evict(bo, count);
+	return err;
 }
 
 /*

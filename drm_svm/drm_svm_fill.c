@@ -449,6 +449,8 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 		return false;
 	m->npages = m->args.npages;
 	slice->m = m;
+	if (vma->vm_flags & VM_LOCKED)
+		drm_svm_drain_watch(slice->bo);
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
 		drm_svm_fill_entry(slice, i);
 	drm_svm_migration_start(m);

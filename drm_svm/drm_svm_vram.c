@@ -354,6 +354,7 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
 	atomic_set(&vram->users, 0);
 	spin_lock_init(&vram->lock);
 	INIT_LIST_HEAD(&vram->keeps);
+	drm_svm_drain_init(vram);
 }
 
 /**
@@ -673,7 +674,8 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 void drm_svm_vram_fini(struct drm_svm_vram *vram)
 {
 	WARN_ON(atomic_read(&vram->sdev->ncontexts));
-	WRITE_ONCE(vram->ending, true);
+	scoped_guard(spinlock, &vram->lock)
+		WRITE_ONCE(vram->ending, true);
 	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);
 	/* what it keeps after this is dropped, and then it keeps no more */
@@ -682,6 +684,7 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	drm_svm_vram_empty_for_good(vram);
 	/* what is left is the driver's */
 	WARN_ON(drm_svm_vram_empty(vram));
+	drm_svm_drain_fini(vram);
 	/* a BO that is on its list has no pages any more */
 	flush_work(&vram->leave_work);
 	/* tasks that waited for that have BOs */

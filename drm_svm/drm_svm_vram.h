@@ -18,6 +18,7 @@
  * context it was made for. @leave_node, while @leaving: its pages have to go home, and
  * who wanted one could not do it. @asked: the driver asked drm_svm_bo_move() about it.
  * @place: its place in VRAM, where it stays for as long as it has pages; only compared.
+ * @locked_node, with the number of its first page in @locked_index: locked memory came to it.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
@@ -31,6 +32,8 @@ struct drm_svm_bo {
 	unsigned long leaving;
 	struct llist_node free_node;
 	struct llist_node leave_node;
+	struct list_head locked_node;
+	unsigned long locked_index;
 };
 
 static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
@@ -252,6 +255,14 @@ void drm_svm_charger_destroy(struct drm_svm *svm);
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);
 void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
+
+/* drm_svm_drain.c */
+void drm_svm_drain(void);
+bool drm_svm_drain_bo(struct drm_svm_bo *bo);
+void drm_svm_drain_watch(struct drm_svm_bo *bo);
+void drm_svm_drain_unwatch(struct drm_svm_bo *bo);
+void drm_svm_drain_init(struct drm_svm_vram *vram);
+void drm_svm_drain_fini(struct drm_svm_vram *vram);
 
 /* drm_svm_keep.c */
 struct drm_svm_keep *drm_svm_keep_create(struct drm_svm_vram *vram);

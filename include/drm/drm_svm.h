@@ -231,11 +231,20 @@ struct drm_svm_vram {
 	/** @lost: pages whose data is gone, but which processes still have. */
 	atomic_long_t lost;
 
-	/** @lock: protects @keeps; a leaf. */
+	/** @lock: protects all below, and writes to @ending; a leaf. */
 	spinlock_t lock;
 
 	/** @keeps: what calls that want room must not evict for it, one for each. */
 	struct list_head keeps;
+
+	/** @locked: BOs that were filled with locked memory. */
+	struct list_head locked;
+
+	/** @nlocked: their number. */
+	unsigned long nlocked;
+
+	/** @drain_work: looks after them. */
+	struct delayed_work drain_work;
 };
 
 /**

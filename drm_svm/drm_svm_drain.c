@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/gfp.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
+
+/**
+ * DOC: Locked memory
+ *
+ * Where a small page of locked memory (mlock()) is unmapped, Linux puts it in a batch of
+ * that CPU, with a reference, and sees to it when the batch is full or somebody empties the
+ * batches of all CPUs. For a page of RAM that makes no difference. A device page neither
+ * becomes free so, nor can it migrate, and keeps its BO in VRAM.
+ *
+ * So whoever evicts such a BO empties the batches. Where nobody does, a work item looks
+ * after the BOs that were filled with locked memory, once a second while there are any.
+ */
+
+#define DRM_SVM_DRAIN_PERIOD	HZ
+
+/*
+ * Have the batches of all CPUs emptied. lru_add_drain_all() is not exported, but called by
+ * migrate_device_pfns() where a page of RAM is in no LRU list, which might be as it is in
+ * a batch. One that was just allocated is in none either, and is left as it was.
+ */
+void drm_svm_drain(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	unsigned long pfn;
+
+	if (!page)
+		return;
+	pfn = page_to_pfn(page);
+	migrate_device_pfns(&pfn, 1);
+	__free_page(page);
+}
+
+/*
+ * Whether a page is in a batch, by its references: those who want its data, a CPU's fault
+ * for instance, have its lock or wait for it.
+ */
+static bool drm_svm_drain_is_held(struct drm_svm_vram *vram, unsigned long index)
+{
+	struct folio *folio = drm_svm_vram_get_folio(vram, index);
+	bool held = false;
+
+	if (!folio)
+		return false;
+	if (folio_trylock(folio)) {
+		held = folio_ref_count(folio) - 1 > folio_mapcount(folio);
+		folio_unlock(folio);
+	}
+	folio_put(folio);
+	return held;
+}
+
+static bool drm_svm_drain_any_is_held(struct drm_svm_vram *vram,
+				      unsigned long index, unsigned int npages)
+{
+	unsigned int i;
+
+	for (i = 0; i < npages; i++) {
+		if (drm_svm_drain_is_held(vram, index + i))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * drm_svm_drain_bo() - empty batches for a BO that cannot be evicted, if that may help
+ * @bo: the BO, its dma_resv held, in VRAM
+ *
+ * Return: whether they were emptied.
+ */
+bool drm_svm_drain_bo(struct drm_svm_bo *bo)
+{
+	if (!drm_svm_drain_any_is_held(bo->vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT,
+				       bo->tbo.base.size >> PAGE_SHIFT))
+		return false;
+	drm_svm_drain();
+	return true;
+}
+
+/* The next BO that is watched: its pages. What becomes of it meanwhile does no harm. */
+static bool drm_svm_drain_next(struct drm_svm_vram *vram, unsigned long *index,
+			       unsigned int *npages)
+{
+	struct drm_svm_bo *bo;
+
+	guard(spinlock)(&vram->lock);
+	bo = list_first_entry_or_null(&vram->locked, struct drm_svm_bo, locked_node);
+	if (!bo)
+		return false;
+	list_move_tail(&bo->locked_node, &vram->locked);
+	*index = bo->locked_index;
+	*npages = bo->tbo.base.size >> PAGE_SHIFT;
+	return true;
+}
+
+static void drm_svm_drain_work(struct work_struct *work)
+{
+	struct drm_svm_vram *vram = container_of(to_delayed_work(work),
+						 struct drm_svm_vram, drain_work);
+	unsigned long index, i, n = READ_ONCE(vram->nlocked);
+	unsigned int npages;
+
+	for (i = 0; i < n && drm_svm_drain_next(vram, &index, &npages); i++) {
+		if (drm_svm_drain_any_is_held(vram, index, npages)) {
+			drm_svm_drain();
+			break;
+		}
+		cond_resched();
+	}
+	guard(spinlock)(&vram->lock);
+	if (vram->nlocked && !vram->ending)
+		queue_delayed_work(drm_svm_idle_wq, &vram->drain_work,
+				   DRM_SVM_DRAIN_PERIOD);
+}
+
+/* With its dma_resv held: locked memory comes to the BO, which is in VRAM. */
+void drm_svm_drain_watch(struct drm_svm_bo *bo)
+{
+	struct drm_svm_vram *vram = bo->vram;
+
+	guard(spinlock)(&vram->lock);
+	if (!list_empty(&bo->locked_node))
+		return;
+	bo->locked_index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
+	list_add(&bo->locked_node, &vram->locked);
+	vram->nlocked++;
+	if (!vram->ending)
+		queue_delayed_work(drm_svm_idle_wq, &vram->drain_work,
+				   DRM_SVM_DRAIN_PERIOD);
+}
+
+/* The BO goes. */
+void drm_svm_drain_unwatch(struct drm_svm_bo *bo)
+{
+	struct drm_svm_vram *vram = bo->vram;
+
+	guard(spinlock)(&vram->lock);
+	if (list_empty(&bo->locked_node))
+		return;
+	list_del_init(&bo->locked_node);
+	vram->nlocked--;
+}
+
+void drm_svm_drain_init(struct drm_svm_vram *vram)
+{
+	INIT_LIST_HEAD(&vram->locked);
+	INIT_DELAYED_WORK(&vram->drain_work, drm_svm_drain_work);
+}
+
+/* The VRAM is ending, so nobody queues it any more. */
+void drm_svm_drain_fini(struct drm_svm_vram *vram)
+{
+	cancel_delayed_work_sync(&vram->drain_work);
+}
