@@ -11,6 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
+#include <linux/wait.h>
 #include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
@@ -58,6 +59,12 @@
 /* Longest pause between tries, and how often to say that pages do not come home */
 #define DRM_SVM_EVICT_PAUSE_MAX_US	(128 * DRM_SVM_EVICT_PAUSE_US)
 #define DRM_SVM_EVICT_NOTICE		(10 * HZ)
+
+/* @lost of a VRAM that is in use, besides the lost pages. */
+#define DRM_SVM_LOST_NONE	1
+
+/* For lost pages, until a module that is being unloaded has none any more. */
+static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
 
 /*
  * All VRAM has the same owner for the core of mm, so that one walk sees the pages
@@ -252,11 +259,26 @@ bool drm_svm_folio_has_left(struct folio *folio)
 	return true;
 }
 
+/*
+ * Lost pages are gone. The last one ends the wait of drm_svm_vram_fini(), or lets the VRAM
+ * go when that did not wait.
+ */
+static void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr)
+{
+	long left = atomic_long_sub_return(nr, &vram->lost);
+
+	if (!left)
+		queue_work(drm_svm_idle_wq, &vram->free_work);
+	else if (left == DRM_SVM_LOST_NONE)
+		wake_up_all(&drm_svm_vram_lost_wait);
+}
+
 /* Atomic context. */
 static void drm_svm_vram_folio_free(struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
+	struct module *module = drm_svm_vram_module(vram);
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
 
@@ -265,11 +287,9 @@ static void drm_svm_vram_folio_free(struct folio *folio)
 		drm_svm_bo_drop_pages(bo, nr);
 		return;
 	}
-	/* the reference of the page, which is put after this, keeps @vram */
-	if (atomic_long_sub_and_test(nr, &vram->lost))
-		wake_up_var(&vram->lost);
+	drm_svm_vram_drop_lost(vram, nr);
 	if (data & DRM_SVM_FOLIO_HOLDS)
-		module_put(drm_svm_vram_module(vram));
+		module_put(module);
 }
 
 static void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
@@ -350,7 +370,7 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
 	init_llist_head(&vram->leaving);
 	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
 	xa_init(&vram->bad);
-	atomic_long_set(&vram->lost, 0);
+	atomic_long_set(&vram->lost, DRM_SVM_LOST_NONE);
 	atomic_set(&vram->users, 0);
 	spin_lock_init(&vram->lock);
 	INIT_LIST_HEAD(&vram->keeps);
@@ -618,12 +638,10 @@ static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 	}
 }
 
+/* No page has a reference any more, but for the moment in which it is freed. */
 static void drm_svm_vram_release(struct drm_svm_vram *vram)
 {
-	/* a page that walks still find has to be known for one of VRAM */
-	wait_var_event(&vram->lost, !atomic_long_read(&vram->lost));
 	drm_svm_vram_delist(vram);
-	/* waits for the last reference to the last page */
 	memunmap_pages(&vram->pagemap);
 	release_mem_region(vram->pagemap.range.start,
 			   range_len(&vram->pagemap.range));
@@ -643,9 +661,15 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 	module_put(module);
 }
 
+static bool drm_svm_vram_has_lost(struct drm_svm_vram *vram)
+{
+	return atomic_long_read(&vram->lost) > DRM_SVM_LOST_NONE;
+}
+
 /*
- * Processes have lost pages: until they let go, keep what these need. False: the module
- * is being unloaded.
+ * Processes have lost pages, perhaps for as long as they run: keep what these need, and
+ * have the last page that is freed queue the rest, so that no work item waits for it.
+ * False: the module is being unloaded.
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
@@ -653,7 +677,7 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 		return false;
 	drm_dev_get(vram->drm);
 	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
-	queue_work(drm_svm_idle_wq, &vram->free_work);
+	drm_svm_vram_drop_lost(vram, DRM_SVM_LOST_NONE);
 	return true;
 }
 
@@ -690,7 +714,10 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	/* tasks that waited for that have BOs */
 	drm_svm_vram_wait_users(vram);
 	flush_work(&vram->free_work);
-	if (!atomic_long_read(&vram->lost) || !drm_svm_vram_release_later(vram))
-		drm_svm_vram_release(vram);
+	if (drm_svm_vram_has_lost(vram) && drm_svm_vram_release_later(vram))
+		return;
+	/* as long as a process likes: no task that hangs */
+	wait_event_idle(drm_svm_vram_lost_wait, !drm_svm_vram_has_lost(vram));
+	drm_svm_vram_release(vram);
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_fini);

@@ -94,7 +94,10 @@ static void unplug_memory(int fd, const struct unplug *u)
 	close(fd);
 	assert_after(u, base, size);
 	if (u->vram && u->how == SVM_HW_SURPRISE) {
-		/* What is lost keeps the driver */
+		/* What is lost is waited for by nobody */
+		usleep(100000);
+		igt_assert(!svm_hw_waits_in("memunmap_pages"));
+		/* It keeps the driver */
 		igt_assert_lt(__svm_delete_module("drm_svm_test_dev"), 0);
 		igt_assert_eq(madvise(base, size, MADV_DONTNEED), 0);
 		igt_assert(svm_cpu_all32(base, size, 0));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -110,6 +111,32 @@ char *svm_hw_memory(int fd, size_t size, bool vram)
 	svm_gpu_fill(fd, base, size, SVM_HW_MAGIC);
 	igt_assert_eq(svm_vram_pages(fd, base, size), vram ? size / svm_page_size() : 0);
 	return base;
+}
+
+static bool stack_has(const char *path, const char *function)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	char text[8192] = "";
+	ssize_t len;
+
+	if (file < 0)
+		return false;
+	len = read(file, text, sizeof(text) - 1);
+	close(file);
+	return len > 0 && strstr(text, function);
+}
+
+bool svm_hw_waits_in(const char *function)
+{
+	bool found = false;
+	glob_t list;
+
+	igt_require_f(stack_has("/proc/self/stack", "stack"), "no stacks in /proc\n");
+	igt_assert_eq(glob("/proc/[0-9]*/stack", 0, NULL, &list), 0);
+	for (size_t i = 0; i < list.gl_pathc && !found; i++)
+		found = stack_has(list.gl_pathv[i], function);
+	globfree(&list);
+	return found;
 }
 
 static sigjmp_buf bus_env;

@@ -41,6 +41,9 @@ enum svm_hw_unplug {
 
 void svm_hw_unplug(int fd, enum svm_hw_unplug how);
 
+/* Whether a thread of the kernel, or any other, is in this function of the kernel */
+bool svm_hw_waits_in(const char *function);
+
 /* Read a word; false when that is answered by SIGBUS. */
 bool svm_hw_load(const volatile void *addr, uint32_t *value);
 /* Whoever touches any page of it gets a signal. */

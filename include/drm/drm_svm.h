@@ -228,7 +228,7 @@ struct drm_svm_vram {
 	/** @bad: pages not to be used, by index; NULL or the BO that keeps one. */
 	struct xarray bad;
 
-	/** @lost: pages whose data is gone, but which processes still have. */
+	/** @lost: pages whose data is gone, but which processes still have; and one. */
 	atomic_long_t lost;
 
 	/** @lock: protects all below, and writes to @ending; a leaf. */
