@@ -17,6 +17,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_hw.h"
+#include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
 
@@ -313,6 +314,25 @@ static void used_stays(int fd)
 	igt_assert(svm_pattern_ok(second, size, MAGIC));
 }
 
+/* What a process had that was killed is there for others before any of them is evicted. */
+static void killed_room(int fd)
+{
+	size_t size = svm_vram_size(fd) / 2;
+	char *base = in_vram(fd, size), *more = svm_mmap_small(size);
+
+	if (!svm_fork()) {
+		in_vram(svm_open_attached(), size);
+		raise(SIGKILL);
+	}
+	igt_assert_eq(svm_reap(60), 128 + SIGKILL);
+	svm_gpu_fill(fd, more, size, MAGIC + 1);
+	igt_assert_eq(svm_vram_pages(fd, more, size), size / svm_page_size());
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_VRAM),
+		      size / svm_page_size());
+	igt_assert(svm_cpu_all32(base, size, MAGIC));
+	igt_assert(svm_cpu_all32(more, size, MAGIC + 1));
+}
+
 /*
  * Room is asked for, again and again, that is taken by pages which cannot go. What their
  * owner can repeat must not fill the kernel's log.
@@ -355,6 +375,7 @@ static const struct svm_case cases[] = {
 	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.", pinned },
 	{ "storm", "Eight threads touch the same pages at once.", storm },
 	{ "used-stays", "What the GPU used last is not what goes first.", used_stays },
+	{ "killed-room", "What a killed process had is used first.", killed_room },
 	{ "quiet", "Pages that cannot go do not fill the kernel's log.", quiet },
 	{ "race", "GPU and CPU atomics and eviction meet at one page.", race },
 	{ "killed", "A process is killed with pages on their way.", killed },
