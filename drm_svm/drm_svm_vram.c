@@ -6,6 +6,7 @@
 #include <linux/hmm.h>
 #include <linux/ioport.h>
 #include <linux/memory_hotplug.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
@@ -55,6 +56,9 @@
 
 /* Tries of copies that fail, before what they are to bring home is given up. */
 #define DRM_SVM_COPY_TRIES	4
+
+/* Pages in a row that cannot be copied, each by itself, before the others are given up. */
+#define DRM_SVM_SINGLE_TRIES	16
 
 /* Longest pause between tries, and how often to say that pages do not come home */
 #define DRM_SVM_EVICT_PAUSE_MAX_US	(128 * DRM_SVM_EVICT_PAUSE_US)
@@ -471,6 +475,38 @@ static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
 }
 
 /*
+ * One page at a time, where they do not come home together, as the memory of one of them
+ * broke and nobody has noticed yet. A device that is gone copies none: after some in a row
+ * no more are tried. A huge page that eviction could not split counts as one.
+ */
+static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
+				      unsigned long index, unsigned long end)
+{
+	struct drm_svm_migration *m = drm_svm_migration_alloc(1, GFP_KERNEL);
+	struct drm_svm_moved moved = { 0 };
+	unsigned int failed = 0;
+
+	for (; m && index < end && failed < DRM_SVM_SINGLE_TRIES; index++) {
+		struct folio *folio = drm_svm_vram_get_folio(vram, index);
+		bool is_small;
+
+		if (!folio)
+			continue;
+		is_small = !folio_test_large(folio);
+		folio_put(folio);
+		if (!is_small)
+			continue;
+		drm_svm_migration_reset(m, vram);
+		m->npages = 1;
+		m->src[0] = page_to_pfn(drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT));
+		m->dst[0] = 0;
+		failed = migrate_device_pfns(m->src, 1) ||
+			 drm_svm_home_run(m, &moved) ? failed + 1 : 0;
+	}
+	drm_svm_migration_free(m);
+}
+
+/*
  * Bring the pages of one BO home; returns the page past the BO, or past @index. When VRAM
  * goes, what cannot be copied in some tries is lost.
  */
@@ -489,8 +525,11 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 		ret = drm_svm_bo_evict(bo, true);
 		*err = *err ?: ret;
 		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
-		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES)
-			drm_svm_vram_lose(vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT, next);
+		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES) {
+			index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
+			drm_svm_vram_evict_singly(vram, index, next);
+			drm_svm_vram_lose(vram, index, next);
+		}
 	}
 	drm_svm_bo_unlock(bo);
 	drm_svm_bo_put(bo);

@@ -81,9 +81,10 @@ static const struct dma_fence_ops copy_fence_ops = {
 	.get_timeline_name = copy_fence_timeline_name,
 };
 
-static int copy_page_run(struct svm_test_memory *memory,
+static int copy_page_run(struct svm_test_device *gpu,
 			 const struct drm_svm_copy *seg, u64 offset)
 {
+	struct svm_test_memory *memory = gpu->memory;
 	struct page *src = NULL, *dst;
 
 	dst = svm_test_memory_page(memory,
@@ -96,7 +97,8 @@ static int copy_page_run(struct svm_test_memory *memory,
 		if (!src)
 			return -EIO;
 	}
-	if (!dst)
+	if (!dst || (seg->src_location == DRM_SVM_LOCATION_VRAM &&
+		     svm_test_inject_copy_page(&gpu->inject, seg->src + offset)))
 		return -EIO;
 
 	if (src)
@@ -123,7 +125,7 @@ static int copy_job_run(struct svm_test_copy *engine,
 
 	for (i = 0; i < job->n; i++) {
 		for (page = 0; page < job->segs[i].npages; page++) {
-			err = copy_page_run(engine->gpu->memory, &job->segs[i],
+			err = copy_page_run(engine->gpu, &job->segs[i],
 					    (u64)page << PAGE_SHIFT);
 			if (err)
 				return err;

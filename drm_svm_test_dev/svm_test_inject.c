@@ -8,6 +8,8 @@
  * fail_copy_skip	so many of them succeed before; write it first
  * fail_alloc		so many of the next allocations of VRAM fail with ENOSPC;
  *			an eviction that makes room is followed by another one
+ * fail_page		copies from the page at this offset in VRAM fail with EIO;
+ *			zero: none
  * bad_page		write the offset in VRAM, in bytes, of a page that breaks
  * offset		write a GPU address of the own process, then read where in
  *			VRAM it leads; ENOENT when it does not lead there
@@ -48,6 +50,18 @@ int svm_test_inject_copy(struct svm_test_inject *inject)
 	    count_down(&inject->fail_copy_skip))
 		return 0;
 	return count_down(&inject->fail_copy) ? -EIO : 0;
+}
+
+/**
+ * svm_test_inject_copy_page() - does the copy of one page fail?
+ * @inject: what is to go wrong
+ * @offset: where it is in VRAM
+ *
+ * Return: 0 or -EIO.
+ */
+int svm_test_inject_copy_page(struct svm_test_inject *inject, u64 offset)
+{
+	return offset && READ_ONCE(inject->fail_page) == offset ? -EIO : 0;
 }
 
 /**
@@ -150,6 +164,7 @@ void svm_test_inject_debugfs_init(struct svm_test_device *gpu,
 	debugfs_create_atomic_t("fail_copy", 0600, dir, &inject->fail_copy);
 	debugfs_create_atomic_t("fail_copy_skip", 0600, dir,
 				&inject->fail_copy_skip);
+	debugfs_create_u64("fail_page", 0600, dir, &inject->fail_page);
 	debugfs_create_atomic_t("fail_alloc", 0600, dir, &inject->fail_alloc);
 	debugfs_create_file_unsafe("bad_page", 0200, dir, gpu,
 				   &inject_bad_page_fops);

@@ -188,6 +188,22 @@ static void test_unload(void)
 	svm_module_unload();
 }
 
+/* Nobody knows of the page until it is copied: all others come home when the device goes. */
+static void test_unmarked(void)
+{
+	size_t page = svm_page_size(), size = 32 * page;
+	int fd = svm_open_attached();
+	char *base = in_vram(fd, size);
+
+	svm_hw_write(fd, "inject/fail_page", svm_hw_offset(fd, base + 5 * page));
+	svm_hw_unplug(fd, SVM_HW_ORDERLY);
+	igt_assert(bus_error_at(base + 5 * page) != 0);
+	igt_assert(rest_ok(base, size, 5));
+	munmap(base, size);
+	close(fd);
+	svm_module_unload();
+}
+
 int igt_main()
 {
 	igt_fixture()
@@ -198,6 +214,12 @@ int igt_main()
 	igt_describe("The module stays while a process has a page that broke.");
 	igt_subtest("unload")
 		test_unload();
+
+	igt_describe("A page that cannot be copied takes no other with it.");
+	igt_subtest("unmarked") {
+		svm_module_load("vram_mb=16");
+		test_unmarked();
+	}
 
 	igt_fixture()
 		svm_module_reset();
