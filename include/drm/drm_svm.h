@@ -149,6 +149,13 @@ struct drm_svm_vram_ops {
 	 * Returns a fence, owned by the caller, whose error is set when some
 	 * of it was not copied; or an ERR_PTR(). Never NULL: a copy that is done
 	 * already has a fence that has signalled, see dma_fence_get_stub().
+	 *
+	 * Pages whose copy failed stay where they are. -EBUSY, -EAGAIN, -ENOMEM,
+	 * -EINTR and -ERESTARTSYS, of the fence or as an ERR_PTR(), say that the
+	 * same copy may succeed a little later: drm_svm_vram_fini() tries again
+	 * for as long as it gets one of them. Any other error says that the
+	 * hardware cannot copy: after some of those it gives the data up. So a
+	 * device that is gone answers with another one, such as -ENODEV.
 	 */
 	struct dma_fence *(*copy)(struct drm_svm_vram *vram,
 				  const struct drm_svm_copy *segs,
