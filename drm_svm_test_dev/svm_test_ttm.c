@@ -407,7 +407,12 @@ static int ttm_init_manager(struct svm_test_device *gpu, u64 size)
 /* Nobody has a buffer object in VRAM any more. */
 static int ttm_fini_manager(struct svm_test_device *gpu)
 {
-	dmem_cgroup_unregister_region(ttm_manager_type(&gpu->bdev, TTM_PL_VRAM)->cg);
+	struct ttm_resource_manager *man = ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
+	struct dmem_cgroup_region *region = man->cg;
+
+	/* so that nothing is charged to a region that is gone */
+	man->cg = NULL;
+	dmem_cgroup_unregister_region(region);
 	return ttm_range_man_fini(&gpu->bdev, TTM_PL_VRAM);
 }
 
