@@ -198,6 +198,11 @@ struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index);
 bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
+
+/* drm_svm_pfn.c */
+void drm_svm_vram_enlist(struct drm_svm_vram *vram);
+void drm_svm_vram_delist(struct drm_svm_vram *vram);
+void drm_svm_vram_wait_users(struct drm_svm_vram *vram);
 struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn);
 bool drm_svm_pfn_is_vram(unsigned long pfn);
 struct folio *drm_svm_pfn_folio(unsigned long pfn);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/hmm.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/rculist.h>
+#include <linux/wait_bit.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
+
+/**
+ * DOC: Pages by their numbers
+ *
+ * A walk of a page table reports pages by their number. Nothing keeps such a page: its GPU
+ * may go at any time, and the struct page with it. So a number is looked up in the list of
+ * all VRAM, under RCU. A struct page of a device is looked at only there, with a reference
+ * to the page, or under &drm_svm_range.pt_lock with a good sequence.
+ */
+
+/* Writers have the mutex, readers are in a section of RCU. */
+static DEFINE_MUTEX(drm_svm_vrams_lock);
+static LIST_HEAD(drm_svm_vrams);
+
+/* Its device pages may be looked up from now on. */
+void drm_svm_vram_enlist(struct drm_svm_vram *vram)
+{
+	guard(mutex)(&drm_svm_vrams_lock);
+	list_add_tail_rcu(&vram->link, &drm_svm_vrams);
+}
+
+/* Nobody uses the VRAM, or a BO of it, without a page of it. */
+void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
+{
+	wait_var_event(&vram->users, !atomic_read(&vram->users));
+}
+
+/* On return nobody looks at its device pages who has no reference to them. */
+void drm_svm_vram_delist(struct drm_svm_vram *vram)
+{
+	scoped_guard(mutex, &drm_svm_vrams_lock)
+		list_del_rcu(&vram->link);
+	synchronize_rcu();
+	drm_svm_vram_wait_users(vram);
+}
+
+/**
+ * drm_svm_pfn_vram() - the VRAM of a page that a walk found
+ * @pfn: what hmm_range_fault() says of the page
+ *
+ * Context: a section of RCU, in which the VRAM and the struct page stay. To use the VRAM
+ * after it, increment &drm_svm_vram.users, and call drm_svm_vram_put() soon.
+ * Return: the VRAM; NULL when the page is in none, or there is no page.
+ */
+struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
+{
+	unsigned long number = pfn & ~HMM_PFN_FLAGS;
+	struct drm_svm_vram *vram;
+
+	if (!(pfn & HMM_PFN_VALID))
+		return NULL;
+	list_for_each_entry_rcu(vram, &drm_svm_vrams, link) {
+		if (number - PHYS_PFN(vram->pagemap.range.start) < vram->npages)
+			return vram;
+	}
+	return NULL;
+}
+
+void drm_svm_vram_put(struct drm_svm_vram *vram)
+{
+	if (vram && atomic_dec_and_test(&vram->users))
+		wake_up_var(&vram->users);
+}
+
+/* Whether a page that a walk found is in VRAM of any GPU. */
+bool drm_svm_pfn_is_vram(unsigned long pfn)
+{
+	guard(rcu)();
+	return drm_svm_pfn_vram(pfn);
+}
+
+/* The folio of a page that a walk found, if it is in RAM; NULL: of a device, or nothing. */
+struct folio *drm_svm_pfn_folio(unsigned long pfn)
+{
+	struct page *page = NULL;
+
+	if (drm_svm_pfn_is_valid(pfn))
+		page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
+	return page ? page_folio(page) : NULL;
+}
+
+/* Whether a page that a walk found belongs to no file, and is not the zero page. */
+bool drm_svm_pfn_is_anon(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return folio ? folio_test_anon(folio) : drm_svm_pfn_is_vram(pfn);
+}
+
+/* Whether KSM has merged a page that a walk found. */
+bool drm_svm_pfn_is_ksm(unsigned long pfn)
+{
+	struct folio *folio = drm_svm_pfn_folio(pfn);
+
+	return folio && folio_test_ksm(folio);
+}
+
+/* Whether a GPU can use a page that a walk found where it is. */
+bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
+{
+	guard(rcu)();
+	return !drm_svm_pfn_vram(pfn) ||
+	       drm_svm_page_is_reachable(hmm_pfn_to_page(pfn), sdev);
+}
