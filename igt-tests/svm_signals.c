@@ -81,9 +81,10 @@ static unsigned int prefetch_anew(int fd, char *base, size_t size, uint32_t loca
 	return n;
 }
 
+/* Each call goes over all that the ones before have moved, so not too many */
 static void prefetch_pages(int fd)
 {
-	size_t pages = PAGES, size = pages * svm_page_size();
+	size_t pages = PAGES / 4, size = pages * svm_page_size();
 	char *base = many_mappings(pages);
 	struct drm_svm_prefetch args;
 
