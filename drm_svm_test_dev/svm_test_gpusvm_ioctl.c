@@ -167,8 +167,9 @@ int svm_test_gpusvm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
 		return err;
 	if (args->num_in_syncs || args->num_out_syncs)
 		return -EOPNOTSUPP;
-	if (args->flags || args->progress || (args->location != DRM_SVM_LOCATION_SYSTEM &&
-			    args->location != DRM_SVM_LOCATION_VRAM))
+	if (args->flags || args->progress ||
+	    (args->location != DRM_SVM_LOCATION_SYSTEM &&
+	     args->location != DRM_SVM_LOCATION_VRAM))
 		return -EINVAL;
 
 	args->out_moved = 0;
