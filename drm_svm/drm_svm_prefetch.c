@@ -47,7 +47,7 @@ struct drm_svm_prefetcher {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
-	/* a VRAM of which it has pages, other than the one that keeps its own; a user of it */
+	/* a VRAM of which it has pages, other than the one that keeps its own; counted there */
 	struct drm_svm_vram *other;
 	/* pages in such VRAM; pages to be had, from @first up to @last */
 	unsigned int others;
@@ -530,6 +530,7 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 							 PAGE_SHIFT);
 		drm_svm_keep_destroy(p->filler->keep);
 	}
+	drm_svm_vram_put(p->other);
 	args->progress = progress;
 	drm_svm_filler_destroy(p->filler);
 	kfree(p);

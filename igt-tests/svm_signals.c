@@ -250,6 +250,41 @@ static void test_attach(void)
 	}
 }
 
+/*
+ * A prefetch that finds no room looks at all of its interval, the end of which is in the VRAM of
+ * another GPU. A signal ends it then, before it gets there. The driver can go all the same.
+ */
+static void test_other_gpu(void)
+{
+	size_t range = svm_range_size(), size = 10 * range;
+	char *full = svm_mmap_small(2 * range), *base = svm_mmap_small(size);
+	struct drm_svm_prefetch args;
+	int a, b, err = 0;
+
+	svm_module_load("num_devices=2 vram_mb=4");
+	a = svm_open_index_attached(0);
+	b = svm_open_index_attached(1);
+	svm_pattern(full, 2 * range, MAGIC);
+	svm_pattern(base, size, MAGIC + 1);
+	for (int i = 0; i < 50 && err != -EINTR; i++) {
+		svm_prefetch(a, base, size, SYSTEM);
+		svm_prefetch(b, base + size - range, range, VRAM);
+		svm_prefetch(a, full, 2 * range, VRAM);
+		args = svm_prefetch_args(base, size, VRAM);
+		signals_start();
+		err = __svm_prefetch(a, &args);
+		signals_stop();
+	}
+	igt_assert_eq(err, -EINTR);
+	close(a);
+	close(b);
+	svm_module_unload();
+	igt_assert(svm_pattern_ok(full, 2 * range, MAGIC));
+	igt_assert(svm_pattern_ok(base, size, MAGIC + 1));
+	munmap(full, 2 * range);
+	munmap(base, size);
+}
+
 int igt_main()
 {
 	igt_fixture()
@@ -260,6 +295,10 @@ int igt_main()
 	igt_describe("A process of many mappings attaches.");
 	igt_subtest("attach")
 		test_attach();
+
+	igt_describe("A prefetch ends that has seen pages of another GPU, which goes.");
+	igt_subtest("other-gpu")
+		test_other_gpu();
 
 	igt_fixture()
 		svm_module_reset();
