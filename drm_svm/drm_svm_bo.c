@@ -107,7 +107,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 
 	if (READ_ONCE(vram->closed))
 		return ERR_PTR(-EBUSY);
-	/* what nobody has any more, as of a process that was killed, comes first */
+	/* VRAM that nobody uses any more, as of a killed process, is given out first */
 	if (evict)
 		flush_work(&vram->free_work);
 	bo = kmem_cache_zalloc(drm_svm_bo_cache, GFP_KERNEL_ACCOUNT);

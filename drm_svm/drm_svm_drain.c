@@ -26,7 +26,7 @@
  * migrate_device_pfns() where a page of RAM is in no LRU list, which might be as it is in
  * a batch. One that was just allocated is in none either, and is left as it was.
  */
-void drm_svm_drain(void)
+static void drm_svm_drain(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 	unsigned long pfn;

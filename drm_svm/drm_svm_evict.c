@@ -102,8 +102,8 @@ static bool drm_svm_evict_trylock(struct folio *folio)
 
 /*
  * Whether the huge page at @addr went home. With its range held, it is collected only if its
- * entry has not changed since the look at it. It has a reference more, and its lock, as where
- * a CPU has touched it: a zap that comes while it is copied finds a reference to drop.
+ * entry has not changed since the look at it. As in a fault of the CPU the page is locked and
+ * has one reference more, for a zap to drop that comes during the copy.
  */
 static bool drm_svm_evict_held(struct drm_svm_eviction *e,
 			       struct vm_area_struct *vma, unsigned long addr,
@@ -140,8 +140,7 @@ static bool drm_svm_evict_whole(struct drm_svm_eviction *e,
 	struct drm_svm_range *range;
 	bool done = false;
 
-	if (addr & ~DRM_SVM_RANGE_MASK || vma->vm_start > addr ||
-	    vma->vm_end - addr < DRM_SVM_RANGE_SIZE ||
+	if (addr & ~DRM_SVM_RANGE_MASK || !drm_svm_vma_has_range(vma, addr) ||
 	    !drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio))
 		return false;
 	range = drm_svm_range_find(vma->vm_mm, addr);

@@ -10,6 +10,8 @@
 #include <linux/hmm.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
@@ -286,6 +288,26 @@ static inline bool drm_svm_pfn_is_valid(unsigned long pfn)
 static inline bool drm_svm_pfn_is_huge(unsigned long pfn)
 {
 	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
+}
+
+/*
+ * mmap_lock for reading; false when it was tried, and is taken. Its holder may wait for user
+ * space, so the first tries of a fault do not wait for it. A later one is patient: against a
+ * task that takes the lock again and again, trying alone might never succeed.
+ */
+static inline bool drm_svm_mmap_read_lock(struct mm_struct *mm, bool patient)
+{
+	if (!patient)
+		return mmap_read_trylock(mm);
+	mmap_read_lock(mm);
+	return true;
+}
+
+/* Whether all of the range that begins at @start is in the mapping. */
+static inline bool drm_svm_vma_has_range(const struct vm_area_struct *vma,
+					 unsigned long start)
+{
+	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE;
 }
 
 /* Whether the GPU can already do @access to page @index. */

@@ -472,7 +472,7 @@ err_range:
 
 static void __exit drm_svm_module_exit(void)
 {
-	/* until no task returns from drm_svm_bo_wait_work(), which nothing else tells */
+	/* a task may still be on its way out of drm_svm_bo_wait_work() */
 	synchronize_rcu_tasks();
 	destroy_workqueue(drm_svm_idle_wq);
 	destroy_workqueue(drm_svm_wq);

@@ -19,9 +19,8 @@
  * A huge page for which RAM has no huge page has to be split, which cannot be done
  * here: who touched it holds a reference to the page. It is left to a work item that
  * evicts it (drm_svm_evict.c). The task waits for that before it is back in user mode, and
- * tries again. The commit of a migration
- * cannot split either: it wants to see one reference less, and would see to one mapping
- * only.
+ * tries again. The commit of a migration cannot split either: it wants to see one reference
+ * less, and would see to one mapping only.
  *
  * The lock of a page and the references to it are left to whoever has them for the
  * moment: a page that moved is marked as retired, so that nobody copies it again.
@@ -147,8 +146,8 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
  * (zap_huge_pmd_folio()). So references are added while an entry may be zapped, and the
  * mappings tell how many were taken. The page is locked and not mapped, so there are
  * none but those. Left over is the moment of the commit, which counts references. A zap in
- * this moment makes the commit fail, for a page that nobody has any more; the reference of
- * the one who locked it, &migrate_vma.fault_page, is there to be dropped.
+ * this moment makes the commit fail, for a page that nobody has any more. It drops the
+ * reference that comes with &migrate_vma.fault_page.
  */
 #define DRM_SVM_SPARE_REFS	1024
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/hmm.h>
-#include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
@@ -24,16 +23,13 @@ bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn)
 {
 	struct folio *folio;
-	struct page *page;
 
 	if (pfn & HMM_PFN_ERROR)
 		return false;
 	if (pfn & HMM_PFN_VALID) {
-		/* memory of devices has no struct page that could be looked at here */
-		page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
-		if (!page)
+		folio = drm_svm_pfn_folio(pfn);
+		if (!folio)
 			return false;
-		folio = page_folio(page);
 		/* else it is a zero page, a huge one perhaps */
 		if (folio_test_anon(folio))
 			return !folio_maybe_dma_pinned(folio);
@@ -262,14 +258,6 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 	return scratch->filler;
 }
 
-static bool drm_svm_migrate_lock(struct mm_struct *mm, bool patient)
-{
-	if (!patient)
-		return mmap_read_trylock(mm);
-	mmap_read_lock(mm);
-	return true;
-}
-
 /**
  * drm_svm_migrate_to_vram() - bring the pages of faults to the GPUs' memory
  * @range: the range
@@ -300,14 +288,14 @@ int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 		return 0;
 	filler = scratch->filler;
 	for (i = 0; i < n;) {
-		if (!drm_svm_migrate_lock(mm, patient))
+		if (!drm_svm_mmap_read_lock(mm, patient))
 			return -EAGAIN;
 		i += drm_svm_migrate_choose(range, filler, entries + i, n - i);
 		mmap_read_unlock(mm);
 		if (!filler->n)
 			continue;
 		drm_svm_filler_make_bos(filler);
-		locked = drm_svm_migrate_lock(mm, patient);
+		locked = drm_svm_mmap_read_lock(mm, patient);
 		if (locked) {
 			drm_svm_filler_run(filler);
 			mmap_read_unlock(mm);

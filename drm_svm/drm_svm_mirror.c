@@ -641,13 +641,7 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 	lockdep_assert_held(&range->service_lock);
 
 	m.seq = mmu_interval_read_begin(&range->notifier);
-	/*
-	 * Who holds it for writing may wait for user space, so it is only tried;
-	 * but one who takes it again and again would win for ever.
-	 */
-	if (patient)
-		mmap_read_lock(range->svm->mm);
-	else if (!mmap_read_trylock(range->svm->mm))
+	if (!drm_svm_mmap_read_lock(range->svm->mm, patient))
 		return -EAGAIN;
 	err = drm_svm_mirror_collect(&m);
 	mmap_read_unlock(range->svm->mm);

@@ -267,9 +267,9 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
  * While the entry of a huge device page becomes one of a migration it is none for a moment
  * (set_pmd_migration_entry()). A zap that looks in this moment, without the lock of the page
  * table, has no effect. The notifier is called before each zap, so it sees to it that such a
- * moment does not come any more: drm_svm_range_break_hold_locked(). Nobody waits for the
- * caller, so it may wait for the lock of an anon_vma, which those who call the notifier may
- * have.
+ * moment does not come any more: drm_svm_range_break_hold_locked(). No notifier waits for the
+ * caller. So the caller may take the lock of an anon_vma, which callers of the notifier hold
+ * at times.
  *
  * Context: process context, mmap_lock held, no lock of a folio. Waits for the end of
  * invalidations that have begun.
@@ -280,7 +280,7 @@ bool drm_svm_range_hold(struct drm_svm_range *range, struct migrate_vma *args)
 	unsigned long seq = mmu_interval_read_begin(&range->notifier);
 
 	guard(mutex)(&range->pt_lock);
-	/* the one who removes it sets the flag first, and then breaks the hold */
+	/* a removal sets the flag first, and then breaks the hold */
 	if (range->holder || test_bit(DRM_SVM_RANGE_REMOVED, &range->flags) ||
 	    mmu_interval_read_retry(&range->notifier, seq))
 		return false;

@@ -29,13 +29,13 @@ void drm_svm_vram_enlist(struct drm_svm_vram *vram)
 	list_add_tail_rcu(&vram->link, &drm_svm_vrams);
 }
 
-/* Nobody uses the VRAM, or a BO of it, without a page of it. */
+/* Wait until nothing uses the VRAM, or a BO of it, that has no page of it. */
 void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
 {
 	wait_var_event(&vram->users, !atomic_read(&vram->users));
 }
 
-/* On return nobody looks at its device pages who has no reference to them. */
+/* On return its device pages are looked at only with a reference to them. */
 void drm_svm_vram_delist(struct drm_svm_vram *vram)
 {
 	scoped_guard(mutex, &drm_svm_vrams_lock)

@@ -247,7 +247,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
  */
 bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start)
 {
-	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE &&
+	return drm_svm_vma_has_range(vma, start) &&
 	       !(vma->vm_flags & VM_NOHUGEPAGE) && vma_is_anonymous(vma) &&
 	       !userfaultfd_armed(vma);
 }
@@ -264,8 +264,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_be_whole);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn)
 {
-	return vma->vm_start <= start && vma->vm_end - start >= DRM_SVM_RANGE_SIZE &&
-	       pfn & HMM_PFN_VALID && drm_svm_pfn_is_huge(pfn);
+	return drm_svm_vma_has_range(vma, start) && pfn & HMM_PFN_VALID &&
+	       drm_svm_pfn_is_huge(pfn);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 

@@ -300,7 +300,7 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 	xa_erase(&svm->ranges, drm_svm_range_key(svm, range->start));
 	mutex_unlock(&range->service_lock);
 
-	/* nobody tells a holder any more what others do */
+	/* from here on no notifier can break the hold */
 	scoped_guard(mutex, &range->pt_lock)
 		drm_svm_range_break_hold_locked(range);
 	/* this waits for others: with no lock held that they take */

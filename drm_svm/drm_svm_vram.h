@@ -262,7 +262,6 @@ int drm_svm_check_ttm(struct drm_svm_vram *vram);
 void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 
 /* drm_svm_drain.c */
-void drm_svm_drain(void);
 bool drm_svm_drain_bo(struct drm_svm_bo *bo);
 void drm_svm_drain_watch(struct drm_svm_bo *bo);
 void drm_svm_drain_unwatch(struct drm_svm_bo *bo);

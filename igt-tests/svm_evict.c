@@ -345,7 +345,7 @@ static void quiet(int fd)
 
 	memset(more, 1, piece);
 	svm_hw_fail_copy(fd, 0, 1000000);
-	/* each looks at all of VRAM several times, which is enough */
+	/* both look at all of VRAM, several times */
 	svm_prefetch(fd, more, piece, DRM_SVM_LOCATION_VRAM);
 	igt_assert_neq(__svm_evict_vram(fd), 0);
 	svm_hw_fail_copy(fd, 0, 0);
