@@ -56,9 +56,6 @@
 #define DRM_SVM_EVICT_PAUSE_MAX_US	(128 * DRM_SVM_EVICT_PAUSE_US)
 #define DRM_SVM_EVICT_NOTICE		(10 * HZ)
 
-/* @lost of a VRAM that is in use, besides the lost pages. */
-#define DRM_SVM_LOST_NONE	1
-
 /* For lost pages, until a module that is being unloaded has none any more. */
 static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
 

@@ -130,6 +130,9 @@ struct drm_svm_rmap_visitor {
 		      const struct drm_svm_rmap_place *place);
 };
 
+/* &drm_svm_vram.lost of a VRAM that is in use, besides the lost pages. */
+#define DRM_SVM_LOST_NONE	1
+
 /* The smallest slice, and so the smallest BO, in bytes. */
 #define DRM_SVM_SLICE_MIN	MAX(SZ_64K, PAGE_SIZE)
 
