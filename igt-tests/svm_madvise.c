@@ -266,9 +266,9 @@ static size_t count_moved(const char *base, size_t size, const uint64_t *frames)
 
 /*
  * Blocks of memory with a hole beside each page: compaction fills the holes of
- * the upper blocks with pages of the lower ones.
+ * the upper blocks with pages of the lower ones. Returns how many pages moved.
  */
-static void compact(int fd)
+static size_t compact_area(int fd)
 {
 	size_t size = 8 * svm_range_size(), page = svm_page_size(), at, moved;
 	uint64_t *frames = calloc(size / page, sizeof(*frames));
@@ -289,8 +289,20 @@ static void compact(int fd)
 	svm_gpu_touch(fd, base, size, 2 * page, true);
 	for (at = 0; at < size; at += 2 * page)
 		igt_assert_eq_u32(*(uint32_t *)(base + at), 0);
-	igt_require_f(moved, "compaction moved nothing\n");
 	free(frames);
+	return moved;
+}
+
+/*
+ * Pages at the top of a zone have nowhere to go. They stay, so that the next area
+ * takes others.
+ */
+static void compact(int fd)
+{
+	int areas = 0;
+
+	while (!compact_area(fd))
+		igt_require_f(++areas < 16, "compaction moved nothing\n");
 }
 
 static const struct svm_case cases[] = {

@@ -448,11 +448,11 @@ static void page_without_its_place_is_lost(struct kunit *test)
 
 	take_place_away(test, t);
 	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_EQ(test, touch(t), VM_FAULT_HWPOISON);
+		KUNIT_EXPECT_EQ(test, (__force u32)touch(t), (__force u32)VM_FAULT_HWPOISON);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	KUNIT_EXPECT_EQ(test, lost_pages(t), 1);
-	KUNIT_EXPECT_EQ(test, touch(t), VM_FAULT_HWPOISON);
+	KUNIT_EXPECT_EQ(test, (__force u32)touch(t), (__force u32)VM_FAULT_HWPOISON);
 }
 
 /* The next BO has the place, but not the page. */
