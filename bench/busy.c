@@ -9,6 +9,7 @@
 #include "busy.h"
 
 #define WORKERS		"kworker/"
+#define OWN_WORKERS	"drm_svm"	/* threads of this process */
 #define HARDWARE	"svm_test"
 #define FLOOR_COPIES	"/sys/module/drm_svm_floor/parameters/copied_ns"
 
@@ -33,37 +34,44 @@ static uint64_t read_number(const char *path)
 	return strtoull(read_line(path, line, sizeof(line)), NULL, 10);
 }
 
-static void add_thread(struct busy *busy, const char *pid)
+static void add_thread(struct busy *busy, const char *dir, const char *tid)
 {
 	char path[64], name[64];
 
-	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	snprintf(path, sizeof(path), "%s/%.16s/comm", dir, tid);
 	read_line(path, name, sizeof(name));
-	snprintf(path, sizeof(path), "/proc/%.16s/schedstat", pid);
-	if (!strncmp(name, WORKERS, strlen(WORKERS)))
+	snprintf(path, sizeof(path), "%s/%.16s/schedstat", dir, tid);
+	if (!strncmp(name, WORKERS, strlen(WORKERS)) ||
+	    !strncmp(name, OWN_WORKERS, strlen(OWN_WORKERS)))
 		busy->workers += read_number(path);
 	else if (!strncmp(name, HARDWARE, strlen(HARDWARE)))
 		busy->hardware += read_number(path);
 }
 
+static void add_threads(struct busy *busy, const char *path)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		err(EXIT_FAILURE, "%s", path);
+	while ((entry = readdir(dir)))
+		if (isdigit(entry->d_name[0]))
+			add_thread(busy, path, entry->d_name);
+	closedir(dir);
+}
+
 struct busy busy_now(enum side side)
 {
 	struct busy busy = {};
-	struct dirent *entry;
-	DIR *dir;
 
 	/* The floor has no threads, and copies by itself. */
 	if (side == SIDE_FLOOR) {
 		busy.hardware = read_number(FLOOR_COPIES);
 		return busy;
 	}
-	dir = opendir("/proc");
-	if (!dir)
-		err(EXIT_FAILURE, "/proc");
-	while ((entry = readdir(dir)))
-		if (isdigit(entry->d_name[0]))
-			add_thread(&busy, entry->d_name);
-	closedir(dir);
+	add_threads(&busy, "/proc");
+	add_threads(&busy, "/proc/self/task");
 	return busy;
 }
 

@@ -85,11 +85,11 @@ static void drm_svm_print_queue(struct drm_svm *svm, struct drm_printer *p)
 
 	/* numbers of one moment or another: for a look, not for a decision */
 	drm_printf(p, "queued faults: %u, busy workers: %lu of %u\n",
-		   READ_ONCE(q->count), q->nworkers - hweight_long(READ_ONCE(q->idle)),
+		   READ_ONCE(q->count), q->nmade - hweight_long(READ_ONCE(q->idle)),
 		   q->nworkers);
 	drm_printf(p, "faults that wait for their page: %u, in %u threads\n",
-		   READ_ONCE(svm->waiters.nactive),
-		   READ_ONCE(svm->waiters.nthreads));
+		   READ_ONCE(svm->waiters.nbusy),
+		   READ_ONCE(svm->waiters.nmade));
 }
 
 /**

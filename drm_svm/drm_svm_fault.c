@@ -2,7 +2,7 @@
 
 #include <linux/delay.h>
 #include <linux/lockdep.h>
-#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -155,21 +155,23 @@ static void drm_svm_fault_move(struct drm_svm_range *range,
 
 	while (drm_svm_migrate_to_vram(range, scratch, entries, n,
 				       try >= DRM_SVM_TRIES_AT_ONCE)) {
+		/* the process is to stop, or a context to be detached */
+		if (signal_pending(current))
+			return;
 		drm_svm_stat_add(entries[0].ctx, DRM_SVM_STAT_RETRIES, 1);
 		drm_svm_fault_pause(try++);
 	}
 }
 
 /* Try until every fault of the group is answered; -EAGAIN: look the range up. */
-static int drm_svm_fault_serve_range(struct drm_svm_range *range,
-				     struct drm_svm_scratch *scratch,
-				     struct drm_svm_fault_entry *entries,
-				     unsigned int n)
+static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
+				      struct drm_svm_scratch *scratch,
+				      struct drm_svm_fault_entry *entries,
+				      unsigned int n)
 {
 	unsigned int i, try = 0;
 	int err;
 
-	guard(mutex)(&range->service_lock);
 	if (test_bit(DRM_SVM_RANGE_REMOVED, &range->flags))
 		return -EAGAIN;
 
@@ -188,12 +190,31 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 			continue;
 		}
 		drm_svm_stat_add(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
-		if (++try == DRM_SVM_TRIES || READ_ONCE(entries[i].ctx->dead)) {
+		/* or the process is to stop, or a context to be detached */
+		if (++try == DRM_SVM_TRIES || signal_pending(current) ||
+		    READ_ONCE(entries[i].ctx->dead)) {
 			drm_svm_fault_fail_pending(entries, n, 0);
 			return 0;
 		}
 		drm_svm_fault_pause(try);
 	}
+}
+
+/* Detach does not wait for who has the range: the GPU tries again, if it is still there. */
+static int drm_svm_fault_serve_range(struct drm_svm_range *range,
+				     struct drm_svm_scratch *scratch,
+				     struct drm_svm_fault_entry *entries,
+				     unsigned int n)
+{
+	int err;
+
+	if (mutex_lock_interruptible(&range->service_lock)) {
+		drm_svm_fault_fail_pending(entries, n, 0);
+		return 0;
+	}
+	err = drm_svm_fault_serve_locked(range, scratch, entries, n);
+	mutex_unlock(&range->service_lock);
+	return err;
 }
 
 /* A page that an access waits for may be waited for; others are not worth it. */
@@ -343,13 +364,23 @@ void drm_svm_fault_sort(struct drm_svm_scratch *scratch, unsigned int n)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_sort);
 
-/* With the users of the mm held: sort, group, serve. */
-static void drm_svm_fault_serve_mm(struct drm_svm *svm,
-				   struct drm_svm_scratch *scratch,
-				   unsigned int n)
+/**
+ * drm_svm_fault_serve() - serve a batch of faults
+ * @svm: the address space of all of them
+ * @scratch: its batch array holds the faults
+ * @n: number of faults, not zero
+ *
+ * Context: process context of a thread of the process, no lock held. Each fault is
+ * answered, or handed to drm_svm_wait_start(), before it returns.
+ */
+void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
+			 unsigned int n)
 {
 	struct drm_svm_fault_entry *batch = scratch->batch;
 	unsigned int i, group;
+
+	drm_svm_stat_add(batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
+	trace_drm_svm_batch(svm, n);
 
 	for (i = 0; i < n; i++)
 		batch[i].err = drm_svm_fault_check(&batch[i]);
@@ -357,35 +388,13 @@ static void drm_svm_fault_serve_mm(struct drm_svm *svm,
 
 	for (i = 0; i < n; i += group) {
 		group = drm_svm_fault_group(&batch[i], n - i);
+		/* the process is not to wait for the whole batch */
+		if (fatal_signal_pending(current))
+			drm_svm_fault_fail_pending(&batch[i], group, -EFAULT);
 		if (drm_svm_fault_first_pending(&batch[i], group) == group)
 			drm_svm_fault_finish_group(svm, &batch[i], group);
 		else
 			drm_svm_fault_serve_group(svm, scratch, &batch[i], group);
 		cond_resched();
 	}
-}
-
-/**
- * drm_svm_fault_serve() - serve a batch of faults
- * @svm: the address space of all of them
- * @scratch: its batch array holds the faults
- * @n: number of faults, not zero
- *
- * Context: process context, no lock held. Each fault is answered, or handed to
- * drm_svm_wait_start(), before it returns.
- */
-void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
-			 unsigned int n)
-{
-	drm_svm_stat_add(scratch->batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
-	trace_drm_svm_batch(svm, n);
-
-	if (!mmget_not_zero(svm->mm)) {
-		drm_svm_fault_fail_pending(scratch->batch, n, -EFAULT);
-		drm_svm_fault_finish_group(svm, scratch->batch, n);
-		return;
-	}
-	drm_svm_fault_serve_mm(svm, scratch, n);
-	/* the last user may be us: tearing an mm down takes long */
-	mmput_async(svm->mm);
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/cpumask.h>
-#include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "drm_svm_internal.h"
@@ -13,15 +11,19 @@
 /**
  * DOC: Fault queue
  *
- * Every address space has a queue of its own, served by a few work items on one
- * unbound workqueue. A work item takes a batch and serves it, some times, and goes
- * to the end of the workqueue: processes take turns, and one whose faults are slow
- * holds up no other. Faults of all contexts share the queue, so that one walk of
- * the CPU's page table serves every GPU that missed there.
+ * Every address space has a queue of its own, served by a few threads of the process,
+ * the workers. A worker takes a batch and serves it. Processes compete for processors,
+ * as their other threads do, and one whose faults are slow holds up no other. Faults of
+ * all contexts share the queue, so that one walk of the CPU's page table serves every GPU
+ * that missed there.
  *
  * The first fault of an idle address space wakes one worker. While that one
- * works, faults collect, and the next push wakes another worker, up to the
- * limit; but none while one is on its way: batches grow with the load.
+ * works, faults collect, and the next push wakes another worker; but none while one is on
+ * its way: batches grow with the load. There is one worker from the start. One that finds
+ * faults it was not woken for, and nobody idle, makes another one, up to the limit.
+ *
+ * When the process has ended there are no workers, and a work item answers what is
+ * pushed.
  */
 
 static unsigned int workers;
@@ -31,20 +33,22 @@ MODULE_PARM_DESC(workers,
 
 #define DRM_SVM_DEFAULT_WORKERS	4U
 
-/* Batches that a worker takes before others get their turn */
-#define DRM_SVM_BATCHES		16
-
 #define DRM_SVM_ACCESS_RW	(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE)
 
 /* Wake a worker for what is there; one that has not begun yet will see it. */
 static void drm_svm_queue_wake_locked(struct drm_svm_fault_queue *q)
 {
+	unsigned int index;
+
 	lockdep_assert_held(&q->lock);
-	if (!q->count || !q->idle || work_pending(&q->worker[q->woken].work))
+	if (q->count && q->dead)
+		queue_work(drm_svm_idle_wq, &q->fail_work);
+	if (!q->count || !q->idle || q->woken)
 		return;
-	q->woken = __ffs(q->idle);
-	q->idle &= ~BIT(q->woken);
-	queue_work(drm_svm_wq, &q->worker[q->woken].work);
+	index = __ffs(q->idle);
+	q->idle &= ~BIT(index);
+	q->woken = &q->worker[index];
+	drm_svm_thread_wake(&q->woken->thread);
 }
 
 static unsigned int drm_svm_queue_slot(const struct drm_svm_fault_queue *q,
@@ -75,6 +79,7 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 	unsigned int i, n;
 
 	guard(spinlock_irqsave)(&q->lock);
+	q->woken = NULL;
 	n = drm_svm_queue_share(q);
 	for (i = 0; i < n; i++) {
 		const struct drm_svm_queued_fault *queued = &q->ring[drm_svm_queue_slot(q, i)];
@@ -90,62 +95,152 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
-/*
- * The first worker has its memory from the start, so that no fault waits for any; the
- * others get theirs with their first batch.
- */
-static bool drm_svm_queue_equip(struct drm_svm_worker *worker)
+/* Whether there is something to do. If not it is idle: the next push wakes it. */
+static bool drm_svm_queue_begin(struct drm_svm_worker *worker)
+{
+	struct drm_svm_fault_queue *q = &worker->thread.svm->queue;
+	unsigned int index = worker - q->worker;
+
+	guard(spinlock_irqsave)(&q->lock);
+	if (q->woken == worker)
+		q->woken = NULL;
+	__assign_bit(index, &q->idle, !q->count);
+	return q->count;
+}
+
+/* Where it is for this worker to make the next one; else NULL. */
+static struct drm_svm_worker *drm_svm_queue_next_worker(struct drm_svm_fault_queue *q)
+{
+	guard(spinlock_irqsave)(&q->lock);
+	if (q->growing || q->idle || q->woken || q->nmade == q->nworkers)
+		return NULL;
+	q->growing = true;
+	return &q->worker[q->nmade];
+}
+
+static bool drm_svm_queue_run(struct drm_svm_thread *thread);
+
+static int drm_svm_queue_add_worker(struct drm_svm *svm, struct drm_svm_worker *worker)
 {
 	if (!worker->scratch)
 		worker->scratch = kvzalloc_obj(*worker->scratch, GFP_KERNEL_ACCOUNT);
-	return worker->scratch;
+	if (!worker->scratch)
+		return -ENOMEM;
+	return drm_svm_thread_start(svm, &worker->thread, drm_svm_queue_run, "drm_svm");
 }
 
-/*
- * One without memory leaves what there is to the first one, which looks again when it
- * is done; it does not wake itself.
- */
-static void drm_svm_queue_rest(struct drm_svm_worker *worker)
+/* Where the process may have no more threads, those do that there are. */
+static void drm_svm_queue_grow(struct drm_svm *svm)
 {
-	struct drm_svm_fault_queue *q = &worker->svm->queue;
+	struct drm_svm_fault_queue *q = &svm->queue;
+	struct drm_svm_worker *worker = drm_svm_queue_next_worker(q);
+	int err;
+
+	if (!worker)
+		return;
+	err = drm_svm_queue_add_worker(svm, worker);
+	guard(spinlock_irqsave)(&q->lock);
+	q->growing = false;
+	if (!err)
+		q->nmade++;
+}
+
+/* One batch */
+static bool drm_svm_queue_run(struct drm_svm_thread *thread)
+{
+	struct drm_svm_worker *worker = container_of(thread, struct drm_svm_worker, thread);
+	struct drm_svm *svm = thread->svm;
+	unsigned int n;
+
+	if (!drm_svm_queue_begin(worker)) {
+		worker->served = false;
+		return false;
+	}
+	__set_current_state(TASK_RUNNING);
+	/* they came while it worked */
+	if (worker->served)
+		drm_svm_queue_grow(svm);
+	worker->served = true;
+	n = drm_svm_queue_pop(&svm->queue, worker->scratch->batch);
+	if (n)
+		drm_svm_fault_serve(svm, worker->scratch, n);
+	return true;
+}
+
+/* Take up to @max faults out, of @ctx or of whoever, and leave the others in order. */
+static unsigned int drm_svm_queue_take(struct drm_svm_fault_queue *q,
+				       struct drm_svm_context *ctx,
+				       struct drm_svm_fault_entry *entries,
+				       unsigned int max)
+{
+	unsigned int i, n = 0, left = 0;
 
 	guard(spinlock_irqsave)(&q->lock);
-	q->idle |= BIT(worker->index);
-	if (worker->scratch || q->idle & BIT(0))
-		drm_svm_queue_wake_locked(q);
+	for (i = 0; i < q->count; i++) {
+		struct drm_svm_queued_fault *queued = &q->ring[drm_svm_queue_slot(q, i)];
+
+		if (n == max || (ctx && queued->ctx != ctx)) {
+			q->ring[drm_svm_queue_slot(q, left++)] = *queued;
+			continue;
+		}
+		entries[n++] = (struct drm_svm_fault_entry) {
+			.ctx = queued->ctx, .fault = queued->fault, .err = -EFAULT,
+		};
+	}
+	q->count = left;
+	return n;
 }
 
-/* Not without end, even if faults come as fast as they are served. */
-static void drm_svm_queue_serve(struct drm_svm_worker *worker)
+/**
+ * drm_svm_fault_queue_cancel() - answer what is queued, by -EFAULT
+ * @svm: the address space
+ * @ctx: the context that is being detached, or NULL for all, of a process that has ended
+ *
+ * Context: process context, no lock held.
+ */
+void drm_svm_fault_queue_cancel(struct drm_svm *svm, struct drm_svm_context *ctx)
 {
-	struct drm_svm_fault_queue *q = &worker->svm->queue;
+	struct drm_svm_fault_entry entries[8];
 	unsigned int i, n;
 
-	for (i = 0; i < DRM_SVM_BATCHES; i++) {
-		n = drm_svm_queue_pop(q, worker->scratch->batch);
-		if (!n)
-			return;
-		drm_svm_fault_serve(worker->svm, worker->scratch, n);
+	while ((n = drm_svm_queue_take(&svm->queue, ctx, entries, ARRAY_SIZE(entries)))) {
+		for (i = 0; i < n; i++)
+			drm_svm_fault_finish(&entries[i]);
 	}
 }
 
-/*
- * Memory for the worker, and for ranges, views and page tables, is charged to the process
- * whose memory it describes.
- */
-static void drm_svm_queue_work(struct work_struct *work)
+static void drm_svm_queue_fail_work(struct work_struct *work)
 {
-	struct drm_svm_worker *worker =
-		container_of(work, struct drm_svm_worker, work);
-	struct mem_cgroup *memcg, *old;
+	struct drm_svm *svm = container_of(work, struct drm_svm, queue.fail_work);
 
-	memcg = get_mem_cgroup_from_mm(worker->svm->mm);
-	old = set_active_memcg(memcg);
-	if (drm_svm_queue_equip(worker))
-		drm_svm_queue_serve(worker);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
-	drm_svm_queue_rest(worker);
+	drm_svm_wait_cancel(svm, NULL, -EFAULT);
+	drm_svm_fault_queue_cancel(svm, NULL);
+}
+
+/**
+ * drm_svm_fault_queue_die() - there is nobody any more who serves faults
+ * @svm: the address space of a process that has ended
+ */
+void drm_svm_fault_queue_die(struct drm_svm *svm)
+{
+	guard(spinlock_irqsave)(&svm->queue.lock);
+	svm->queue.dead = true;
+	queue_work(drm_svm_idle_wq, &svm->queue.fail_work);
+}
+
+/**
+ * drm_svm_fault_queue_interrupt() - have no worker wait
+ * @svm: the address space
+ *
+ * What they serve at the moment is served, or answered for the GPU to try again.
+ */
+void drm_svm_fault_queue_interrupt(struct drm_svm *svm)
+{
+	struct drm_svm_fault_queue *q = &svm->queue;
+	unsigned int i;
+
+	for (i = 0; i < q->nworkers; i++)
+		drm_svm_thread_interrupt(&q->worker[i].thread);
 }
 
 /**
@@ -198,44 +293,42 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_fault_queue_push);
 
-static void drm_svm_queue_init_worker(struct drm_svm *svm, unsigned int index)
-{
-	struct drm_svm_worker *worker = &svm->queue.worker[index];
-
-	worker->svm = svm;
-	worker->index = index;
-	INIT_WORK(&worker->work, drm_svm_queue_work);
-}
-
 /**
  * drm_svm_fault_queue_init() - make the queue of an address space
  * @svm: the address space, zeroed
- *
- * The memory that one worker needs is allocated here, so that no fault can fail for
- * want of a batch.
  *
  * Return: 0 or -ENOMEM; call drm_svm_fault_queue_fini() in either case.
  */
 int drm_svm_fault_queue_init(struct drm_svm *svm)
 {
 	struct drm_svm_fault_queue *q = &svm->queue;
-	unsigned int i;
 
 	spin_lock_init(&q->lock);
+	INIT_WORK(&q->fail_work, drm_svm_queue_fail_work);
 	q->nworkers = workers ? min(workers, DRM_SVM_MAX_WORKERS) :
 				min(num_online_cpus(), DRM_SVM_DEFAULT_WORKERS);
-	q->idle = GENMASK(q->nworkers - 1, 0);
-	for (i = 0; i < q->nworkers; i++)
-		drm_svm_queue_init_worker(svm, i);
 	q->ring = kvzalloc_objs(*q->ring, DRM_SVM_QUEUE_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!q->ring || !drm_svm_queue_equip(&q->worker[0]))
-		return -ENOMEM;
-	return 0;
+	return q->ring ? 0 : -ENOMEM;
+}
+
+/**
+ * drm_svm_fault_queue_start() - make the first worker
+ * @svm: the address space, complete
+ *
+ * So no fault can fail for want of a thread or of a batch.
+ *
+ * Context: process context of the process.
+ * Return: as drm_svm_thread_start().
+ */
+int drm_svm_fault_queue_start(struct drm_svm *svm)
+{
+	svm->queue.nmade = 1;
+	return drm_svm_queue_add_worker(svm, &svm->queue.worker[0]);
 }
 
 /**
  * drm_svm_fault_queue_fini() - free the queue
- * @svm: an address space without contexts, so without faults
+ * @svm: an address space without contexts, so without faults; its threads have left
  */
 void drm_svm_fault_queue_fini(struct drm_svm *svm)
 {
@@ -244,10 +337,11 @@ void drm_svm_fault_queue_fini(struct drm_svm *svm)
 
 	WARN_ON(q->count);
 	for (i = 0; i < q->nworkers; i++) {
-		cancel_work_sync(&q->worker[i].work);
+		drm_svm_thread_join(&q->worker[i].thread);
 		if (q->worker[i].scratch)
 			drm_svm_filler_destroy(q->worker[i].scratch->filler);
 		kvfree(q->worker[i].scratch);
 	}
+	cancel_work_sync(&q->fail_work);
 	kvfree(q->ring);
 }

@@ -96,7 +96,7 @@ bool drm_svm_filler_try_bos(struct drm_svm_filler *filler)
 		struct drm_svm_slice *slice = &filler->slices[i];
 		struct drm_svm_bo *bo;
 
-		bo = drm_svm_charge_bo(filler->svm, slice, false);
+		bo = drm_svm_bo_create(slice->vram, slice->stats, slice->npages, false);
 		if (IS_ERR(bo))
 			return false;
 		slice->bo = bo;
@@ -112,7 +112,7 @@ static struct drm_svm_bo *drm_svm_filler_make_bo(struct drm_svm_filler *filler,
 
 	if (keep && drm_svm_keep_is_full(keep))
 		return ERR_PTR(-ENOSPC);
-	bo = drm_svm_charge_bo(filler->svm, slice, true);
+	bo = drm_svm_bo_create(slice->vram, slice->stats, slice->npages, true);
 	if (keep)
 		drm_svm_keep_note(keep, bo);
 	return bo;

@@ -18,6 +18,7 @@
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -109,12 +110,41 @@ struct drm_svm_fault_entry {
 #define DRM_SVM_PENDING		1
 #define DRM_SVM_MUST_WAIT	2
 
-/* @scratch: what it needs to serve a batch; for the first one always there. */
-struct drm_svm_worker {
-	struct work_struct work;
+struct vhost_task;
+
+/*
+ * A thread of the process. @self: set when it runs for the first time. @has_left: it
+ * will not look at the address space again; for itself alone.
+ */
+struct drm_svm_thread {
 	struct drm_svm *svm;
-	unsigned int index;
+	struct vhost_task *task;
+	struct task_struct *self;
+	bool (*run)(struct drm_svm_thread *thread);
+	bool has_left;
+};
+
+/*
+ * All threads of an address space, under @lock: @n have not left. @ended: they are to.
+ * @abandoned: nobody waits for that, so the last one has all freed by @free_work.
+ */
+struct drm_svm_threads {
+	spinlock_t lock;
+	unsigned int n;
+	bool ended;
+	bool abandoned;
+	wait_queue_head_t left;
+	struct work_struct free_work;
+};
+
+/*
+ * One that serves faults. @scratch: what it needs for a batch; there as long as the thread.
+ * @served: it has, since it slept.
+ */
+struct drm_svm_worker {
+	struct drm_svm_thread thread;
 	struct drm_svm_scratch *scratch;
+	bool served;
 };
 
 /*
@@ -139,8 +169,11 @@ struct drm_svm_scratch {
 
 /*
  * Faults of one address space, in order of arrival. @lock (irq-safe: a driver
- * pushes from its interrupt handler) protects the ring, @idle, and @woken, the worker
- * that was woken last.
+ * pushes from its interrupt handler) protects all but what workers have for themselves.
+ *
+ * @woken: the worker that is on its way. @nmade of @nworkers have threads; one more is
+ * being made while @growing. @dead: all threads are gone with the process, so @fail_work
+ * answers.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -148,19 +181,41 @@ struct drm_svm_fault_queue {
 	unsigned int head;
 	unsigned int count;
 	unsigned int nworkers;
+	unsigned int nmade;
+	bool growing;
+	bool dead;
 	unsigned long idle;
-	unsigned int woken;
+	struct drm_svm_worker *woken;
+	struct work_struct fail_work;
 	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
 };
 
-/* Faults that wait for their page; all but the monitor under @lock. */
+/* A fault that waits for its page. */
+struct drm_svm_waiter {
+	struct list_head link;
+	struct drm_svm_fault_entry entry;
+};
+
+/* @waiter: what it is doing; under the lock, NULL when nobody needs it any longer. */
+struct drm_svm_wait_thread {
+	struct drm_svm_thread thread;
+	struct drm_svm_waiter *waiter;
+};
+
+/*
+ * Faults that wait for their page, under @lock. @npending of them have no thread yet,
+ * @nbusy threads have something to do. @nmade threads there are; one more is being made
+ * while @growing.
+ */
 struct drm_svm_waiters {
 	spinlock_t lock;
 	struct list_head pending;
-	struct list_head active;
-	unsigned int nactive;
-	unsigned int nthreads;
-	struct delayed_work monitor;
+	unsigned int npending;
+	unsigned int nbusy;
+	unsigned int nmade;
+	bool growing;
+	unsigned long idle;
+	struct drm_svm_wait_thread thread[DRM_SVM_MAX_WAITERS];
 };
 
 /*
@@ -195,11 +250,8 @@ struct drm_svm {
 
 	struct drm_svm_fault_queue queue;
 	struct drm_svm_waiters waiters;
+	struct drm_svm_threads threads;
 	struct drm_svm_gc gc;
-
-	/* Allocates VRAM where that is charged; NULL until it is needed. */
-	struct mutex charger_lock;
-	struct drm_svm_charger *charger;
 
 	/* See drm_svm_slice_prepare_cgroup(). */
 	u64 huge_cgroup;
@@ -293,14 +345,15 @@ static inline bool drm_svm_pfn_is_huge(unsigned long pfn)
 /*
  * mmap_lock for reading; false when it was tried, and is taken. Its holder may wait for user
  * space, so the first tries of a fault do not wait for it. A later one is patient: against a
- * task that takes the lock again and again, trying alone might never succeed.
+ * task that takes the lock again and again, trying alone might never succeed. That wait ends,
+ * with false, when the process is to stop or to end, or when a context is being detached:
+ * mmap_read_lock_killable() would not do.
  */
 static inline bool drm_svm_mmap_read_lock(struct mm_struct *mm, bool patient)
 {
 	if (!patient)
 		return mmap_read_trylock(mm);
-	mmap_read_lock(mm);
-	return true;
+	return !down_read_interruptible(&mm->mmap_lock);
 }
 
 /* Whether all of the range that begins at @start is in the mapping. */
@@ -320,10 +373,8 @@ static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 }
 
 /* drm_svm_main.c */
-extern struct workqueue_struct *drm_svm_wq;
 extern struct workqueue_struct *drm_svm_idle_wq;
-void drm_svm_get(struct drm_svm *svm);
-void drm_svm_put(struct drm_svm *svm);
+void drm_svm_free(struct drm_svm *svm);
 struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 					 unsigned long addr);
 
@@ -408,15 +459,29 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
 void drm_svm_fault_might_wait(void);
 void drm_svm_context_put_busy(struct drm_svm_context *ctx);
 
+/* drm_svm_thread.c */
+int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
+			 bool (*run)(struct drm_svm_thread *thread), const char *name);
+void drm_svm_thread_wake(struct drm_svm_thread *thread);
+void drm_svm_thread_interrupt(struct drm_svm_thread *thread);
+void drm_svm_thread_join(struct drm_svm_thread *thread);
+void drm_svm_threads_init(struct drm_svm *svm);
+bool drm_svm_threads_end(struct drm_svm *svm);
+
 /* drm_svm_fault_queue.c */
 int drm_svm_fault_queue_init(struct drm_svm *svm);
+int drm_svm_fault_queue_start(struct drm_svm *svm);
 void drm_svm_fault_queue_fini(struct drm_svm *svm);
+void drm_svm_fault_queue_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
+void drm_svm_fault_queue_die(struct drm_svm *svm);
+void drm_svm_fault_queue_interrupt(struct drm_svm *svm);
 
 /* drm_svm_wait.c */
 void drm_svm_wait_init(struct drm_svm *svm);
 void drm_svm_wait_fini(struct drm_svm *svm);
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
-void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
+void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int err);
+void drm_svm_wait_interrupt(struct drm_svm *svm);
 
 /* drm_svm_stats.c */
 struct drm_svm_stats *drm_svm_stats_create(void);

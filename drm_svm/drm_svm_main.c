@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -27,7 +28,8 @@
  * everything is page-granular.
  *
  * Data flows in one direction. A fault of the GPU goes into the queue of the
- * address space (drm_svm_fault_queue.c); a worker sorts and groups a batch
+ * address space (drm_svm_fault_queue.c); a worker, a thread of the process
+ * (drm_svm_thread.c), sorts and groups a batch
  * (drm_svm_fault.c), reads the CPU's page table (drm_svm_mirror.c), turns pages
  * into runs (drm_svm_run.c) and has the driver write its page table. When the
  * CPU changes its mapping, the notifier takes the GPU's entries away first
@@ -54,9 +56,10 @@
  * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
  * pages. No notifier waits for it: drm_svm_range_hold().
  *
- * The locks of the fault queue and of the waiting threads are innermost: no
- * other lock of this list is taken under them. The threads that wait take
- * mmap_lock with none of the locks held, and attach takes it for writing. The
+ * The locks of the fault queue, of the waiting threads and of the count of threads are
+ * innermost: no other lock of this list is taken under them. The threads that wait take
+ * mmap_lock with none of the locks held, and attach takes it for writing. Workers take
+ * service_lock and mmap_lock so that detach can interrupt them. The
  * mutex of the table of address spaces belongs to attach and to the end of an
  * address space; none of the locks is taken, and nothing is allocated, under it.
  * There is no lock for all ranges or for all processes on the fault path or in a
@@ -64,9 +67,11 @@
  * done with none of the locks held.
  */
 
-/* Faults; and what may wait for them to end: removal, watching over waiters. */
-struct workqueue_struct *drm_svm_wq;
+/* What no fault waits for: removal, and the end of address spaces. */
 struct workqueue_struct *drm_svm_idle_wq;
+
+/* Between two tries of detach to have a range that a worker serves */
+#define DRM_SVM_SERVICE_PAUSE_US	100
 
 static bool track_dma;
 module_param(track_dma, bool, 0444);
@@ -134,17 +139,27 @@ void drm_svm_device_fini(struct drm_svm_device *sdev)
 }
 EXPORT_SYMBOL_GPL(drm_svm_device_fini);
 
-static void drm_svm_free(struct drm_svm *svm)
+/**
+ * drm_svm_free() - free an address space
+ * @svm: the address space; its threads have left, or were never made
+ */
+void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
 	drm_svm_wait_fini(svm);
-	drm_svm_charger_destroy(svm);
-	mutex_destroy(&svm->charger_lock);
 	drm_svm_range_remove_all(svm);
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
 	mmdrop(svm->mm);
 	kfree_rcu(svm, rcu);
+}
+
+/* Its threads use none of the ranges any more. */
+static void drm_svm_end(struct drm_svm *svm)
+{
+	drm_svm_range_remove_all(svm);
+	if (drm_svm_threads_end(svm))
+		drm_svm_free(svm);
 }
 
 static void drm_svm_release(struct kref *ref)
@@ -153,50 +168,46 @@ static void drm_svm_release(struct kref *ref)
 
 	scoped_guard(mutex, &drm_svm_spaces_lock)
 		hash_del_rcu(&svm->node);
-	drm_svm_free(svm);
-}
-
-void drm_svm_get(struct drm_svm *svm)
-{
-	kref_get(&svm->ref);
-}
-
-void drm_svm_put(struct drm_svm *svm)
-{
-	if (svm)
-		kref_put(&svm->ref, drm_svm_release);
+	drm_svm_end(svm);
 }
 
 static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 {
 	struct drm_svm *svm;
+	int err;
 
 	svm = kzalloc_obj(*svm, GFP_KERNEL_ACCOUNT);
 	if (!svm)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	kref_init(&svm->ref);
 	xa_init_flags(&svm->ranges, XA_FLAGS_ACCOUNT);
 	svm->base = mm->mmap_base & DRM_SVM_RANGE_MASK;
-	mutex_init(&svm->charger_lock);
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
+	drm_svm_threads_init(svm);
 	svm->mm = mm;
 	mmgrab(mm);
-	if (drm_svm_fault_queue_init(svm)) {
+	err = drm_svm_fault_queue_init(svm) ?: drm_svm_fault_queue_start(svm);
+	if (err) {
 		drm_svm_free(svm);
-		return NULL;
+		return ERR_PTR(err);
 	}
 	return svm;
 }
 
-/* The one address space of @mm, with a reference, or else @spare, if that is not NULL. */
+/*
+ * The address space of @mm, with a reference, or else @spare, if that is not NULL. One whose
+ * threads ended, as the process that attached first shares its memory with another one,
+ * is not for new contexts.
+ */
 static struct drm_svm *drm_svm_find(struct mm_struct *mm, struct drm_svm *spare)
 {
 	struct drm_svm *svm;
 
 	guard(mutex)(&drm_svm_spaces_lock);
 	hash_for_each_possible(drm_svm_spaces, svm, node, (unsigned long)mm) {
-		if (svm->mm == mm && kref_get_unless_zero(&svm->ref))
+		if (svm->mm == mm && !READ_ONCE(svm->queue.dead) &&
+		    kref_get_unless_zero(&svm->ref))
 			return svm;
 	}
 	if (spare)
@@ -205,7 +216,7 @@ static struct drm_svm *drm_svm_find(struct mm_struct *mm, struct drm_svm *spare)
 }
 
 /*
- * The same, made where there is none; NULL: no memory. What is allocated is charged, and
+ * The same, made where there is none, or an ERR_PTR(). What is allocated is charged, and
  * may take as long as it likes where the process is at its limit; the mutex is for all
  * processes, so it is not held meanwhile.
  */
@@ -216,11 +227,11 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 	if (svm)
 		return svm;
 	spare = drm_svm_alloc(mm);
-	if (!spare)
-		return NULL;
+	if (IS_ERR(spare))
+		return spare;
 	svm = drm_svm_find(mm, spare);
 	if (svm != spare)
-		drm_svm_free(spare);
+		drm_svm_end(spare);
 	return svm;
 }
 
@@ -291,8 +302,9 @@ static int drm_svm_prepare_mm(struct mm_struct *mm)
  * Context: process context of the process whose memory is shared. Takes
  * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space or when @ops lacks a function that is not optional, -EINTR, as when the caller is
- * being killed, -ENOMEM. After -EINTR and -ENOMEM it can be called again.
+ * space or when @ops lacks a function that is not optional, -EINTR or -ERESTARTNOINTR when
+ * a signal is pending, -ENOMEM without memory or when the process may have no more threads.
+ * After the last three it can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
@@ -316,10 +328,10 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	if (!ctx->stats)
 		return -ENOMEM;
 	svm = drm_svm_obtain(current->mm);
-	if (!svm) {
+	if (IS_ERR(svm)) {
 		drm_svm_stats_put(ctx->stats);
 		ctx->stats = NULL;
-		return -ENOMEM;
+		return PTR_ERR(svm);
 	}
 
 	ctx->sdev = sdev;
@@ -347,6 +359,15 @@ u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
 	return min_t(u64, ctx->svm->mm->task_size, ctx->sdev->va_end);
 }
 
+/* A worker that serves another context may wait for mmap_lock with this one held. */
+static void drm_svm_range_lock_service(struct drm_svm_range *range)
+{
+	while (!mutex_trylock(&range->service_lock)) {
+		drm_svm_fault_queue_interrupt(range->svm);
+		fsleep(DRM_SVM_SERVICE_PAUSE_US);
+	}
+}
+
 static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
 					 void (*func)(struct drm_svm_range *range,
 						      struct drm_svm_context *ctx))
@@ -356,8 +377,9 @@ static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
 	unsigned long key = 0;
 
 	while ((range = drm_svm_range_next(svm, &key))) {
-		scoped_guard(mutex, &range->service_lock)
-			func(range, ctx);
+		drm_svm_range_lock_service(range);
+		func(range, ctx);
+		mutex_unlock(&range->service_lock);
 		drm_svm_range_put(range);
 		cond_resched();
 	}
@@ -383,9 +405,10 @@ static void drm_svm_context_wait_idle(struct drm_svm_context *ctx)
  * @ctx: the context; one that is not attached is left alone
  *
  * Faults that are queued, or that wait for their page, are answered with
- * -EFAULT. One that waits where a signal does not reach it, as inside of a file
- * system, is waited for. On return the page table is empty, the TLBs are flushed,
- * and no op is called any more. Works after the process is gone.
+ * -EFAULT, and those that a worker is serving as soon as it is done; it is told
+ * not to wait for mmap_lock. On return the page table is empty, the TLBs are flushed,
+ * and no op is called any more. Works after the process is gone, and while it is
+ * stopped.
  *
  * The driver stops what pushes faults first: no drm_svm_fault_queue_push() may
  * run beside this, or later.
@@ -402,14 +425,16 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	trace_drm_svm_detach(ctx);
 	scoped_guard(spinlock_irqsave, &svm->queue.lock)
 		WRITE_ONCE(ctx->dead, true);
-	drm_svm_wait_cancel(svm, ctx);
+	drm_svm_fault_queue_cancel(svm, ctx);
+	drm_svm_wait_cancel(svm, ctx, -EFAULT);
+	drm_svm_fault_queue_interrupt(svm);
 	drm_svm_context_wait_idle(ctx);
 	drm_svm_context_drop_ranges(ctx);
 	WRITE_ONCE(ctx->svm, NULL);
 	atomic_dec(&ctx->sdev->ncontexts);
 	drm_svm_stats_put(ctx->stats);
 	ctx->stats = NULL;
-	drm_svm_put(svm);
+	kref_put(&svm->ref, drm_svm_release);
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_detach);
 
@@ -436,18 +461,6 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx)
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
 
-static int __init drm_svm_wq_init(void)
-{
-	drm_svm_wq = alloc_workqueue("drm_svm", WQ_UNBOUND, 0);
-	if (!drm_svm_wq)
-		return -ENOMEM;
-	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
-	if (drm_svm_idle_wq)
-		return 0;
-	destroy_workqueue(drm_svm_wq);
-	return -ENOMEM;
-}
-
 static int __init drm_svm_module_init(void)
 {
 	int err = drm_svm_range_module_init();
@@ -458,12 +471,10 @@ static int __init drm_svm_module_init(void)
 	err = drm_svm_bo_module_init();
 	if (err)
 		goto err_range;
-	err = drm_svm_wq_init();
-	if (err)
-		goto err_bo;
-	return 0;
-
-err_bo:
+	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
+	if (drm_svm_idle_wq)
+		return 0;
+	err = -ENOMEM;
 	drm_svm_bo_module_exit();
 err_range:
 	drm_svm_range_module_exit();
@@ -475,7 +486,6 @@ static void __exit drm_svm_module_exit(void)
 	/* a task may still be on its way out of drm_svm_bo_wait_work() */
 	synchronize_rcu_tasks();
 	destroy_workqueue(drm_svm_idle_wq);
-	destroy_workqueue(drm_svm_wq);
 	drm_svm_bo_module_exit();
 	drm_svm_range_module_exit();
 }

@@ -266,9 +266,9 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
  * @n: number of @entries
  * @patient: wait for mmap_lock instead of trying it
  *
- * Context: process context, service_lock of @range held, a reference on the
- * users of the mm held.
- * Return: 0, or -EAGAIN when mmap_lock was tried and is taken. What moved has moved.
+ * Context: process context of a thread of the process, service_lock of @range held.
+ * Return: 0, or -EAGAIN when mmap_lock was tried and is taken, or the wait for it was
+ * interrupted. What moved has moved.
  */
 int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 			    struct drm_svm_scratch *scratch,

@@ -620,13 +620,12 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  * @n: number of @entries
  * @patient: wait for mmap_lock instead of trying it
  *
- * Context: process context, service_lock of @range held, a reference on the
- * users of the mm held. Takes mmap_lock for reading, if nobody is in the way.
+ * Context: process context of a thread of the process, service_lock of @range held.
+ * Takes mmap_lock for reading, if nobody is in the way; interruptible.
  * Return: 0 when the first fault was answered (others may have been too): its
  * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
  * changes its mapping at the same time, or when mmap_lock was tried and is
- * taken. Another
- * errno is the answer to the first fault.
+ * taken, or when the thread was interrupted. Another errno is the answer to the first fault.
  */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,

@@ -253,12 +253,6 @@ void drm_svm_bo_unlock(struct drm_svm_bo *bo);
 u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
 void drm_svm_bo_bump(struct drm_svm_bo *bo);
 
-/* drm_svm_charge.c */
-struct drm_svm_bo *drm_svm_charge_bo(struct drm_svm *svm,
-				     const struct drm_svm_slice *slice,
-				     bool evict);
-void drm_svm_charger_destroy(struct drm_svm *svm);
-
 /* drm_svm_check.c */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <linux/kthread.h>
-#include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/module.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -16,29 +12,20 @@
  *
  * A page may take for ever to come: its userfaultfd handler never answers, its
  * FUSE server is stuck. Workers do not wait for such pages; which ones these
- * are, drm_svm_mirror.c says. A fault that has to wait goes to a kernel thread,
- * which does what the process itself would do, a CPU fault that drops mmap_lock
- * and waits, and then lets the GPU try its access again: the page is present
- * now, and the ordinary path maps it. So such a page costs a thread, made and
- * ended, and a second fault of the GPU; that is cheap next to a disk, and dear
+ * are, drm_svm_mirror.c says. A fault that has to wait goes to another thread of
+ * the process, which does what the process itself would do, a CPU fault that drops
+ * mmap_lock and waits, and then lets the GPU try its access again: the page is present
+ * now, and the ordinary path maps it. So such a page costs two switches of threads and a
+ * second fault of the GPU; that is cheap next to a disk, and dear
  * for the writes to a shared file mapping, a page each.
  *
- * An address space has a bounded number of such threads; more faults wait for
- * one to be free. A thread may be killed, as the process may: by detach, and by
- * a monitor once nobody but these threads uses the mm. Without the latter a
- * fault that waits would keep the memory of a dead process for ever, where
- * another process holds the file open. A file system may wait where a signal
- * does not reach; then the kill, and detach, wait with it, as a process would.
+ * An address space has a bounded number of such threads, made when they are needed; more
+ * faults wait for one to be free. A thread that waits may be killed with the process, and
+ * be interrupted for the process to stop or to freeze; then the fault waits in
+ * the list again. Detach does not wait for it: it takes the fault away and answers it. The
+ * thread is interrupted, and where a file system waits without looking for signals, it
+ * waits on, for a page that its process has asked for.
  */
-
-struct drm_svm_waiter {
-	struct list_head link;
-	struct drm_svm_fault_entry entry;
-	/* while active, under the lock of struct drm_svm_waiters */
-	struct task_struct *task;
-};
-
-#define DRM_SVM_MONITOR_PERIOD	(HZ / 4)
 
 static int drm_svm_wait_fault(struct mm_struct *mm,
 			      const struct drm_svm_fault *fault,
@@ -47,8 +34,8 @@ static int drm_svm_wait_fault(struct mm_struct *mm,
 	struct vm_area_struct *vma;
 	int err;
 
-	if (mmap_read_lock_killable(mm))
-		return -EFAULT;
+	if (!drm_svm_mmap_read_lock(mm, true))
+		return -EINTR;
 	vma = find_vma_intersection(mm, fault->addr, fault->addr + 1);
 	err = drm_svm_policy_check_vma(vma, fault->access);
 	if (err) {
@@ -62,166 +49,199 @@ static int drm_svm_wait_fault(struct mm_struct *mm,
 	return 0;
 }
 
-/* Do the CPU fault; 0 when the page came, or may have. */
+/* Do the CPU fault; 0 when the page came, or may have. -EINTR: interrupted, or killed. */
 static int drm_svm_wait_populate(struct mm_struct *mm,
 				 const struct drm_svm_fault *fault)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
-			     FAULT_FLAG_KILLABLE;
+			     FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE;
 	vm_fault_t ret;
 	int err;
 
 	if (fault->access & DRM_SVM_ACCESS_WRITE)
 		flags |= FAULT_FLAG_WRITE;
 	do {
-		if (fatal_signal_pending(current))
-			return -EFAULT;
+		if (signal_pending(current))
+			return -EINTR;
 		err = drm_svm_wait_fault(mm, fault, flags, &ret);
 		if (err)
 			return err;
 		flags |= FAULT_FLAG_TRIED;
 	} while (ret & VM_FAULT_RETRY);
 
-	if (ret & VM_FAULT_ERROR)
-		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
-	return 0;
+	if (!(ret & VM_FAULT_ERROR))
+		return 0;
+	/* a file system may have failed for the signal */
+	if (signal_pending(current))
+		return -EINTR;
+	return vm_fault_to_errno(ret, 0) ?: -EFAULT;
 }
 
-/* Page tables are charged to the process, like the pages. */
-static void drm_svm_wait_serve(struct drm_svm *svm,
-			       struct drm_svm_waiter *waiter)
+/* The next fault to wait for. Detach finds it with its thread, and may take it away. */
+static bool drm_svm_wait_next(struct drm_svm_waiters *w, struct drm_svm_wait_thread *t,
+			      struct drm_svm_fault *fault)
 {
-	struct mem_cgroup *memcg, *old;
-
-	memcg = get_mem_cgroup_from_mm(svm->mm);
-	old = set_active_memcg(memcg);
-	waiter->entry.err = drm_svm_wait_populate(svm->mm, &waiter->entry.fault);
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
+	guard(spinlock)(&w->lock);
+	t->waiter = list_first_entry_or_null(&w->pending, struct drm_svm_waiter, link);
+	__assign_bit(t - w->thread, &w->idle, !t->waiter);
+	if (!t->waiter)
+		return false;
+	list_del(&t->waiter->link);
+	w->npending--;
+	w->nbusy++;
+	*fault = t->waiter->entry.fault;
+	return true;
 }
 
 /*
- * The next fault to wait for; its thread can be found and killed from now on.
- * Each active waiter holds a user of the mm, which is what the monitor counts.
+ * Returns the waiter, to be answered, or NULL. One that was interrupted comes first in the
+ * list again.
  */
-static struct drm_svm_waiter *drm_svm_wait_next(struct drm_svm *svm)
+static struct drm_svm_waiter *drm_svm_wait_done(struct drm_svm_waiters *w,
+						struct drm_svm_wait_thread *t, int err)
 {
-	struct drm_svm_waiters *w = &svm->waiters;
 	struct drm_svm_waiter *waiter;
 
 	guard(spinlock)(&w->lock);
-	waiter = list_first_entry_or_null(&w->pending, struct drm_svm_waiter,
-					  link);
-	if (!waiter) {
-		w->nthreads--;
-		return NULL;
-	}
-	list_move_tail(&waiter->link, &w->active);
-	waiter->task = current;
-	waiter->entry.err = -EFAULT;
-	if (mmget_not_zero(svm->mm)) {
-		w->nactive++;
-		waiter->entry.err = DRM_SVM_PENDING;
-	}
-	return waiter;
+	w->nbusy--;
+	waiter = t->waiter;
+	t->waiter = NULL;
+	if (!waiter || err != -EINTR)
+		return waiter;
+	list_add(&waiter->link, &w->pending);
+	w->npending++;
+	return NULL;
 }
 
-/* A kill meant for this waiter must not hit the next one. */
-static void drm_svm_wait_done(struct drm_svm *svm,
-			      struct drm_svm_waiter *waiter, bool counted)
+static void drm_svm_wait_answer(struct drm_svm_waiter *waiter, int err)
 {
-	struct drm_svm_waiters *w = &svm->waiters;
-
-	scoped_guard(spinlock, &w->lock) {
-		list_del(&waiter->link);
-		flush_signals(current);
-		if (counted)
-			w->nactive--;
-	}
-	if (counted)
-		mmput_async(svm->mm);
+	waiter->entry.err = err;
+	drm_svm_fault_finish(&waiter->entry);
+	kfree(waiter);
 }
 
-static int drm_svm_wait_thread(void *data)
+static bool drm_svm_wait_run(struct drm_svm_thread *thread)
 {
+	struct drm_svm_wait_thread *t = container_of(thread, struct drm_svm_wait_thread,
+						     thread);
+	struct drm_svm_waiters *w = &thread->svm->waiters;
 	struct drm_svm_waiter *waiter;
-	struct drm_svm *svm = data;
-	bool counted;
+	struct drm_svm_fault fault;
+	int err;
 
-	allow_kernel_signal(SIGKILL);
-	while ((waiter = drm_svm_wait_next(svm))) {
-		counted = waiter->entry.err == DRM_SVM_PENDING;
-		if (counted)
-			drm_svm_wait_serve(svm, waiter);
-		drm_svm_wait_done(svm, waiter, counted);
-		drm_svm_fault_finish(&waiter->entry);
-		kfree(waiter);
-	}
-	drm_svm_put(svm);
-	module_put_and_kthread_exit(0);
+	if (!drm_svm_wait_next(w, t, &fault))
+		return false;
+	__set_current_state(TASK_RUNNING);
+	err = drm_svm_wait_populate(thread->svm->mm, &fault);
+	waiter = drm_svm_wait_done(w, t, err);
+	if (waiter)
+		drm_svm_wait_answer(waiter, err);
+	return true;
 }
 
-/* The thread is counted by the caller; a busy context keeps @svm. */
-static int drm_svm_wait_spawn(struct drm_svm *svm)
-{
-	struct task_struct *task;
-
-	task = kthread_create(drm_svm_wait_thread, svm, "drm_svm_wait");
-	if (IS_ERR(task))
-		return -ENOMEM;
-	__module_get(THIS_MODULE);
-	drm_svm_get(svm);
-	wake_up_process(task);
-	return 0;
-}
-
-/* Answer waiters that are on no list any more. */
-static void drm_svm_wait_answer(struct list_head *waiters, int err)
-{
-	struct drm_svm_waiter *waiter, *next;
-
-	list_for_each_entry_safe(waiter, next, waiters, link) {
-		waiter->entry.err = err;
-		drm_svm_fault_finish(&waiter->entry);
-		kfree(waiter);
-	}
-}
-
-/* No thread could be made: answer what would wait for it. */
-static void drm_svm_wait_fail(struct drm_svm *svm, int err)
-{
-	struct drm_svm_waiters *w = &svm->waiters;
-	LIST_HEAD(failed);
-
-	scoped_guard(spinlock, &w->lock) {
-		if (!--w->nthreads)
-			list_splice_init(&w->pending, &failed);
-	}
-	drm_svm_wait_answer(&failed, err);
-}
-
-/*
- * Queue a waiter. Returns 1 when it needs a new thread, 0 when a thread will
- * get to it, -EFAULT when its context is being detached: detach marks the
- * context first, then empties the list under the same lock.
- */
+/* Queue a waiter; -EFAULT when its context is being detached: nobody would take it away. */
 static int drm_svm_wait_enqueue(struct drm_svm_waiters *w,
 				struct drm_svm_waiter *waiter)
 {
+	unsigned int index;
+
 	guard(spinlock)(&w->lock);
 	if (waiter->entry.ctx->dead)
 		return -EFAULT;
 	list_add_tail(&waiter->link, &w->pending);
-	if (w->nthreads == DRM_SVM_MAX_WAITERS)
-		return 0;
-	w->nthreads++;
-	return 1;
+	w->npending++;
+	if (w->idle) {
+		index = __ffs(w->idle);
+		w->idle &= ~BIT(index);
+		drm_svm_thread_wake(&w->thread[index].thread);
+	}
+	return 0;
+}
+
+/* Each fault that waits is to have a thread, as long as that may be. */
+static struct drm_svm_wait_thread *drm_svm_wait_next_thread(struct drm_svm_waiters *w)
+{
+	guard(spinlock)(&w->lock);
+	if (w->growing || w->nmade == DRM_SVM_MAX_WAITERS ||
+	    w->nmade >= w->npending + w->nbusy)
+		return NULL;
+	w->growing = true;
+	return &w->thread[w->nmade];
+}
+
+static int drm_svm_wait_add_thread(struct drm_svm *svm, struct drm_svm_wait_thread *t)
+{
+	struct drm_svm_waiters *w = &svm->waiters;
+	int err;
+
+	err = drm_svm_thread_start(svm, &t->thread, drm_svm_wait_run, "drm_svm_wait");
+	guard(spinlock)(&w->lock);
+	w->growing = false;
+	if (!err)
+		w->nmade++;
+	return err;
+}
+
+/* What threads have, and what none has yet */
+static void drm_svm_wait_take(struct drm_svm_waiters *w, struct drm_svm_context *ctx,
+			      struct list_head *taken)
+{
+	struct drm_svm_waiter *waiter, *next;
+	struct drm_svm_wait_thread *t;
+
+	guard(spinlock)(&w->lock);
+	/* one that was just made may not be counted yet */
+	for (t = w->thread; t < &w->thread[DRM_SVM_MAX_WAITERS]; t++) {
+		if (!t->waiter || (ctx && t->waiter->entry.ctx != ctx))
+			continue;
+		list_add_tail(&t->waiter->link, taken);
+		t->waiter = NULL;
+		drm_svm_thread_interrupt(&t->thread);
+	}
+	list_for_each_entry_safe(waiter, next, &w->pending, link) {
+		if (ctx && waiter->entry.ctx != ctx)
+			continue;
+		list_move_tail(&waiter->link, taken);
+		w->npending--;
+	}
+}
+
+/**
+ * drm_svm_wait_cancel() - let no fault wait any longer
+ * @svm: the address space
+ * @ctx: the context whose faults end, or NULL for all
+ * @err: their answer
+ *
+ * Context: process context, no lock held. All are answered before it returns.
+ */
+void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int err)
+{
+	struct drm_svm_waiter *waiter, *next;
+	LIST_HEAD(taken);
+
+	drm_svm_wait_take(&svm->waiters, ctx, &taken);
+	list_for_each_entry_safe(waiter, next, &taken, link)
+		drm_svm_wait_answer(waiter, err);
+}
+
+/*
+ * Where no more threads can be made, those do that there are; without any nobody would ever
+ * get to what is pending. A worker that is to stop cannot make one: the GPU tries again.
+ */
+static void drm_svm_wait_grow(struct drm_svm *svm)
+{
+	struct drm_svm_wait_thread *t;
+	int err = 0;
+
+	while (!err && (t = drm_svm_wait_next_thread(&svm->waiters)))
+		err = drm_svm_wait_add_thread(svm, t);
+	if (err && !READ_ONCE(svm->waiters.nmade))
+		drm_svm_wait_cancel(svm, NULL, err == -ERESTARTNOINTR ? 0 : err);
 }
 
 static void drm_svm_wait_submit(struct drm_svm *svm,
 				const struct drm_svm_fault_entry *entry)
 {
-	struct drm_svm_waiters *w = &svm->waiters;
 	struct drm_svm_fault_entry failed = *entry;
 	struct drm_svm_waiter *waiter;
 
@@ -229,17 +249,13 @@ static void drm_svm_wait_submit(struct drm_svm *svm,
 	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
 	if (waiter) {
 		waiter->entry = *entry;
-		failed.err = drm_svm_wait_enqueue(w, waiter);
+		failed.err = drm_svm_wait_enqueue(&svm->waiters, waiter);
 	}
-	if (failed.err < 0) {
+	if (failed.err) {
 		kfree(waiter);
 		drm_svm_fault_finish(&failed);
-	} else if (failed.err) {
-		queue_delayed_work(drm_svm_idle_wq, &w->monitor,
-				   DRM_SVM_MONITOR_PERIOD);
-		failed.err = drm_svm_wait_spawn(svm);
-		if (failed.err)
-			drm_svm_wait_fail(svm, failed.err);
+	} else {
+		drm_svm_wait_grow(svm);
 	}
 }
 
@@ -248,8 +264,8 @@ static void drm_svm_wait_submit(struct drm_svm *svm,
  * @svm: the address space
  * @entry: the fault; copied
  *
- * Context: process context, no lock held. The fault is answered later, or at
- * once when there is no memory.
+ * Context: process context of a worker, no lock held. The fault is answered later, or at
+ * once when there is no memory, or no thread and none can be made.
  */
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {
@@ -263,69 +279,27 @@ void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 	drm_svm_context_put_busy(ctx);
 }
 
-/**
- * drm_svm_wait_cancel() - let no fault wait any longer
- * @svm: the address space
- * @ctx: the context whose faults end, or NULL for all
- *
- * Context: process context, no lock held. Faults that wait for a thread are
- * answered before it returns, faults that a thread waits for soon after.
- */
-void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx)
+/* Have no thread wait; what one had is in the list again. */
+void drm_svm_wait_interrupt(struct drm_svm *svm)
 {
-	struct drm_svm_waiters *w = &svm->waiters;
-	struct drm_svm_waiter *waiter, *next;
-	LIST_HEAD(cancelled);
+	unsigned int i;
 
-	scoped_guard(spinlock, &w->lock) {
-		list_for_each_entry(waiter, &w->active, link) {
-			if (!ctx || waiter->entry.ctx == ctx)
-				send_sig(SIGKILL, waiter->task, 1);
-		}
-		list_for_each_entry_safe(waiter, next, &w->pending, link) {
-			if (!ctx || waiter->entry.ctx == ctx)
-				list_move_tail(&waiter->link, &cancelled);
-		}
-	}
-	drm_svm_wait_answer(&cancelled, -EFAULT);
-}
-
-/*
- * The process is gone when its memory has no users but the active waiters.
- * Others, such as workers, only add to the users.
- */
-static bool drm_svm_wait_is_abandoned(struct drm_svm *svm)
-{
-	struct drm_svm_waiters *w = &svm->waiters;
-
-	guard(spinlock)(&w->lock);
-	return w->nactive && atomic_read(&svm->mm->mm_users) <= w->nactive;
-}
-
-static void drm_svm_wait_monitor(struct work_struct *work)
-{
-	struct drm_svm *svm = container_of(to_delayed_work(work), struct drm_svm,
-					   waiters.monitor);
-
-	if (drm_svm_wait_is_abandoned(svm))
-		drm_svm_wait_cancel(svm, NULL);
-	if (READ_ONCE(svm->waiters.nthreads))
-		queue_delayed_work(drm_svm_idle_wq, &svm->waiters.monitor,
-				   DRM_SVM_MONITOR_PERIOD);
+	for (i = 0; i < DRM_SVM_MAX_WAITERS; i++)
+		drm_svm_thread_interrupt(&svm->waiters.thread[i].thread);
 }
 
 void drm_svm_wait_init(struct drm_svm *svm)
 {
 	spin_lock_init(&svm->waiters.lock);
 	INIT_LIST_HEAD(&svm->waiters.pending);
-	INIT_LIST_HEAD(&svm->waiters.active);
-	INIT_DELAYED_WORK(&svm->waiters.monitor, drm_svm_wait_monitor);
 }
 
-/* Threads hold references: there are none. */
+/* Without contexts there are no faults; its threads have left. */
 void drm_svm_wait_fini(struct drm_svm *svm)
 {
-	cancel_delayed_work_sync(&svm->waiters.monitor);
+	unsigned int i;
+
+	for (i = 0; i < DRM_SVM_MAX_WAITERS; i++)
+		drm_svm_thread_join(&svm->waiters.thread[i].thread);
 	WARN_ON(!list_empty(&svm->waiters.pending));
-	WARN_ON(!list_empty(&svm->waiters.active));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whose memory is it: what the kernel allocates because a GPU uses the memory of
- * a process counts as the process's own, in its memory cgroup. Threads of the
- * kernel do the work, and theirs is no cgroup, so this takes care.
+ * a process counts as the process's own, in its memory cgroup: threads of the process do
+ * the work.
  */
 
 #include <errno.h>
@@ -179,7 +179,7 @@ static uint64_t dmem_current(void)
 	return svm_cgroup_key("dmem.current", DMEM_REGION);
 }
 
-/* Faults are served by a worker, whose cgroup has no limit. */
+/* Faults are served by a thread of the process, which the limit is for. */
 static void test_vram(void)
 {
 	size_t size = 4 * svm_range_size();

@@ -11,7 +11,6 @@
 #include <linux/dma-resv.h>
 #include <linux/gfp.h>
 #include <linux/ioport.h>
-#include <linux/kthread.h>
 #include <linux/lockdep.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -24,16 +23,6 @@
 static struct fake_gpu *to_fake_gpu(struct drm_svm_context *ctx)
 {
 	return container_of(ctx, struct fake_gpu, ctx);
-}
-
-/* By a worker, which has no mm of its own */
-static unsigned long fake_map_anew(struct mm_struct *mm, unsigned long addr)
-{
-	kthread_use_mm(mm);
-	addr = vm_mmap(NULL, addr, PAGE_SIZE, PROT_READ,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
-	kthread_unuse_mm(mm);
-	return addr;
 }
 
 /* What an eviction does where all pages of a range are in VRAM */
@@ -64,7 +53,9 @@ static int fake_map_prepare(struct drm_svm_context *ctx, u64 start, u64 end)
 	if (!addr)
 		return 0;
 	gpu->ndisturbed++;
-	return IS_ERR_VALUE(fake_map_anew(ctx->svm->mm, addr)) ? -ENOMEM : 0;
+	addr = vm_mmap(NULL, addr, PAGE_SIZE, PROT_READ,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+	return IS_ERR_VALUE(addr) ? -ENOMEM : 0;
 }
 
 static void fake_map(struct drm_svm_context *ctx, u64 start,

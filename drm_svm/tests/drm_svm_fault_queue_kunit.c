@@ -7,6 +7,7 @@
 #include <kunit/test.h>
 
 #include <linux/debug_locks.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/wait_bit.h>
@@ -52,11 +53,17 @@ static int queue_init(struct kunit *test)
 	return 0;
 }
 
-/* No worker is idle, so none is woken: faults stay where they are. */
+static bool take_idle(struct drm_svm_fault_queue *q)
+{
+	guard(spinlock_irqsave)(&q->lock);
+	return xchg(&q->idle, 0);
+}
+
+/* The one worker sleeps and counts as busy, so it is not woken: faults stay where they are. */
 static void hold_workers(struct queue_test *t)
 {
-	guard(spinlock_irqsave)(&t->q->lock);
-	t->q->idle = 0;
+	while (!take_idle(t->q))
+		fsleep(100);
 }
 
 static int push(struct queue_test *t, u64 addr, u64 cookie, u32 access)

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TEST: svm process
+ * Category: Robustness
+ * Description: What a fault of the GPU needs is taken from the process, as for a fault of
+ *	the CPU: threads, disk bandwidth, memory of its nodes.
+ */
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/mempolicy.h>
+
+#include "igt.h"
+#include "svm_job.h"
+#include "svm_lib.h"
+#include "svm_mem.h"
+
+IGT_TEST_DESCRIPTION("What the GPU's faults need is taken from the process.");
+
+#define NOBODY		65534
+#define SETTLE_MS	20000
+#define MAX_TASKS	64
+#define POLICY_PAGES	64
+
+/* The threads that this process did not make itself */
+static unsigned int list_tasks(pid_t *tids)
+{
+	char path[300], comm[32];
+	unsigned int n = 0;
+	struct dirent *entry;
+	FILE *file;
+	DIR *dir;
+
+	dir = opendir("/proc/self/task");
+	igt_assert(dir);
+	while (n < MAX_TASKS && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		file = fopen(path, "r");
+		/* it may have ended meanwhile */
+		if (!file)
+			continue;
+		if (!fgets(comm, sizeof(comm), file))
+			comm[0] = '\0';
+		fclose(file);
+		if (!strncmp(comm, "drm_svm", 7))
+			tids[n++] = atoi(entry->d_name);
+	}
+	closedir(dir);
+	return n;
+}
+
+static unsigned int count_ours(void)
+{
+	pid_t tids[MAX_TASKS];
+
+	return list_tasks(tids);
+}
+
+static void assert_works(int fd)
+{
+	uint32_t *page = svm_mmap_anon(svm_page_size());
+
+	svm_gpu_write32(fd, page, 0x600d);
+	igt_assert_eq_u32(READ_ONCE(*page), 0x600d);
+	munmap(page, svm_page_size());
+}
+
+/* They are there as long as the file is */
+static void test_listed(void)
+{
+	struct drm_svm_attach args = { 0 };
+	int fd = svm_open();
+
+	igt_assert_eq(count_ours(), 0);
+	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_lt(0, count_ours());
+	assert_works(fd);
+	close(fd);
+	igt_assert(svm_until(!count_ours(), SETTLE_MS));
+}
+
+static void test_nproc(void)
+{
+	struct drm_svm_attach args = { 0 };
+	int fd = svm_open();
+
+	if (!svm_fork()) {
+		struct rlimit limit = { 1, 1000 };
+
+		igt_assert_eq(setresuid(NOBODY, NOBODY, NOBODY), 0);
+		igt_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+		igt_assert_eq(__svm_attach(fd, &args), -ENOMEM);
+		limit.rlim_cur = limit.rlim_max;
+		igt_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+		igt_assert_eq(__svm_attach(fd, &args), 0);
+		assert_works(fd);
+		exit(0);
+	}
+	igt_assert_eq(svm_reap(60), 0);
+	close(fd);
+}
+
+/* A process is a member of the pids cgroup with all of its threads */
+static void test_pids(void)
+{
+	struct drm_svm_attach args = { 0 };
+	int fd = svm_open();
+
+	svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+pids");
+	svm_cgroup_enter();
+	igt_require(svm_cgroup_has("pids.max"));
+	igt_assert(svm_cgroup_set("pids.max", "1"));
+	igt_assert_eq(__svm_attach(fd, &args), -ENOMEM);
+	igt_assert_eq(count_ours(), 0);
+	igt_assert(svm_cgroup_set("pids.max", "2"));
+	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq(count_ours(), 1);
+	/* more that are wanted cannot be made, and are not needed */
+	assert_works(fd);
+	svm_cgroup_leave();
+	close(fd);
+}
+
+/* To be in the cgroup of the process, or of the limit that it would have, is not to matter */
+static void test_cgroup(void)
+{
+	int fd = svm_open_attached();
+	char path[64], line[256];
+	pid_t tids[MAX_TASKS];
+	unsigned int n;
+	FILE *file;
+
+	assert_works(fd);
+	svm_cgroup_enter();
+	n = list_tasks(tids);
+	igt_assert_lt(0, n);
+	for (unsigned int i = 0; i < n; i++) {
+		bool inside = false;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/cgroup", tids[i]);
+		file = fopen(path, "r");
+		igt_assert(file);
+		while (fgets(line, sizeof(line), file))
+			inside |= !!strstr(line, "/svm-");
+		fclose(file);
+		igt_assert(inside);
+	}
+	assert_works(fd);
+	svm_cgroup_leave();
+	close(fd);
+}
+
+/* Bytes that the devices have read for the cgroup */
+static uint64_t io_rbytes(void)
+{
+	char path[64], line[512], *at;
+	uint64_t sum = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/svm-%d/io.stat", getpid());
+	file = fopen(path, "r");
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file)) {
+		at = strstr(line, "rbytes=");
+		sum += at ? strtoull(at + 7, NULL, 10) : 0;
+	}
+	fclose(file);
+	return sum;
+}
+
+/* What a fault of the GPU reads counts for the process, so its limit holds for it too */
+static void test_io(void)
+{
+	size_t size = svm_range_size() / 2;
+	int fd = svm_open_attached(), file;
+	char name[128], *map;
+
+	svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+io");
+	svm_cgroup_enter();
+	igt_require(svm_cgroup_has("io.max"));
+	snprintf(name, sizeof(name), "%s/svm-io-XXXXXX", svm_scratch_dir());
+	file = mkstemp(name);
+	igt_assert(file >= 0);
+	unlink(name);
+	map = malloc(size);
+	memset(map, 7, size);
+	igt_assert_eq(write(file, map, size), (ssize_t)size);
+	free(map);
+	igt_assert_eq(fsync(file), 0);
+	igt_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+	map = svm_mmap_fd(file, size, MAP_SHARED);
+	igt_assert_lt_u64(io_rbytes(), size / 2);
+	svm_gpu_touch(fd, map, size, svm_page_size(), false);
+	igt_assert_lte_u64(size / 2, io_rbytes());
+	munmap(map, size);
+	close(file);
+	svm_cgroup_leave();
+	close(fd);
+}
+
+/* Memory comes from where the process has it from. Needs a guest with numa=fake=2. */
+static void require_nodes(void)
+{
+	igt_require_f(!access("/sys/devices/system/node/node1", F_OK), "one node\n");
+}
+
+static void assert_on_node(void *area, int node)
+{
+	void *pages[POLICY_PAGES];
+	int status[POLICY_PAGES];
+
+	for (int i = 0; i < POLICY_PAGES; i++)
+		pages[i] = svm_page(area, i);
+	igt_assert_eq(syscall(SYS_move_pages, 0, POLICY_PAGES, pages, NULL, status, 0), 0);
+	for (int i = 0; i < POLICY_PAGES; i++)
+		igt_assert_eq(status[i], node);
+}
+
+/* The GPU is the first to touch them */
+static void assert_gpu_makes(int fd, int node, bool bind)
+{
+	size_t size = POLICY_PAGES * svm_page_size();
+	unsigned long mask = 1ul << node;
+	void *area = svm_mmap_small(size);
+
+	if (bind)
+		igt_assert_eq(syscall(SYS_mbind, area, size, MPOL_BIND, &mask, 64, 0), 0);
+	svm_gpu_fill(fd, area, size, 1);
+	assert_on_node(area, node);
+	munmap(area, size);
+}
+
+static void test_policy(void)
+{
+	require_nodes();
+	for (int node = 0; node < 2; node++) {
+		unsigned long mask = 1ul << node;
+
+		if (!svm_fork()) {
+			int fd;
+
+			igt_assert_eq(syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 64), 0);
+			fd = svm_open_attached();
+			assert_gpu_makes(fd, node, false);
+			close(fd);
+			exit(0);
+		}
+		igt_assert_eq(svm_reap(60), 0);
+	}
+}
+
+static void test_policy_range(void)
+{
+	int fd;
+
+	require_nodes();
+	fd = svm_open_attached();
+	assert_gpu_makes(fd, 0, true);
+	assert_gpu_makes(fd, 1, true);
+	close(fd);
+}
+
+static void test_cpuset(void)
+{
+	int fd;
+
+	require_nodes();
+	svm_sys_write("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
+	fd = svm_open_attached();
+	svm_cgroup_enter();
+	igt_require(svm_cgroup_has("cpuset.mems"));
+	igt_assert(svm_cgroup_set("cpuset.mems", "1"));
+	assert_gpu_makes(fd, 1, false);
+	igt_assert(svm_cgroup_set("cpuset.mems", "0"));
+	assert_gpu_makes(fd, 0, false);
+	svm_cgroup_leave();
+	close(fd);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+	const char *desc;
+} subtests[] = {
+	{ "listed", test_listed, "They are threads of the process while a file is attached." },
+	{ "nproc", test_nproc, "RLIMIT_NPROC counts them." },
+	{ "pids", test_pids, "The pids cgroup counts them." },
+	{ "cgroup", test_cgroup, "They move to another cgroup with the process." },
+	{ "io", test_io, "What a fault reads from a disk is read by the process's cgroup." },
+	{ "policy", test_policy, "The GPU's first touch heeds set_mempolicy()." },
+	{ "policy-range", test_policy_range, "The GPU's first touch heeds mbind()." },
+	{ "cpuset", test_cpuset, "The GPU's first touch heeds cpuset.mems." },
+};
+
+int igt_main()
+{
+	igt_fixture()
+		svm_module_reset();
+
+	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
+		svm_close_leaked();
+		svm_sys_restore();
+		igt_describe(subtests[i].desc);
+		igt_subtest(subtests[i].name)
+			subtests[i].fn();
+	}
+	igt_fixture()
+		svm_sys_restore();
+}
