@@ -17,15 +17,6 @@
  * BO of one page keeps everybody else from getting it.
  */
 
-/* Whether one of the pages at @offset must not be used; see drm_svm_vram_has_bad(). */
-bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
-			   unsigned int npages)
-{
-	unsigned long index = offset >> PAGE_SHIFT;
-
-	return xa_find(&vram->bad, &index, index + npages - 1, XA_PRESENT);
-}
-
 /**
  * drm_svm_vram_keep_bad() - take bad pages that nobody has out of use
  * @vram: the VRAM

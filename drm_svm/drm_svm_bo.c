@@ -201,17 +201,6 @@ void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_fill_done);
 
-/* Pages of it are no longer in use. Atomic context: the last one only queues it. */
-void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
-{
-	struct drm_svm_vram *vram = bo->vram;
-
-	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, -npages);
-	if (atomic_long_sub_and_test(npages, &bo->live) &&
-	    llist_add(&bo->free_node, &vram->freed))
-		queue_work(drm_svm_idle_wq, &vram->free_work);
-}
-
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo)
 {
 	return test_bit(0, &bo->leaving);
@@ -227,24 +216,6 @@ void drm_svm_bo_leave(struct drm_svm_bo *bo)
 	drm_gem_object_get(&bo->tbo.base);
 	if (llist_add(&bo->leave_node, &vram->leaving))
 		queue_work(drm_svm_idle_wq, &vram->leave_work);
-}
-
-void drm_svm_bo_leave_work(struct work_struct *work)
-{
-	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
-						 leave_work);
-	struct drm_svm_bo *bo, *next;
-
-	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->leaving),
-				  leave_node) {
-		dma_resv_lock(bo->tbo.base.resv, NULL);
-		drm_svm_bo_evict(bo, false);
-		/* CPU faults look after what could not go */
-		clear_and_wake_up_bit(0, &bo->leaving);
-		drm_svm_bo_unlock(bo);
-		drm_svm_bo_put(bo);
-		cond_resched();
-	}
 }
 
 struct drm_svm_bo_waiter {
@@ -296,27 +267,6 @@ void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo)
 		drm_svm_bo_waiter_free(waiter);
 }
 
-/* With its dma_resv held: whether it has its place in VRAM. */
-bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
-{
-	dma_resv_assert_held(bo->tbo.base.resv);
-	return bo->tbo.resource &&
-	       bo->tbo.resource->mem_type == bo->vram->mem_type;
-}
-
-/* With its dma_resv held: bring its pages home, if it has any. */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
-{
-	int err;
-
-	if (!drm_svm_bo_is_resident(bo))
-		return 0;
-	err = drm_svm_migrate_evict(bo, count);
-	if (err == -EBUSY && drm_svm_drain_bo(bo))
-		err = drm_svm_migrate_evict(bo, count);
-	return err;
-}
-
 /*
  * Keep the BO from being evicted, if it was not; unlocked by the caller. VRAM that
  * is closed in this moment is not filled: who closed it evicts all BOs next, and
@@ -335,26 +285,6 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_trylock_resident);
 
-void drm_svm_bo_unlock(struct drm_svm_bo *bo)
-{
-	dma_resv_unlock(bo->tbo.base.resv);
-}
-
-/* Offset of its first page, with the BO locked and resident. */
-u64 drm_svm_bo_offset(struct drm_svm_bo *bo)
-{
-	return (u64)bo->tbo.resource->start << PAGE_SHIFT;
-}
-
-/* The GPU used it: evict others first. Only tried, under pt_lock. */
-void drm_svm_bo_bump(struct drm_svm_bo *bo)
-{
-	if (!dma_resv_trylock(bo->tbo.base.resv))
-		return;
-	ttm_bo_move_to_lru_tail_unlocked(&bo->tbo);
-	dma_resv_unlock(bo->tbo.base.resv);
-}
-
 /**
  * drm_svm_bo_is_svm() - is this one of ours
  * @tbo: a TTM BO of the driver's TTM device
@@ -366,86 +296,3 @@ bool drm_svm_bo_is_svm(struct ttm_buffer_object *tbo)
 	return tbo->destroy == drm_svm_bo_destroy;
 }
 EXPORT_SYMBOL_GPL(drm_svm_bo_is_svm);
-
-static const struct ttm_place drm_svm_bo_system = {
-	.mem_type = TTM_PL_SYSTEM,
-};
-
-/**
- * drm_svm_bo_evict_flags() - for &ttm_device_funcs.evict_flags
- * @tbo: the BO to evict
- * @placement: returns where to
- *
- * Return: whether the BO is ours; else the driver decides.
- */
-bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
-			    struct ttm_placement *placement)
-{
-	if (!drm_svm_bo_is_svm(tbo))
-		return false;
-	placement->num_placement = 1;
-	placement->placement = &drm_svm_bo_system;
-	return true;
-}
-EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
-
-/**
- * drm_svm_bo_eviction_valuable() - for &ttm_device_funcs.eviction_valuable
- * @tbo: any BO of the driver's TTM device, its dma_resv held
- * @place: the place that is wanted, or NULL for any
- *
- * Takes the place of ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
- * of ours go home here already, unless they are what the caller is prefetching. TTM
- * passes over a BO that is not worth to be evicted without a word, but writes an error to
- * the kernel's log for each BO that cannot be moved, and any process can have pages that
- * cannot.
- *
- * Context: process context, no lock held that eviction takes but @tbo's dma_resv.
- * Return: whether @tbo is to be evicted; true as well when the caller is being killed,
- * so that drm_svm_bo_move() ends the search.
- */
-bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
-				  const struct ttm_place *place)
-{
-	int err;
-
-	if (!ttm_bo_eviction_valuable(tbo, place))
-		return false;
-	if (!drm_svm_bo_is_svm(tbo))
-		return true;
-	if (drm_svm_keep_has(to_drm_svm_bo(tbo)))
-		return false;
-	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
-	return !err || err == -ERESTARTSYS;
-}
-EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
-
-/**
- * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO that is ours
- * @tbo: the BO, its dma_resv held
- * @ctx: the operation
- * @new_mem: where to: the VRAM that it was created for, or the system
- *
- * To the system means that every page migrates to ordinary memory of its
- * process and the BO is left without pages, to be freed.
- *
- * Return: 0; -EBUSY when some page could not be moved: TTM goes on with the next
- * BO, what moved is gone; -ERESTARTSYS when the caller is being killed.
- */
-int drm_svm_bo_move(struct ttm_buffer_object *tbo,
-		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
-{
-	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
-	int err;
-
-	bo->asked = true;
-	/* for a driver that does not ask drm_svm_bo_eviction_valuable() */
-	if (drm_svm_keep_has(bo))
-		return -EBUSY;
-	err = drm_svm_bo_evict(bo, true);
-	if (!err)
-		ttm_bo_move_null(tbo, new_mem);
-	/* other errors would end TTM's search for room */
-	return !err || err == -ERESTARTSYS ? err : -EBUSY;
-}
-EXPORT_SYMBOL_GPL(drm_svm_bo_move);

@@ -157,26 +157,3 @@ int drm_svm_check_ttm(struct drm_svm_vram *vram)
 	drm_svm_bo_fill_done(bo);
 	return err;
 }
-
-/* Longer than anything takes that works. A variable for tests alone. */
-unsigned long drm_svm_notice_after = 10 * HZ;
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_after);
-
-/* Programs can repeat what leads here, so how much is logged has a limit. */
-void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence)
-{
-	KUNIT_STATIC_STUB_REDIRECT(drm_svm_notice_copy, vram, fence);
-	drm_err_ratelimited(vram->drm,
-			    "a copy of VRAM takes long, waiting for fence %llu:%llu of the driver\n",
-			    fence->context, fence->seqno);
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_copy);
-
-void drm_svm_notice_detach(struct drm_svm_context *ctx)
-{
-	KUNIT_STATIC_STUB_REDIRECT(drm_svm_notice_detach, ctx);
-	dev_notice_ratelimited(ctx->sdev->dma_dev,
-			       "drm_svm: detach waits for %d faults that take long: for a file system, or for fault_done() of the driver\n",
-			       atomic_read(&ctx->busy));
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_detach);

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/dma-resv.h>
 #include <linux/hmm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/wait_bit.h>
+
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_placement.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -71,7 +76,7 @@ static bool drm_svm_evict_is_at(struct drm_svm_eviction *e,
 
 	if (!(vma->vm_flags & VM_READ))
 		return true;
-	if (drm_svm_mirror_peek(vma->vm_mm, start, end, pfns))
+	if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
 		return false;
 	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
 		if (drm_svm_evict_is_of(pfns[i], folio))
@@ -86,7 +91,7 @@ static bool drm_svm_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
 {
 	unsigned long pfn;
 
-	return !drm_svm_mirror_peek(mm, addr, addr + PAGE_SIZE, &pfn) &&
+	return !drm_svm_walk_peek(mm, addr, addr + PAGE_SIZE, &pfn) &&
 	       drm_svm_evict_is_of(pfn, folio) && drm_svm_pfn_is_huge(pfn);
 }
 
@@ -284,17 +289,12 @@ static void drm_svm_evict_count(struct drm_svm_eviction *e)
 	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_EVICTED, e->moved.moved);
 }
 
-/**
- * drm_svm_migrate_evict() - bring all pages of a BO home
- * @bo: the BO, locked and in VRAM
- * @count: it is an eviction for the counters
- *
- * Needs no mm: works when the process that filled the BO is gone.
- *
- * Return: 0 when no page is left; -EBUSY when one is; the error of a copy;
- * -ERESTARTSYS when the caller is being killed. What moved has moved.
+/*
+ * Bring all pages of a BO home, which is locked and in VRAM. Needs no mm: works when the
+ * process that filled the BO is gone. Returns 0 when no page is left; -EBUSY when one is;
+ * the error of a copy; -ERESTARTSYS when the caller is being killed. What moved has moved.
  */
-int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
+static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 {
 	struct drm_svm_eviction e = {
 		.visitor.visit = drm_svm_evict_visit,
@@ -321,3 +321,117 @@ int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 		return 0;
 	return err ?: -EBUSY;
 }
+
+/* With its dma_resv held: bring its pages home, if it has any. */
+int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
+{
+	int err;
+
+	if (!drm_svm_bo_is_resident(bo))
+		return 0;
+	err = drm_svm_migrate_evict(bo, count);
+	if (err == -EBUSY && drm_svm_drain_bo(bo))
+		err = drm_svm_migrate_evict(bo, count);
+	return err;
+}
+
+void drm_svm_bo_leave_work(struct work_struct *work)
+{
+	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
+						 leave_work);
+	struct drm_svm_bo *bo, *next;
+
+	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->leaving),
+				  leave_node) {
+		dma_resv_lock(bo->tbo.base.resv, NULL);
+		drm_svm_bo_evict(bo, false);
+		/* CPU faults look after what could not go */
+		clear_and_wake_up_bit(0, &bo->leaving);
+		drm_svm_bo_unlock(bo);
+		drm_svm_bo_put(bo);
+		cond_resched();
+	}
+}
+
+static const struct ttm_place drm_svm_bo_system = {
+	.mem_type = TTM_PL_SYSTEM,
+};
+
+/**
+ * drm_svm_bo_evict_flags() - for &ttm_device_funcs.evict_flags
+ * @tbo: the BO to evict
+ * @placement: returns where to
+ *
+ * Return: whether the BO is ours; else the driver decides.
+ */
+bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
+			    struct ttm_placement *placement)
+{
+	if (!drm_svm_bo_is_svm(tbo))
+		return false;
+	placement->num_placement = 1;
+	placement->placement = &drm_svm_bo_system;
+	return true;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
+
+/**
+ * drm_svm_bo_eviction_valuable() - for &ttm_device_funcs.eviction_valuable
+ * @tbo: any BO of the driver's TTM device, its dma_resv held
+ * @place: the place that is wanted, or NULL for any
+ *
+ * Takes the place of ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
+ * of ours go home here already, unless they are what the caller is prefetching. TTM
+ * passes over a BO that is not worth to be evicted without a word, but writes an error to
+ * the kernel's log for each BO that cannot be moved, and any process can have pages that
+ * cannot.
+ *
+ * Context: process context, no lock held that eviction takes but @tbo's dma_resv.
+ * Return: whether @tbo is to be evicted; true as well when the caller is being killed,
+ * so that drm_svm_bo_move() ends the search.
+ */
+bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
+				  const struct ttm_place *place)
+{
+	int err;
+
+	if (!ttm_bo_eviction_valuable(tbo, place))
+		return false;
+	if (!drm_svm_bo_is_svm(tbo))
+		return true;
+	if (drm_svm_keep_has(to_drm_svm_bo(tbo)))
+		return false;
+	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
+	return !err || err == -ERESTARTSYS;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
+
+/**
+ * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO that is ours
+ * @tbo: the BO, its dma_resv held
+ * @ctx: the operation
+ * @new_mem: where to: the VRAM that it was created for, or the system
+ *
+ * To the system means that every page migrates to ordinary memory of its
+ * process and the BO is left without pages, to be freed.
+ *
+ * Return: 0; -EBUSY when some page could not be moved: TTM goes on with the next
+ * BO, what moved is gone; -ERESTARTSYS when the caller is being killed.
+ */
+int drm_svm_bo_move(struct ttm_buffer_object *tbo,
+		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
+{
+	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
+	int err;
+
+	bo->asked = true;
+	/* for a driver that does not ask drm_svm_bo_eviction_valuable() */
+	if (drm_svm_keep_has(bo))
+		return -EBUSY;
+	err = drm_svm_bo_evict(bo, true);
+	if (!err)
+		ttm_bo_move_null(tbo, new_mem);
+	/* other errors would end TTM's search for room */
+	return !err || err == -ERESTARTSYS ? err : -EBUSY;
+}
+EXPORT_SYMBOL_GPL(drm_svm_bo_move);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/delay.h>
-#include <linux/lockdep.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include "drm_svm_internal.h"
 #include "drm_svm_trace.h"
@@ -33,62 +33,17 @@ static void drm_svm_fault_pause(unsigned int try)
 		fsleep(DRM_SVM_PAUSE_US << (try - DRM_SVM_TRIES_AT_ONCE));
 }
 
-/**
- * drm_svm_context_put_busy() - a fault, or who looks after one, is done with @ctx
- * @ctx: the context; detach may free it from now on
- */
-void drm_svm_context_put_busy(struct drm_svm_context *ctx)
+/* What a worker needs for a batch, or NULL. */
+struct drm_svm_scratch *drm_svm_scratch_alloc(void)
 {
-	if (atomic_dec_and_test(&ctx->busy))
-		wake_up_var(&ctx->busy);
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_context_put_busy);
-
-/*
- * For lockdep fault_done() is under a lock that detach takes, which waits for it. One for
- * all: a worker answers the faults of all contexts, one after the other.
- */
-#ifdef CONFIG_LOCKDEP
-struct lockdep_map drm_svm_fault_done_map =
-	STATIC_LOCKDEP_MAP_INIT("drm_svm_fault_done", &drm_svm_fault_done_map);
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_done_map);
-#endif
-
-/**
- * drm_svm_fault_might_wait() - the caller may wait for fault_done()
- *
- * Says so to lockdep, and does nothing else.
- */
-void drm_svm_fault_might_wait(void)
-{
-	lock_map_acquire(&drm_svm_fault_done_map);
-	lock_map_release(&drm_svm_fault_done_map);
+	return kvzalloc_obj(struct drm_svm_scratch, GFP_KERNEL_ACCOUNT);
 }
 
-static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
+void drm_svm_scratch_free(struct drm_svm_scratch *scratch)
 {
-	struct drm_svm_context *ctx = entry->ctx;
-
-	lock_map_acquire(&drm_svm_fault_done_map);
-	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
-	lock_map_release(&drm_svm_fault_done_map);
-}
-
-/**
- * drm_svm_fault_finish() - answer a fault
- * @entry: the fault, its result in err
- *
- * Context: process context, no lock held. The context may be gone on return.
- */
-void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
-{
-	struct drm_svm_context *ctx = entry->ctx;
-
-	if (entry->err)
-		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
-	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
-	drm_svm_fault_answer(entry);
-	drm_svm_context_put_busy(ctx);
+	if (scratch)
+		drm_svm_filler_destroy(scratch->filler);
+	kvfree(scratch);
 }
 
 /* What another fault mapped in the meantime needs no service. */

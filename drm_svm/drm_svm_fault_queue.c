@@ -123,7 +123,7 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread);
 static int drm_svm_queue_add_worker(struct drm_svm *svm, struct drm_svm_worker *worker)
 {
 	if (!worker->scratch)
-		worker->scratch = kvzalloc_obj(*worker->scratch, GFP_KERNEL_ACCOUNT);
+		worker->scratch = drm_svm_scratch_alloc();
 	if (!worker->scratch)
 		return -ENOMEM;
 	return drm_svm_thread_start(svm, &worker->thread, drm_svm_queue_run, "drm_svm");
@@ -338,9 +338,7 @@ void drm_svm_fault_queue_fini(struct drm_svm *svm)
 	WARN_ON(q->count);
 	for (i = 0; i < q->nworkers; i++) {
 		drm_svm_thread_join(&q->worker[i].thread);
-		if (q->worker[i].scratch)
-			drm_svm_filler_destroy(q->worker[i].scratch->filler);
-		kvfree(q->worker[i].scratch);
+		drm_svm_scratch_free(q->worker[i].scratch);
 	}
 	cancel_work_sync(&q->fail_work);
 	kvfree(q->ring);

@@ -267,7 +267,7 @@ static unsigned long drm_svm_slice_peek(const struct drm_svm_slice *slice,
 {
 	unsigned long pfn;
 
-	if (drm_svm_mirror_peek(vma->vm_mm, slice->start,
+	if (drm_svm_walk_peek(vma->vm_mm, slice->start,
 				slice->start + PAGE_SIZE, &pfn))
 		return 0;
 	return pfn & HMM_PFN_VALID ? pfn : 0;
@@ -297,7 +297,7 @@ unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
 		return 0;
 	handle_mm_fault(vma, addr, FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
 			FAULT_FLAG_RETRY_NOWAIT, NULL);
-	return drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ? 0 : pfn;
+	return drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ? 0 : pfn;
 }
 
 /* Nothing is there, or the zero page: what is put there is new. */
@@ -356,7 +356,7 @@ static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
 
 	if (!drm_svm_slice_was_forked(vma))
 		return false;
-	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, pfns))
+	if (drm_svm_walk_peek(vma->vm_mm, slice->start, slice->end, pfns))
 		return true;
 	for (i = 0; i < n && !drm_svm_pfn_is_huge(pfns[i]); i++) {
 		if (drm_svm_pfn_is_ksm(pfns[i]))
@@ -377,7 +377,7 @@ static bool drm_svm_slice_has_file_pages(const struct drm_svm_slice *slice,
 
 	if (vma_is_anonymous(vma))
 		return false;
-	if (drm_svm_mirror_peek(vma->vm_mm, slice->start, slice->end, m->src))
+	if (drm_svm_walk_peek(vma->vm_mm, slice->start, slice->end, m->src))
 		return true;
 	for (i = 0; i < n && drm_svm_pfn_is_anon(m->src[i]); i++)
 		;

@@ -126,13 +126,15 @@ struct drm_svm_thread {
 
 /*
  * All threads of an address space, under @lock: @n have not left. @ended: they are to.
- * @abandoned: nobody waits for that, so the last one has all freed by @free_work.
+ * @abandoned: nobody waits for that, so the last one has all freed by @free_work. @gone:
+ * called when the process has ended first.
  */
 struct drm_svm_threads {
 	spinlock_t lock;
 	unsigned int n;
 	bool ended;
 	bool abandoned;
+	void (*gone)(struct drm_svm *svm);
 	wait_queue_head_t left;
 	struct work_struct free_work;
 };
@@ -372,23 +374,30 @@ static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 	return test_bit(index, view->mapped);
 }
 
-/* drm_svm_main.c */
+/* drm_svm_core.c */
 extern struct workqueue_struct *drm_svm_idle_wq;
-void drm_svm_free(struct drm_svm *svm);
+int drm_svm_core_init(void);
+void drm_svm_core_exit(void);
+u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
+void drm_svm_context_put_busy(struct drm_svm_context *ctx);
+void drm_svm_fault_might_wait(void);
+void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
+extern unsigned long drm_svm_notice_after;
+void drm_svm_notice_detach(struct drm_svm_context *ctx);
+#ifdef CONFIG_LOCKDEP
+extern struct lockdep_map drm_svm_fault_done_map;
+#endif
+
+/* drm_svm_space.c */
+struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare);
+void drm_svm_space_remove(struct drm_svm *svm);
+void drm_svm_space_teach_lockdep(void);
 struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 					 unsigned long addr);
-
-u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
 
 /* drm_svm_check.c */
 int drm_svm_check_context_ops(const struct drm_svm_device *sdev,
 			      const struct drm_svm_context_ops *ops);
-extern unsigned long drm_svm_notice_after;
-void drm_svm_notice_detach(struct drm_svm_context *ctx);
-
-/* drm_svm_ioctl.c */
-int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
-				 u64 size);
 
 /* drm_svm_range.c */
 struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
@@ -430,11 +439,6 @@ int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,
 		       struct drm_svm_fault_entry *entries, unsigned int n,
 		       bool patient);
-void drm_svm_mirror_bounds(const struct drm_svm_range *range,
-			   const struct vm_area_struct *vma, unsigned int *lo,
-			   unsigned int *hi);
-int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
-			unsigned long end, unsigned long *pfns);
 
 /* drm_svm_populate.c */
 int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
@@ -455,9 +459,8 @@ void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 /* drm_svm_fault.c */
 void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 			 unsigned int n);
-void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
-void drm_svm_fault_might_wait(void);
-void drm_svm_context_put_busy(struct drm_svm_context *ctx);
+struct drm_svm_scratch *drm_svm_scratch_alloc(void);
+void drm_svm_scratch_free(struct drm_svm_scratch *scratch);
 
 /* drm_svm_thread.c */
 int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
@@ -465,8 +468,10 @@ int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
 void drm_svm_thread_wake(struct drm_svm_thread *thread);
 void drm_svm_thread_interrupt(struct drm_svm_thread *thread);
 void drm_svm_thread_join(struct drm_svm_thread *thread);
-void drm_svm_threads_init(struct drm_svm *svm);
-bool drm_svm_threads_end(struct drm_svm *svm);
+void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm),
+			  work_func_t free_work);
+void drm_svm_threads_end(struct drm_svm *svm);
+bool drm_svm_threads_wait(struct drm_svm *svm);
 
 /* drm_svm_fault_queue.c */
 int drm_svm_fault_queue_init(struct drm_svm *svm);
@@ -488,6 +493,9 @@ struct drm_svm_stats *drm_svm_stats_create(void);
 struct drm_svm_stats *drm_svm_stats_get(struct drm_svm_stats *stats);
 void drm_svm_stats_put(struct drm_svm_stats *stats);
 u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat);
+u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
+		      enum drm_svm_stat out);
+u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat);
 
 /* drm_svm_sync.c */
 struct drm_svm_syncs;
@@ -497,10 +505,17 @@ struct drm_svm_syncs *drm_svm_syncs_find(struct drm_file *file, u64 syncs,
 void drm_svm_syncs_signal(struct drm_svm_syncs *s);
 void drm_svm_syncs_free(struct drm_svm_syncs *s);
 
+/* drm_svm_prefetch.c */
+int drm_svm_prefetch_work(struct drm_svm_context *ctx,
+			  struct drm_svm_prefetch *args);
+
 /* drm_svm_policy.c */
 /* How much larger than what is in use a window is at most, by what is done with it */
 #define DRM_SVM_GROWTH_MAP	2
 #define DRM_SVM_GROWTH_MOVE	8
+void drm_svm_policy_bounds(const struct drm_svm_range *range,
+			   const struct vm_area_struct *vma, unsigned int *lo,
+			   unsigned int *hi);
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int growth, unsigned int *first,
 			   unsigned int *last);
@@ -519,10 +534,6 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 			 unsigned long *start, unsigned long *end);
 bool drm_svm_policy_may_write(struct folio *folio);
-
-#ifdef CONFIG_LOCKDEP
-extern struct lockdep_map drm_svm_fault_done_map;
-#endif
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */

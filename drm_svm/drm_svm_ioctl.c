@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/export.h>
+#include <linux/hmm.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
 
 /**
  * drm_svm_ioctl_attach() - body of an attach ioctl
@@ -37,17 +43,9 @@ int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_attach);
 
-/**
- * drm_svm_ioctl_check_interval() - check addresses that a caller gave
- * @ctx: the context, attached
- * @start: first address
- * @size: bytes
- *
- * Return: 0, or -EINVAL when it is empty, not of whole pages, or not within the
- * shared window.
- */
-int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
-				 u64 size)
+/* An interval must not be empty, and consists of whole pages of the shared window. */
+static int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
+					u64 size)
 {
 	u64 end;
 
@@ -57,3 +55,337 @@ int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 		return -EINVAL;
 	return 0;
 }
+
+/**
+ * DOC: Query
+ *
+ * What the GPU has of its pages, from the bitmaps of a view; and where pages are,
+ * from the CPU's page table. One range after the other: what is told of two of them
+ * need not have been true at the same time.
+ */
+
+static int drm_svm_query_check(struct drm_svm_context *ctx,
+			       const struct drm_svm_query *args)
+{
+	if (args->flags & ~DRM_SVM_QUERY_RESIDENCE || args->pad ||
+	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
+		return -EINVAL;
+	return drm_svm_ioctl_check_interval(ctx, args->start, args->size);
+}
+
+/* Of one range. */
+struct drm_svm_query_room {
+	u32 state[DRM_SVM_RANGE_PAGES];
+	unsigned long pfns[DRM_SVM_RANGE_PAGES];
+};
+
+static u32 drm_svm_query_location(const struct drm_svm_view *view,
+				  unsigned int index)
+{
+	if (test_bit(index, view->peer))
+		return DRM_SVM_LOCATION_PEER;
+	return test_bit(index, view->vram) ? DRM_SVM_LOCATION_VRAM :
+					     DRM_SVM_LOCATION_SYSTEM;
+}
+
+static void drm_svm_query_view(struct drm_svm_view *view, unsigned long start,
+			       unsigned long end, u32 *state)
+{
+	struct drm_svm_context *ctx = view->ctx;
+	unsigned int first = drm_svm_page_index(start);
+	unsigned int i, n = (end - start) >> PAGE_SHIFT;
+
+	for (i = 0; i < n; i++) {
+		if (!test_bit(first + i, view->mapped))
+			continue;
+		state[i] = DRM_SVM_PAGE_READ |
+			   drm_svm_query_location(view, first + i) <<
+			   DRM_SVM_PAGE_LOCATION_SHIFT;
+		if (test_bit(first + i, view->writable))
+			state[i] |= DRM_SVM_PAGE_WRITE;
+	}
+	if (ctx->ops->query)
+		ctx->ops->query(ctx, start, end, state);
+}
+
+/* [@start, @end) is within one range; @state is zeroed here. */
+static void drm_svm_query_range(struct drm_svm_context *ctx,
+				unsigned long start, unsigned long end,
+				u32 *state)
+{
+	struct drm_svm_range *range = drm_svm_range_lookup(ctx->svm, start);
+	struct drm_svm_view *view;
+
+	memset(state, 0, ((end - start) >> PAGE_SHIFT) * sizeof(*state));
+	if (!range)
+		return;
+	scoped_guard(mutex, &range->pt_lock) {
+		view = drm_svm_range_find_view(range, ctx);
+		if (view)
+			drm_svm_query_view(view, start, end, state);
+	}
+	drm_svm_range_put(range);
+}
+
+static u32 drm_svm_query_pfn(struct drm_svm_context *ctx, unsigned long pfn)
+{
+	u32 location = DRM_SVM_LOCATION_SYSTEM;
+	struct drm_svm_vram *vram;
+
+	if (!(pfn & HMM_PFN_VALID))
+		return 0;
+	scoped_guard(rcu) {
+		vram = drm_svm_pfn_vram(pfn);
+		if (vram)
+			location = vram->sdev == ctx->sdev ? DRM_SVM_LOCATION_VRAM :
+							     DRM_SVM_LOCATION_PEER;
+	}
+	return location << DRM_SVM_PAGE_LOCATION_SHIFT |
+	       (hmm_pfn_to_map_order(pfn) + PAGE_SHIFT) <<
+	       DRM_SVM_PAGE_FOLIO_SHIFT;
+}
+
+/* Adds where the pages are, by the CPU's page table. */
+static int drm_svm_query_residence(struct drm_svm_context *ctx,
+				   unsigned long start, unsigned long end,
+				   struct drm_svm_query_room *room)
+{
+	struct mm_struct *mm = ctx->svm->mm;
+	unsigned int i, n = (end - start) >> PAGE_SHIFT;
+	int err;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	err = drm_svm_walk_peek(mm, start, end, room->pfns);
+	for (i = 0; i < n && !err; i++) {
+		room->state[i] &= ~DRM_SVM_PAGE_LOCATION_MASK;
+		room->state[i] |= drm_svm_query_pfn(ctx, room->pfns[i]);
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/* Range by range. */
+static int drm_svm_query_all(struct drm_svm_context *ctx,
+			     const struct drm_svm_query *args,
+			     struct drm_svm_query_room *room)
+{
+	u32 __user *out = u64_to_user_ptr(args->pages);
+	unsigned long start, next, n, end = args->start + args->size;
+	int err = 0;
+
+	for (start = args->start; start < end && !err; start = next) {
+		next = min((start | ~DRM_SVM_RANGE_MASK) + 1, end);
+		n = (next - start) >> PAGE_SHIFT;
+		drm_svm_query_range(ctx, start, next, room->state);
+		if (args->flags & DRM_SVM_QUERY_RESIDENCE)
+			err = drm_svm_query_residence(ctx, start, next, room);
+		/* not under a lock: this may fault, into our own notifier */
+		if (!err && copy_to_user(out, room->state, n * sizeof(*out)))
+			err = -EFAULT;
+		out += n;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
+/**
+ * drm_svm_ioctl_query() - body of a query ioctl
+ * @ctx: the context
+ * @args: the payload
+ *
+ * Context: process context, no lock held.
+ * Return: 0, -ENXIO, -EPERM, -EINVAL, -EFAULT, -ENOMEM or -EINTR.
+ */
+int drm_svm_ioctl_query(struct drm_svm_context *ctx,
+			struct drm_svm_query *args)
+{
+	struct drm_svm_query_room *room;
+	int err;
+
+	err = drm_svm_context_check_mm(ctx);
+	if (!err)
+		err = drm_svm_query_check(ctx, args);
+	if (err)
+		return err;
+	room = kmalloc_obj(*room);
+	if (!room)
+		return -ENOMEM;
+	err = drm_svm_query_all(ctx, args, room);
+	kfree(room);
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_query);
+
+static void drm_svm_counters_vram(struct drm_svm_context *ctx,
+				  struct drm_svm_counters *args)
+{
+	args->out_vram_pages_in = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_IN);
+	args->out_vram_bytes_in =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_COPIED_IN) << PAGE_SHIFT;
+	args->out_vram_pages_out = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_OUT);
+	/* every page that goes home is copied */
+	args->out_vram_bytes_out = args->out_vram_pages_out << PAGE_SHIFT;
+	args->out_vram_cpu_faults =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_CPU_FAULTS);
+	args->out_vram_evictions =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTIONS);
+	args->out_vram_evicted_pages =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTED);
+	args->out_vram_busy = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_BUSY);
+	args->out_vram_no_space =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_NO_SPACE);
+	args->out_vram_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_FAILED);
+	args->out_cur_vram_pages =
+		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_PAGES);
+	args->out_cur_vram_reserved =
+		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_RESERVED);
+}
+
+/**
+ * drm_svm_ioctl_counters() - body of a counters ioctl
+ * @ctx: the context
+ * @args: the payload
+ *
+ * Return: 0, -EINVAL, -ENXIO or -EPERM.
+ */
+int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
+			   struct drm_svm_counters *args)
+{
+	int err;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+	err = drm_svm_context_check_mm(ctx);
+	if (err)
+		return err;
+
+	args->out_faults = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAULTS);
+	args->out_duplicates = drm_svm_stat_read(ctx, DRM_SVM_STAT_DUPLICATES);
+	args->out_batches = drm_svm_stat_read(ctx, DRM_SVM_STAT_BATCHES);
+	args->out_retries = drm_svm_stat_read(ctx, DRM_SVM_STAT_RETRIES);
+	args->out_waits = drm_svm_stat_read(ctx, DRM_SVM_STAT_WAITS);
+	args->out_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAILED);
+	args->out_walks = drm_svm_stat_read(ctx, DRM_SVM_STAT_WALKS);
+	args->out_pages_mapped =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_MAPPED);
+	args->out_pages_unmapped =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_UNMAPPED);
+	args->out_invalidations =
+		drm_svm_stat_read(ctx, DRM_SVM_STAT_INVALIDATIONS);
+	args->out_flushes = drm_svm_stat_read(ctx, DRM_SVM_STAT_FLUSHES);
+	args->out_cur_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_PAGES_MAPPED,
+						DRM_SVM_STAT_PAGES_UNMAPPED);
+	args->out_cur_ranges = atomic_long_read(&ctx->svm->nranges);
+	args->out_cur_dma_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_DMA_MAPPED,
+						    DRM_SVM_STAT_DMA_UNMAPPED);
+	drm_svm_counters_vram(ctx, args);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);
+
+/* Whether all that is left of it is mapped. */
+static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
+					 const struct drm_svm_prefetch *args)
+{
+	unsigned long end = args->start + args->size;
+	unsigned long start = args->start + args->progress;
+	struct mm_struct *mm = ctx->svm->mm;
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	while (start < end && !err) {
+		vma = find_vma_intersection(mm, start, start + 1);
+		if (vma)
+			start = vma->vm_end;
+		else
+			err = -ENOENT;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/*
+ * The counts are those of a call that was interrupted, if it was one; else they begin at
+ * zero.
+ */
+static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
+{
+	u64 *counts[] = {
+		&args->out_moved, &args->out_resident, &args->out_busy,
+		&args->out_unsupported, &args->out_no_space, &args->out_failed,
+	};
+	u64 left = args->progress >> PAGE_SHIFT;
+	unsigned int i;
+
+	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		if (!args->progress)
+			*counts[i] = 0;
+		if (*counts[i] > left)
+			return false;
+		left -= *counts[i];
+	}
+	return !left;
+}
+
+static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
+				  struct drm_svm_prefetch *args)
+{
+	if (args->flags ||
+	    args->num_in_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
+	    args->num_out_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
+	    (args->location != DRM_SVM_LOCATION_VRAM &&
+	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
+	    drm_svm_ioctl_check_interval(ctx, args->start, args->size) ||
+	    !drm_svm_prefetch_begin_counts(args))
+		return -EINVAL;
+	if (args->location == DRM_SVM_LOCATION_VRAM && !ctx->sdev->vram)
+		return -ENOSPC;
+	return drm_svm_prefetch_check_mapped(ctx, args);
+}
+
+/**
+ * drm_svm_ioctl_prefetch() - body of a prefetch ioctl
+ * @ctx: the context
+ * @file: whose syncobjs the payload names
+ * @args: the payload
+ *
+ * The driver keeps @ctx from being detached meanwhile; after drm_dev_unplug() that does
+ * not take long, unless the syncobjs are named in memory for which user space has to be
+ * waited.
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, or an error of struct drm_svm_prefetch.
+ */
+int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
+			   struct drm_svm_prefetch *args)
+{
+	struct drm_svm_syncs *outs;
+	int err;
+
+	err = drm_svm_context_check_mm(ctx);
+	if (!err)
+		err = drm_svm_prefetch_check(ctx, args);
+	if (err)
+		return err;
+	outs = drm_svm_syncs_find(file, args->out_syncs, args->num_out_syncs);
+	if (IS_ERR(outs))
+		return PTR_ERR(outs);
+	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
+	if (!err)
+		err = drm_svm_prefetch_work(ctx, args);
+	/* it is for the call that comes after an interruption, and for no other */
+	if (err != -ERESTARTSYS)
+		args->progress = 0;
+	if (!err)
+		drm_svm_syncs_signal(outs);
+	drm_svm_syncs_free(outs);
+	return err;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_prefetch);

@@ -67,9 +67,6 @@
  * done with none of the locks held.
  */
 
-/* What no fault waits for: removal, and the end of address spaces. */
-struct workqueue_struct *drm_svm_idle_wq;
-
 /* Between two tries of detach to have a range that a worker serves */
 #define DRM_SVM_SERVICE_PAUSE_US	100
 
@@ -77,13 +74,6 @@ static bool track_dma;
 module_param(track_dma, bool, 0444);
 MODULE_PARM_DESC(track_dma,
 		 "keep DMA addresses and undo each mapping, also where the DMA layer does not need it");
-
-/*
- * Address spaces by mm. They come and go by attach and the last detach, under the mutex;
- * an eviction looks them up under RCU.
- */
-static DEFINE_MUTEX(drm_svm_spaces_lock);
-static DEFINE_HASHTABLE(drm_svm_spaces, 6);
 
 static bool drm_svm_dma_is_coherent(struct device *dev)
 {
@@ -139,11 +129,8 @@ void drm_svm_device_fini(struct drm_svm_device *sdev)
 }
 EXPORT_SYMBOL_GPL(drm_svm_device_fini);
 
-/**
- * drm_svm_free() - free an address space
- * @svm: the address space; its threads have left, or were never made
- */
-void drm_svm_free(struct drm_svm *svm)
+/* Its threads have left, or were never made. */
+static void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
 	drm_svm_wait_fini(svm);
@@ -154,11 +141,19 @@ void drm_svm_free(struct drm_svm *svm)
 	kfree_rcu(svm, rcu);
 }
 
-/* Its threads use none of the ranges any more. */
+static void drm_svm_free_work(struct work_struct *work)
+{
+	drm_svm_free(container_of(work, struct drm_svm, threads.free_work));
+}
+
+/* There are no contexts, so its threads use none of the ranges any more. */
 static void drm_svm_end(struct drm_svm *svm)
 {
 	drm_svm_range_remove_all(svm);
-	if (drm_svm_threads_end(svm))
+	drm_svm_threads_end(svm);
+	drm_svm_fault_queue_interrupt(svm);
+	drm_svm_wait_interrupt(svm);
+	if (drm_svm_threads_wait(svm))
 		drm_svm_free(svm);
 }
 
@@ -166,8 +161,7 @@ static void drm_svm_release(struct kref *ref)
 {
 	struct drm_svm *svm = container_of(ref, struct drm_svm, ref);
 
-	scoped_guard(mutex, &drm_svm_spaces_lock)
-		hash_del_rcu(&svm->node);
+	drm_svm_space_remove(svm);
 	drm_svm_end(svm);
 }
 
@@ -184,7 +178,7 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 	svm->base = mm->mmap_base & DRM_SVM_RANGE_MASK;
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
-	drm_svm_threads_init(svm);
+	drm_svm_threads_init(svm, drm_svm_fault_queue_die, drm_svm_free_work);
 	svm->mm = mm;
 	mmgrab(mm);
 	err = drm_svm_fault_queue_init(svm) ?: drm_svm_fault_queue_start(svm);
@@ -196,76 +190,23 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 }
 
 /*
- * The address space of @mm, with a reference, or else @spare, if that is not NULL. One whose
- * threads ended, as the process that attached first shares its memory with another one,
- * is not for new contexts.
- */
-static struct drm_svm *drm_svm_find(struct mm_struct *mm, struct drm_svm *spare)
-{
-	struct drm_svm *svm;
-
-	guard(mutex)(&drm_svm_spaces_lock);
-	hash_for_each_possible(drm_svm_spaces, svm, node, (unsigned long)mm) {
-		if (svm->mm == mm && !READ_ONCE(svm->queue.dead) &&
-		    kref_get_unless_zero(&svm->ref))
-			return svm;
-	}
-	if (spare)
-		hash_add_rcu(drm_svm_spaces, &spare->node, (unsigned long)mm);
-	return spare;
-}
-
-/*
  * The same, made where there is none, or an ERR_PTR(). What is allocated is charged, and
  * may take as long as it likes where the process is at its limit; the mutex is for all
  * processes, so it is not held meanwhile.
  */
 static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 {
-	struct drm_svm *svm = drm_svm_find(mm, NULL), *spare;
+	struct drm_svm *svm = drm_svm_space_find(mm, NULL), *spare;
 
 	if (svm)
 		return svm;
 	spare = drm_svm_alloc(mm);
 	if (IS_ERR(spare))
 		return spare;
-	svm = drm_svm_find(mm, spare);
+	svm = drm_svm_space_find(mm, spare);
 	if (svm != spare)
 		drm_svm_end(spare);
 	return svm;
-}
-
-/* Nobody waits for memory with the mutex, so reclaim could take it; tell lockdep. */
-static void __init drm_svm_teach_lockdep(void)
-{
-	fs_reclaim_acquire(GFP_KERNEL);
-	might_lock(&drm_svm_spaces_lock);
-	fs_reclaim_release(GFP_KERNEL);
-}
-
-/**
- * drm_svm_range_find() - find a range of a process, which may or may not share memory
- * @mm: its memory
- * @addr: an address
- *
- * Return: the range with a reference, or NULL. It keeps nobody from removing it.
- */
-struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
-					 unsigned long addr)
-{
-	struct drm_svm_range *range;
-	struct drm_svm *svm;
-
-	guard(rcu)();
-	hash_for_each_possible_rcu(drm_svm_spaces, svm, node, (unsigned long)mm) {
-		if (svm->mm != mm)
-			continue;
-		/* one that is being freed has no ranges */
-		range = drm_svm_range_lookup(svm, addr);
-		if (range)
-			return range;
-	}
-	return NULL;
 }
 
 /*
@@ -348,17 +289,6 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_attach);
 
-/**
- * drm_svm_context_va_end() - where the shared window ends
- * @ctx: the context, attached
- *
- * Return: the first address, in bytes, that the process or the GPU cannot have.
- */
-u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
-{
-	return min_t(u64, ctx->svm->mm->task_size, ctx->sdev->va_end);
-}
-
 /* A worker that serves another context may wait for mmap_lock with this one held. */
 static void drm_svm_range_lock_service(struct drm_svm_range *range)
 {
@@ -438,46 +368,25 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_detach);
 
-/**
- * drm_svm_context_check_mm() - may the caller act on this address space
- * @ctx: the context
- *
- * For the driver's ioctls: a child of fork(), a process that was handed the
- * file, and a process after execve() have another address space.
- *
- * Context: process context.
- * Return: 0, -ENXIO when not attached, -EPERM when the caller's mm is not the
- * one that attached.
- */
-int drm_svm_context_check_mm(struct drm_svm_context *ctx)
-{
-	struct drm_svm *svm;
-
-	/* pairs with the release in drm_svm_context_attach() */
-	svm = smp_load_acquire(&ctx->svm);
-	if (!svm)
-		return -ENXIO;
-	return svm->mm == current->mm ? 0 : -EPERM;
-}
-EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
-
 static int __init drm_svm_module_init(void)
 {
-	int err = drm_svm_range_module_init();
+	int err = drm_svm_core_init();
 
 	if (err)
 		return err;
-	drm_svm_teach_lockdep();
+	err = drm_svm_range_module_init();
+	if (err)
+		goto err_core;
 	err = drm_svm_bo_module_init();
 	if (err)
 		goto err_range;
-	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
-	if (drm_svm_idle_wq)
-		return 0;
-	err = -ENOMEM;
-	drm_svm_bo_module_exit();
+	drm_svm_space_teach_lockdep();
+	return 0;
+
 err_range:
 	drm_svm_range_module_exit();
+err_core:
+	drm_svm_core_exit();
 	return err;
 }
 
@@ -485,7 +394,8 @@ static void __exit drm_svm_module_exit(void)
 {
 	/* a task may still be on its way out of drm_svm_bo_wait_work() */
 	synchronize_rcu_tasks();
-	destroy_workqueue(drm_svm_idle_wq);
+	/* its work items use what is freed next */
+	drm_svm_core_exit();
 	drm_svm_bo_module_exit();
 	drm_svm_range_module_exit();
 }

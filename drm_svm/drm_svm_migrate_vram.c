@@ -82,7 +82,7 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 	unsigned int leaf = DRM_SVM_SLICE_MIN >> PAGE_SHIFT;
 	unsigned int n, start, first, last, lo, hi;
 
-	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	drm_svm_policy_bounds(range, vma, &lo, &hi);
 	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MOVE, &start, &last);
 	for (first = start; first < last && filler->n < DRM_SVM_FILL_SLICES; first += n ?: leaf) {
 		n = drm_svm_policy_slice(view, first, last);
@@ -120,7 +120,7 @@ static void drm_svm_slice_bounds(struct drm_svm_range *range,
 {
 	unsigned int lo, hi;
 
-	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	drm_svm_policy_bounds(range, vma, &lo, &hi);
 	drm_svm_policy_window(drm_svm_range_find_view(range, entry->ctx),
 			      drm_svm_page_index(entry->fault.addr),
 			      DRM_SVM_GROWTH_MOVE, first, last);
@@ -145,7 +145,7 @@ static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
 	/* nothing is under way, so this memory is free */
 	drm_svm_populate_writable(vma, drm_svm_page_addr(range, first),
 				  drm_svm_page_addr(range, last), filler->m[0]->src);
-	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
+	if (drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
 		return HMM_PFN_ERROR;
 	return pfn;
 }
@@ -172,7 +172,7 @@ static unsigned int drm_svm_slice_copies(struct drm_svm_filler *filler,
 	unsigned long *pfns = filler->m[0]->src;
 
 	drm_svm_slice_bounds(range, entry, vma, &first, &last);
-	if (drm_svm_mirror_peek(vma->vm_mm, drm_svm_page_addr(range, first),
+	if (drm_svm_walk_peek(vma->vm_mm, drm_svm_page_addr(range, first),
 				drm_svm_page_addr(range, last), pfns))
 		return index + 1;
 	while (to < last && drm_svm_pfn_is_copy(pfns[to - first]))
@@ -202,7 +202,7 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	vma = find_vma_intersection(range->svm->mm, addr, addr + 1);
 	if (!drm_svm_policy_may_move(vma, entry->fault.access))
 		return next;
-	if (drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
+	if (drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
 		return next;
 	if (drm_svm_populate_is_protected(vma, entry->fault.access, pfn))
 		pfn = drm_svm_slice_unprotect(filler, range, entry, vma);

@@ -70,25 +70,6 @@ static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 	return drm_svm_page_index(entry->fault.addr);
 }
 
-/**
- * drm_svm_mirror_bounds() - which pages of a range are in a mapping
- * @range: the range
- * @vma: the mapping, some of which is in the range
- * @lo: returns the first page
- * @hi: returns the page past the last one
- */
-void drm_svm_mirror_bounds(const struct drm_svm_range *range,
-			   const struct vm_area_struct *vma, unsigned int *lo,
-			   unsigned int *hi)
-{
-	*lo = 0;
-	*hi = DRM_SVM_RANGE_PAGES;
-	if (vma->vm_start > range->start)
-		*lo = drm_svm_page_index(vma->vm_start);
-	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
-		*hi = drm_svm_page_index(vma->vm_end);
-}
-
 static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 				 struct vm_area_struct *vma)
 {
@@ -151,7 +132,7 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 	struct drm_svm_range *range = m->range;
 	unsigned int lo, hi, first, last, index;
 
-	drm_svm_mirror_bounds(range, vma, &lo, &hi);
+	drm_svm_policy_bounds(range, vma, &lo, &hi);
 	for (m->n = 0; m->n < m->total; m->n++) {
 		struct drm_svm_fault_entry *entry = &m->entries[m->n];
 
@@ -222,35 +203,6 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 	if (m->hide_vram)
 		drm_svm_mirror_hide_vram(pfns, last - first);
 	return err == -EBUSY ? -EAGAIN : err;
-}
-
-/**
- * drm_svm_mirror_peek() - what the CPU has at some addresses
- * @mm: the address space
- * @start: first address
- * @end: address past the last one
- * @pfns: returns what hmm_range_fault() says of each page
- *
- * As it was at some moment: good for a look, but not to map from.
- *
- * Context: mmap_lock of @mm held.
- * Return: 0 or an error of hmm_range_fault().
- */
-int drm_svm_mirror_peek(struct mm_struct *mm, unsigned long start,
-			unsigned long end, unsigned long *pfns)
-{
-	/* is in no tree, so the walk sees it never change */
-	struct mmu_interval_notifier nobody = { .mm = mm };
-	struct hmm_range hmm = {
-		.notifier = &nobody,
-		.start = start,
-		.end = end,
-		.hmm_pfns = pfns,
-		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
-	};
-
-	memset(pfns, 0, ((end - start) >> PAGE_SHIFT) * sizeof(*pfns));
-	return hmm_range_fault(&hmm);
 }
 
 /* Whether the page is there for this fault; VRAM out of reach has to come home. */
@@ -414,7 +366,7 @@ static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 	unsigned int lo, hi;
 	int err;
 
-	drm_svm_mirror_bounds(m->range, vma, &lo, &hi);
+	drm_svm_policy_bounds(m->range, vma, &lo, &hi);
 	if (m->block_first == lo)
 		lo = m->first;
 	if (m->block_last == hi)

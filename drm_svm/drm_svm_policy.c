@@ -59,6 +59,25 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
 
 /**
+ * drm_svm_policy_bounds() - which pages of a range are in a mapping
+ * @range: the range
+ * @vma: the mapping, some of which is in the range
+ * @lo: returns the first page
+ * @hi: returns the page past the last one
+ */
+void drm_svm_policy_bounds(const struct drm_svm_range *range,
+			   const struct vm_area_struct *vma, unsigned int *lo,
+			   unsigned int *hi)
+{
+	*lo = 0;
+	*hi = DRM_SVM_RANGE_PAGES;
+	if (vma->vm_start > range->start)
+		*lo = drm_svm_page_index(vma->vm_start);
+	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
+		*hi = drm_svm_page_index(vma->vm_end);
+}
+
+/**
  * drm_svm_policy_is_in_use() - whether all of a range is worth to be mapped
  * @ctx: the context of a fault whose page the CPU has
  * @view: what it has of the range already, or NULL

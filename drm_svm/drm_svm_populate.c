@@ -23,7 +23,7 @@ static bool drm_svm_populate_has_copy(struct vm_area_struct *vma, unsigned long 
 	unsigned long pfn;
 
 	addr &= PAGE_MASK;
-	return !drm_svm_mirror_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) &&
+	return !drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) &&
 	       drm_svm_pfn_is_anon(pfn);
 }
 
@@ -138,7 +138,7 @@ void drm_svm_populate_writable(struct vm_area_struct *vma, unsigned long start,
 	unsigned int i, n, try, npages = (end - start) >> PAGE_SHIFT;
 
 	for (try = 0; try < DRM_SVM_UNPROTECT_TRIES; try++) {
-		if (drm_svm_mirror_peek(vma->vm_mm, start, end, pfns))
+		if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
 			return;
 		for (i = 0, n = 0; i < npages; i++) {
 			if (!drm_svm_pfn_is_protected(pfns[i]))

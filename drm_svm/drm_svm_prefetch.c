@@ -93,10 +93,10 @@ static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 {
 	struct mm_struct *mm = p->vma->vm_mm;
 
-	if (drm_svm_mirror_peek(mm, p->start, p->start + PAGE_SIZE, p->pfns))
+	if (drm_svm_walk_peek(mm, p->start, p->start + PAGE_SIZE, p->pfns))
 		return false;
 	return drm_svm_pfn_is_huge(p->pfns[0]) ||
-	       !drm_svm_mirror_peek(mm, p->start, p->end, p->pfns);
+	       !drm_svm_walk_peek(mm, p->start, p->end, p->pfns);
 }
 
 /* Count what of the piece is where, for the VRAM @keep; there it stays. */
@@ -420,29 +420,6 @@ static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
 	return err;
 }
 
-/* Whether all that is left of it is mapped. */
-static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
-					 const struct drm_svm_prefetch *args)
-{
-	unsigned long end = args->start + args->size;
-	unsigned long start = args->start + args->progress;
-	struct mm_struct *mm = ctx->svm->mm;
-	struct vm_area_struct *vma;
-	int err = 0;
-
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	while (start < end && !err) {
-		vma = find_vma_intersection(mm, start, start + 1);
-		if (vma)
-			start = vma->vm_end;
-		else
-			err = -ENOENT;
-	}
-	mmap_read_unlock(mm);
-	return err;
-}
-
 /* Take up to @n of the pages that are @left for a count. */
 static void drm_svm_prefetch_count(u64 *out, u64 n, u64 *left)
 {
@@ -468,49 +445,15 @@ static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
 	args->out_resident += npages;
 }
 
-/*
- * The counts are those of a call that was interrupted, if it was one; else they begin at
- * zero.
+/**
+ * drm_svm_prefetch_work() - move the pages of an interval
+ * @ctx: the context
+ * @args: the payload, checked; its counts and its progress are updated
+ *
+ * Context: process context, no lock held that eviction takes.
+ * Return: 0, or an error of struct drm_svm_prefetch but those of its syncobjs.
  */
-static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
-{
-	u64 *counts[] = {
-		&args->out_moved, &args->out_resident, &args->out_busy,
-		&args->out_unsupported, &args->out_no_space, &args->out_failed,
-	};
-	u64 left = args->progress >> PAGE_SHIFT;
-	unsigned int i;
-
-	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
-		return false;
-	for (i = 0; i < ARRAY_SIZE(counts); i++) {
-		if (!args->progress)
-			*counts[i] = 0;
-		if (*counts[i] > left)
-			return false;
-		left -= *counts[i];
-	}
-	return !left;
-}
-
-static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
-				  struct drm_svm_prefetch *args)
-{
-	if (args->flags ||
-	    args->num_in_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
-	    args->num_out_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
-	    (args->location != DRM_SVM_LOCATION_VRAM &&
-	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
-	    drm_svm_ioctl_check_interval(ctx, args->start, args->size) ||
-	    !drm_svm_prefetch_begin_counts(args))
-		return -EINVAL;
-	if (args->location == DRM_SVM_LOCATION_VRAM && !ctx->sdev->vram)
-		return -ENOSPC;
-	return drm_svm_prefetch_check_mapped(ctx, args);
-}
-
-/* Between the syncobjs. */
-static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
+int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 				 struct drm_svm_prefetch *args)
 {
 	struct drm_svm_prefetcher *p;
@@ -536,43 +479,3 @@ static int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 	kfree(p);
 	return err;
 }
-
-/**
- * drm_svm_ioctl_prefetch() - body of a prefetch ioctl
- * @ctx: the context
- * @file: whose syncobjs the payload names
- * @args: the payload
- *
- * The driver keeps @ctx from being detached meanwhile; after drm_dev_unplug() that does
- * not take long, unless the syncobjs are named in memory for which user space has to be
- * waited.
- *
- * Context: process context, no lock held that eviction takes.
- * Return: 0, or an error of struct drm_svm_prefetch.
- */
-int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
-			   struct drm_svm_prefetch *args)
-{
-	struct drm_svm_syncs *outs;
-	int err;
-
-	err = drm_svm_context_check_mm(ctx);
-	if (!err)
-		err = drm_svm_prefetch_check(ctx, args);
-	if (err)
-		return err;
-	outs = drm_svm_syncs_find(file, args->out_syncs, args->num_out_syncs);
-	if (IS_ERR(outs))
-		return PTR_ERR(outs);
-	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
-	if (!err)
-		err = drm_svm_prefetch_work(ctx, args);
-	/* it is for the call that comes after an interruption, and for no other */
-	if (err != -ERESTARTSYS)
-		args->progress = 0;
-	if (!err)
-		drm_svm_syncs_signal(outs);
-	drm_svm_syncs_free(outs);
-	return err;
-}
-EXPORT_SYMBOL_GPL(drm_svm_ioctl_prefetch);

@@ -220,7 +220,11 @@ static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
 
 	if (!bo || b->bo == bo)
 		return;
-	drm_svm_bo_bump(bo);
+	/* evict others first; under pt_lock its lock is only tried */
+	if (dma_resv_trylock(bo->tbo.base.resv)) {
+		ttm_bo_move_to_lru_tail_unlocked(&bo->tbo);
+		dma_resv_unlock(bo->tbo.base.resv);
+	}
 	b->bo = bo;
 }
 

@@ -75,8 +75,8 @@ u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 }
 
 /* What went in, less what came out: read in that order, so never negative. */
-static u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
-			     enum drm_svm_stat out)
+u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
+		      enum drm_svm_stat out)
 {
 	u64 left = drm_svm_stat_read(ctx, out);
 
@@ -84,80 +84,12 @@ static u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
 }
 
 /* Added and taken away on different CPUs: a sum may be caught half way. */
-static u64 drm_svm_stat_gauge(struct drm_svm_context *ctx,
-			      enum drm_svm_stat stat)
+u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 {
 	s64 sum = drm_svm_stat_read(ctx, stat);
 
 	return max(sum, 0);
 }
-
-static void drm_svm_counters_vram(struct drm_svm_context *ctx,
-				  struct drm_svm_counters *args)
-{
-	args->out_vram_pages_in = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_IN);
-	args->out_vram_bytes_in =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_COPIED_IN) << PAGE_SHIFT;
-	args->out_vram_pages_out = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_OUT);
-	/* every page that goes home is copied */
-	args->out_vram_bytes_out = args->out_vram_pages_out << PAGE_SHIFT;
-	args->out_vram_cpu_faults =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_CPU_FAULTS);
-	args->out_vram_evictions =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTIONS);
-	args->out_vram_evicted_pages =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTED);
-	args->out_vram_busy = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_BUSY);
-	args->out_vram_no_space =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_NO_SPACE);
-	args->out_vram_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_FAILED);
-	args->out_cur_vram_pages =
-		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_PAGES);
-	args->out_cur_vram_reserved =
-		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_RESERVED);
-}
-
-/**
- * drm_svm_ioctl_counters() - body of a counters ioctl
- * @ctx: the context
- * @args: the payload
- *
- * Return: 0, -EINVAL, -ENXIO or -EPERM.
- */
-int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
-			   struct drm_svm_counters *args)
-{
-	int err;
-
-	if (args->flags || args->pad)
-		return -EINVAL;
-	err = drm_svm_context_check_mm(ctx);
-	if (err)
-		return err;
-
-	args->out_faults = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAULTS);
-	args->out_duplicates = drm_svm_stat_read(ctx, DRM_SVM_STAT_DUPLICATES);
-	args->out_batches = drm_svm_stat_read(ctx, DRM_SVM_STAT_BATCHES);
-	args->out_retries = drm_svm_stat_read(ctx, DRM_SVM_STAT_RETRIES);
-	args->out_waits = drm_svm_stat_read(ctx, DRM_SVM_STAT_WAITS);
-	args->out_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAILED);
-	args->out_walks = drm_svm_stat_read(ctx, DRM_SVM_STAT_WALKS);
-	args->out_pages_mapped =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_MAPPED);
-	args->out_pages_unmapped =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_UNMAPPED);
-	args->out_invalidations =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_INVALIDATIONS);
-	args->out_flushes = drm_svm_stat_read(ctx, DRM_SVM_STAT_FLUSHES);
-	args->out_cur_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_PAGES_MAPPED,
-						DRM_SVM_STAT_PAGES_UNMAPPED);
-	args->out_cur_ranges = atomic_long_read(&ctx->svm->nranges);
-	args->out_cur_dma_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_DMA_MAPPED,
-						    DRM_SVM_STAT_DMA_UNMAPPED);
-	drm_svm_counters_vram(ctx, args);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);
 
 /**
  * drm_svm_memory_stats() - add what a context has of VRAM, for fdinfo

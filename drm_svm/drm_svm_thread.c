@@ -46,7 +46,7 @@ static void drm_svm_thread_leave_last(struct drm_svm *svm)
 	} else if (threads->ended) {
 		wake_up_all(&threads->left);
 	} else {
-		drm_svm_fault_queue_die(svm);
+		threads->gone(svm);
 	}
 }
 
@@ -164,37 +164,48 @@ void drm_svm_thread_join(struct drm_svm_thread *thread)
 	thread->task = NULL;
 }
 
-static void drm_svm_threads_free_work(struct work_struct *work)
-{
-	drm_svm_free(container_of(work, struct drm_svm, threads.free_work));
-}
-
-void drm_svm_threads_init(struct drm_svm *svm)
+/**
+ * drm_svm_threads_init() - make an address space ready for threads
+ * @svm: the address space, zeroed
+ * @gone: called once, in a thread, when all have left because the process ended
+ * @free_work: frees @svm after drm_svm_threads_wait() has left that to the last thread
+ */
+void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm),
+			  work_func_t free_work)
 {
 	spin_lock_init(&svm->threads.lock);
 	init_waitqueue_head(&svm->threads.left);
-	INIT_WORK(&svm->threads.free_work, drm_svm_threads_free_work);
+	svm->threads.gone = gone;
+	INIT_WORK(&svm->threads.free_work, free_work);
 }
 
 /**
  * drm_svm_threads_end() - tell the threads to leave
  * @svm: the address space, without contexts
  *
+ * Each does so when it runs next, so the caller wakes or interrupts all of them.
+ */
+void drm_svm_threads_end(struct drm_svm *svm)
+{
+	guard(spinlock)(&svm->threads.lock);
+	WRITE_ONCE(svm->threads.ended, true);
+}
+
+/**
+ * drm_svm_threads_wait() - wait a little until the threads have left
+ * @svm: the address space; the threads were told
+ *
  * Context: process context; may be a thread of the process, one of these too.
  * Return: true when all have left: free @svm. Else the last one does, and @svm must not
  * be used any longer.
  */
-bool drm_svm_threads_end(struct drm_svm *svm)
+bool drm_svm_threads_wait(struct drm_svm *svm)
 {
 	struct drm_svm_threads *threads = &svm->threads;
 
-	scoped_guard(spinlock, &threads->lock)
-		WRITE_ONCE(threads->ended, true);
-	drm_svm_fault_queue_interrupt(svm);
-	drm_svm_wait_interrupt(svm);
 	/*
-	 * Other processes do not wait; nor does one of these threads, which may be who puts
-	 * the last file.
+	 * Other processes do not wait; nor does one of these threads, which may be the task
+	 * that puts the last file.
 	 */
 	if ((!current->mm || current->mm == svm->mm) && !(current->flags & PF_USER_WORKER))
 		wait_event_interruptible_timeout(threads->left, !READ_ONCE(threads->n),

@@ -4,11 +4,13 @@
 
 /* What keeps pages in VRAM, and moves them there and back. */
 
+#include <linux/dma-resv.h>
 #include <linux/llist.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
 
 #include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_resource.h>
 
 #include "drm_svm_internal.h"
 
@@ -49,6 +51,25 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
 static inline bool drm_svm_bo_has_left(const struct drm_svm_bo *bo)
 {
 	return READ_ONCE(bo->tbo.resource) != bo->place;
+}
+
+static inline void drm_svm_bo_unlock(struct drm_svm_bo *bo)
+{
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
+/* With its dma_resv held: whether it has its place in VRAM. */
+static inline bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
+{
+	dma_resv_assert_held(bo->tbo.base.resv);
+	return bo->tbo.resource &&
+	       bo->tbo.resource->mem_type == bo->vram->mem_type;
+}
+
+/* Offset of its first page, with the BO locked and resident. */
+static inline u64 drm_svm_bo_offset(struct drm_svm_bo *bo)
+{
+	return (u64)bo->tbo.resource->start << PAGE_SHIFT;
 }
 
 /*
@@ -185,7 +206,7 @@ static inline u64 drm_svm_page_offset(const struct page *page)
 	       PAGE_SHIFT;
 }
 
-/* drm_svm_vram.c */
+/* drm_svm_folio.c */
 extern const char drm_svm_pagemap_owner;
 struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio);
 bool drm_svm_folio_is_retired(const struct folio *folio);
@@ -193,30 +214,39 @@ bool drm_svm_folio_is_lost(const struct folio *folio);
 void drm_svm_folio_retire(struct folio *folio);
 void drm_svm_folio_lose(struct folio *folio);
 bool drm_svm_folio_has_left(struct folio *folio);
-bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram);
+bool drm_svm_page_is_reachable(const struct page *page,
+			       const struct drm_svm_device *sdev);
+struct module *drm_svm_vram_module(struct drm_svm_vram *vram);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
+bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram);
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 				       unsigned long index);
 struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index);
-bool drm_svm_page_is_reachable(const struct page *page,
-			       const struct drm_svm_device *sdev);
+void drm_svm_vram_folio_free(struct folio *folio);
+void drm_svm_vram_folio_split(struct folio *head, struct folio *tail);
+void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr);
+bool drm_svm_vram_has_lost(struct drm_svm_vram *vram);
+void drm_svm_vram_wait_lost(struct drm_svm_vram *vram);
+void drm_svm_vram_put(struct drm_svm_vram *vram);
+void drm_svm_vram_wait_users(struct drm_svm_vram *vram);
+bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
+			   unsigned int npages);
+void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
 
-/* drm_svm_pfn.c */
+/* drm_svm_walk.c */
 void drm_svm_vram_enlist(struct drm_svm_vram *vram);
 void drm_svm_vram_delist(struct drm_svm_vram *vram);
-void drm_svm_vram_wait_users(struct drm_svm_vram *vram);
 struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn);
 bool drm_svm_pfn_is_vram(unsigned long pfn);
 struct folio *drm_svm_pfn_folio(unsigned long pfn);
 bool drm_svm_pfn_is_anon(unsigned long pfn);
 bool drm_svm_pfn_is_ksm(unsigned long pfn);
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev);
-void drm_svm_vram_put(struct drm_svm_vram *vram);
+int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
+		      unsigned long end, unsigned long *pfns);
 
 /* drm_svm_bad.c */
-bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
-			   unsigned int npages);
 void drm_svm_vram_keep_bad(struct drm_svm_vram *vram);
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram);
 
@@ -239,24 +269,19 @@ struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
 void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
 void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
-void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages);
-bool drm_svm_bo_is_resident(struct drm_svm_bo *bo);
-int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
 bool drm_svm_bo_has_pages(struct drm_svm_bo *bo);
 unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo);
 bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
 void drm_svm_bo_leave(struct drm_svm_bo *bo);
-void drm_svm_bo_leave_work(struct work_struct *work);
 void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo);
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
-void drm_svm_bo_unlock(struct drm_svm_bo *bo);
-u64 drm_svm_bo_offset(struct drm_svm_bo *bo);
-void drm_svm_bo_bump(struct drm_svm_bo *bo);
+
+/* drm_svm_core.c */
+void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 
 /* drm_svm_check.c */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);
-void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 
 /* drm_svm_drain.c */
 bool drm_svm_drain_bo(struct drm_svm_bo *bo);
@@ -320,7 +345,8 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 			  struct drm_svm_moved *moved);
 
 /* drm_svm_evict.c */
-int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count);
+int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
+void drm_svm_bo_leave_work(struct work_struct *work);
 
 /* drm_svm_rmap.c */
 void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,

@@ -2,13 +2,13 @@
 #
 # Lengths of functions (the lines between the braces, which in kernel style stand
 # in the first column) and of files: by tree, median at most 15 lines, nine in ten
-# at most 50, none over 80; no file over 700.
+# at most 50, none over 80. Files over 700 are named.
 
 function tree_of(file) { return substr(file, 1, index(file, "/") - 1) }
 
 function close_file() {
 	if (file != "" && lines > 700)
-		fail(file ": " lines " lines, at most 700")
+		print "note: " file ": " lines " lines"
 }
 
 function fail(text) { print text; failed = 1 }

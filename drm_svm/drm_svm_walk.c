@@ -29,12 +29,6 @@ void drm_svm_vram_enlist(struct drm_svm_vram *vram)
 	list_add_tail_rcu(&vram->link, &drm_svm_vrams);
 }
 
-/* Wait until nothing uses the VRAM, or a BO of it, that has no page of it. */
-void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
-{
-	wait_var_event(&vram->users, !atomic_read(&vram->users));
-}
-
 /* On return its device pages are looked at only with a reference to them. */
 void drm_svm_vram_delist(struct drm_svm_vram *vram)
 {
@@ -64,12 +58,6 @@ struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
 			return vram;
 	}
 	return NULL;
-}
-
-void drm_svm_vram_put(struct drm_svm_vram *vram)
-{
-	if (vram && atomic_dec_and_test(&vram->users))
-		wake_up_var(&vram->users);
 }
 
 /* Whether a page that a walk found is in VRAM of any GPU. */
@@ -111,4 +99,33 @@ bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 	guard(rcu)();
 	return !drm_svm_pfn_vram(pfn) ||
 	       drm_svm_page_is_reachable(hmm_pfn_to_page(pfn), sdev);
+}
+
+/**
+ * drm_svm_walk_peek() - what the CPU has at some addresses
+ * @mm: the address space
+ * @start: first address
+ * @end: address past the last one
+ * @pfns: returns what hmm_range_fault() says of each page
+ *
+ * As it was at some moment: good for a look, but not to map from.
+ *
+ * Context: mmap_lock of @mm held.
+ * Return: 0 or an error of hmm_range_fault().
+ */
+int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
+			unsigned long end, unsigned long *pfns)
+{
+	/* is in no tree, so the walk sees it never change */
+	struct mmu_interval_notifier nobody = { .mm = mm };
+	struct hmm_range hmm = {
+		.notifier = &nobody,
+		.start = start,
+		.end = end,
+		.hmm_pfns = pfns,
+		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
+	};
+
+	memset(pfns, 0, ((end - start) >> PAGE_SHIFT) * sizeof(*pfns));
+	return hmm_range_fault(&hmm);
 }

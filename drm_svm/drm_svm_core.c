@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/static_stub.h>
+
+#include <linux/device.h>
+#include <linux/dma-fence.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_print.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_trace.h"
+#include "drm_svm_vram.h"
+
+/**
+ * DOC: Contexts and their faults
+ *
+ * What every other file may call: the window of a context, the answer to a fault, and the
+ * lines in the log about what takes long.
+ */
+
+/* What no fault waits for: removal, and the end of address spaces. */
+struct workqueue_struct *drm_svm_idle_wq;
+
+int __init drm_svm_core_init(void)
+{
+	drm_svm_idle_wq = alloc_workqueue("drm_svm_idle", WQ_UNBOUND, 0);
+	return drm_svm_idle_wq ? 0 : -ENOMEM;
+}
+
+void drm_svm_core_exit(void)
+{
+	destroy_workqueue(drm_svm_idle_wq);
+}
+
+/**
+ * drm_svm_context_va_end() - where the shared window ends
+ * @ctx: the context, attached
+ *
+ * Return: the first address, in bytes, that the process or the GPU cannot have.
+ */
+u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
+{
+	return min_t(u64, ctx->svm->mm->task_size, ctx->sdev->va_end);
+}
+
+/**
+ * drm_svm_context_check_mm() - may the caller act on this address space
+ * @ctx: the context
+ *
+ * For the driver's ioctls: a child of fork(), a process that was handed the
+ * file, and a process after execve() have another address space.
+ *
+ * Context: process context.
+ * Return: 0, -ENXIO when not attached, -EPERM when the caller's mm is not the
+ * one that attached.
+ */
+int drm_svm_context_check_mm(struct drm_svm_context *ctx)
+{
+	struct drm_svm *svm;
+
+	/* pairs with the release in drm_svm_context_attach() */
+	svm = smp_load_acquire(&ctx->svm);
+	if (!svm)
+		return -ENXIO;
+	return svm->mm == current->mm ? 0 : -EPERM;
+}
+EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
+
+/**
+ * drm_svm_context_put_busy() - a fault, or who looks after one, is done with @ctx
+ * @ctx: the context; detach may free it from now on
+ */
+void drm_svm_context_put_busy(struct drm_svm_context *ctx)
+{
+	if (atomic_dec_and_test(&ctx->busy))
+		wake_up_var(&ctx->busy);
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_context_put_busy);
+
+/*
+ * For lockdep fault_done() is under a lock that detach takes, which waits for it. One for
+ * all: a worker answers the faults of all contexts, one after the other.
+ */
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map drm_svm_fault_done_map =
+	STATIC_LOCKDEP_MAP_INIT("drm_svm_fault_done", &drm_svm_fault_done_map);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_done_map);
+#endif
+
+/**
+ * drm_svm_fault_might_wait() - the caller may wait for fault_done()
+ *
+ * Says so to lockdep, and does nothing else.
+ */
+void drm_svm_fault_might_wait(void)
+{
+	lock_map_acquire(&drm_svm_fault_done_map);
+	lock_map_release(&drm_svm_fault_done_map);
+}
+
+static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+
+	lock_map_acquire(&drm_svm_fault_done_map);
+	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
+	lock_map_release(&drm_svm_fault_done_map);
+}
+
+/**
+ * drm_svm_fault_finish() - answer a fault
+ * @entry: the fault, its result in err
+ *
+ * Context: process context, no lock held. The context may be gone on return.
+ */
+void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+
+	if (entry->err)
+		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
+	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
+	drm_svm_fault_answer(entry);
+	drm_svm_context_put_busy(ctx);
+}
+
+/* Longer than anything takes that works. A variable for tests alone. */
+unsigned long drm_svm_notice_after = 10 * HZ;
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_after);
+
+/* Programs can repeat what leads here, so how much is logged has a limit. */
+void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence)
+{
+	KUNIT_STATIC_STUB_REDIRECT(drm_svm_notice_copy, vram, fence);
+	drm_err_ratelimited(vram->drm,
+			    "a copy of VRAM takes long, waiting for fence %llu:%llu of the driver\n",
+			    fence->context, fence->seqno);
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_copy);
+
+void drm_svm_notice_detach(struct drm_svm_context *ctx)
+{
+	KUNIT_STATIC_STUB_REDIRECT(drm_svm_notice_detach, ctx);
+	dev_notice_ratelimited(ctx->sdev->dma_dev,
+			       "drm_svm: detach waits for %d faults that take long: for a file system, or for fault_done() of the driver\n",
+			       atomic_read(&ctx->busy));
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_detach);

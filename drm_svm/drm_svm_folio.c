@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/export.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
+
+#include <drm/drm_drv.h>
+
+#include "drm_svm_internal.h"
+#include "drm_svm_vram.h"
+
+/**
+ * DOC: VRAM
+ *
+ * Device-private pages stand for the VRAM of a GPU in the page tables of the
+ * CPU: page n is offset n * PAGE_SIZE of the driver's TTM memory type. The CPU
+ * cannot reach them; when it tries, migrate_to_ram() brings the data home.
+ *
+ * A page belongs to the &struct drm_svm_bo in its zone_device_data, from its
+ * initialization by a migration until folio_free(). Bit 0 of that pointer says
+ * that the data has left already: the page only waits for its last reference.
+ *
+ * No BO at all says that the page is lost: its memory is bad, or went with the
+ * device. Processes that have it keep it until they unmap it or end, for nothing
+ * else can stand in their page tables for data that is gone; who touches it gets
+ * SIGBUS. The device pages outlive drm_svm_vram_fini() for that, and the driver's
+ * module cannot be unloaded: bit 1 says that a reference to it is held.
+ */
+
+#define DRM_SVM_FOLIO_RETIRED	1UL
+#define DRM_SVM_FOLIO_HOLDS	2UL
+#define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_RETIRED | DRM_SVM_FOLIO_HOLDS)
+
+/*
+ * All VRAM has the same owner for the core of mm, so that one walk sees the pages
+ * of every GPU; which of them a GPU reaches is drm_svm_page_is_reachable().
+ */
+const char drm_svm_pagemap_owner;
+
+struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio)
+{
+	unsigned long data = (unsigned long)folio_zone_device_data(folio);
+
+	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_FLAGS);
+}
+
+bool drm_svm_folio_is_retired(const struct folio *folio)
+{
+	return (unsigned long)folio_zone_device_data(folio) &
+	       DRM_SVM_FOLIO_RETIRED;
+}
+
+bool drm_svm_folio_is_lost(const struct folio *folio)
+{
+	return !drm_svm_folio_bo(folio);
+}
+
+/* Under the folio's lock: its data is in RAM now. */
+void drm_svm_folio_retire(struct folio *folio)
+{
+	unsigned long data = (unsigned long)folio_zone_device_data(folio);
+
+	folio_set_zone_device_data(folio, (void *)(data | DRM_SVM_FOLIO_RETIRED));
+}
+
+struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
+{
+	return pfn_to_page(PHYS_PFN(vram->pagemap.range.start + offset));
+}
+
+/* Whether the GPU can use a device page where it is. */
+bool drm_svm_page_is_reachable(const struct page *page,
+			       const struct drm_svm_device *sdev)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(page);
+	struct drm_svm_vram *own = READ_ONCE(sdev->vram);
+
+	if (drm_svm_folio_is_lost(page_folio(page)) || READ_ONCE(vram->closed))
+		return false;
+	return vram == own || (own && own->owner && own->owner == vram->owner);
+}
+
+/*
+ * Whether to end early what brings pages home, as the caller is being killed. Not once the
+ * VRAM goes: its pages belong to others, who would lose them.
+ */
+bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
+{
+	return fatal_signal_pending(current) && !READ_ONCE(vram->ending);
+}
+
+/* For lost pages, until a module that is being unloaded has none any more. */
+static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
+
+struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
+{
+	return vram->drm->driver->fops->owner;
+}
+
+/*
+ * Lost pages are gone. The last one ends the wait of drm_svm_vram_fini(), or lets the VRAM
+ * go when that did not wait.
+ */
+void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr)
+{
+	long left = atomic_long_sub_return(nr, &vram->lost);
+
+	if (!left)
+		queue_work(drm_svm_idle_wq, &vram->free_work);
+	else if (left == DRM_SVM_LOST_NONE)
+		wake_up_all(&drm_svm_vram_lost_wait);
+}
+
+bool drm_svm_vram_has_lost(struct drm_svm_vram *vram)
+{
+	return atomic_long_read(&vram->lost) > DRM_SVM_LOST_NONE;
+}
+
+/* Wait until nobody has a lost page: for as long as processes like, so no task that hangs. */
+void drm_svm_vram_wait_lost(struct drm_svm_vram *vram)
+{
+	wait_event_idle(drm_svm_vram_lost_wait, !drm_svm_vram_has_lost(vram));
+}
+
+/* Pages of it are no longer in use. Atomic context: the last one only queues it. */
+void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
+{
+	struct drm_svm_vram *vram = bo->vram;
+
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, -npages);
+	if (atomic_long_sub_and_test(npages, &bo->live) &&
+	    llist_add(&bo->free_node, &vram->freed))
+		queue_work(drm_svm_idle_wq, &vram->free_work);
+}
+
+/*
+ * Under the folio's lock: its data is gone, and so it is no page of a BO. A module that
+ * is being unloaded can no longer be held: then drm_svm_vram_fini() waits.
+ */
+void drm_svm_folio_lose(struct folio *folio)
+{
+	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+	long nr = folio_nr_pages(folio);
+	bool holds;
+
+	if (!bo)
+		return;
+	holds = try_module_get(drm_svm_vram_module(vram));
+	folio_set_zone_device_data(folio, (void *)(holds ? DRM_SVM_FOLIO_HOLDS : 0));
+	atomic_long_add(nr, &vram->lost);
+	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
+	drm_svm_bo_drop_pages(bo, nr);
+}
+
+/*
+ * Under the folio's lock: whether its BO has lost its place. Then the data is somebody
+ * else's, and the folio is lost as well.
+ */
+bool drm_svm_folio_has_left(struct folio *folio)
+{
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+
+	if (!bo || !drm_svm_bo_has_left(bo))
+		return false;
+	WARN_ONCE(1, "the driver took VRAM away that has pages of processes: evict_flags, move?\n");
+	if (!drm_svm_folio_is_retired(folio))
+		drm_svm_folio_lose(folio);
+	return true;
+}
+
+/*
+ * The folio of a page that is in use, with a reference; else NULL. A page that is
+ * free still looks like part of the huge page that it was, and what is its head by
+ * that may be another folio by now.
+ */
+struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
+				     unsigned long index)
+{
+	struct page *page = drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT);
+	struct folio *folio = page_folio(page);
+
+	if (!folio_try_get(folio))
+		return NULL;
+	if (page_folio(page) == folio &&
+	    folio_page_idx(folio, page) < folio_nr_pages(folio))
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+/* The BO that has a page in use, with a reference; else NULL. */
+struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
+				       unsigned long index)
+{
+	struct folio *folio = drm_svm_vram_get_folio(vram, index);
+	struct drm_svm_bo *bo;
+
+	if (!folio)
+		return NULL;
+	/* under the lock nobody loses it; with a page in use the BO stays */
+	folio_lock(folio);
+	bo = drm_svm_folio_has_left(folio) ? NULL : drm_svm_folio_bo(folio);
+	if (bo)
+		drm_gem_object_get(&bo->tbo.base);
+	folio_unlock(folio);
+	folio_put(folio);
+	return bo;
+}
+
+/* Atomic context. */
+void drm_svm_vram_folio_free(struct folio *folio)
+{
+	unsigned long data = (unsigned long)folio_zone_device_data(folio);
+	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
+	struct module *module = drm_svm_vram_module(vram);
+	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
+	long nr = folio_nr_pages(folio);
+
+	folio_set_zone_device_data(folio, NULL);
+	if (bo) {
+		drm_svm_bo_drop_pages(bo, nr);
+		return;
+	}
+	drm_svm_vram_drop_lost(vram, nr);
+	if (data & DRM_SVM_FOLIO_HOLDS)
+		module_put(module);
+}
+
+void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
+{
+	unsigned long data = (unsigned long)folio_zone_device_data(head);
+
+	if (!tail)
+		return;
+	tail->pgmap = head->pgmap;
+	folio_set_zone_device_data(tail, (void *)data);
+	if (data & DRM_SVM_FOLIO_HOLDS)
+		__module_get(drm_svm_vram_module(drm_svm_page_vram(folio_page(head, 0))));
+}
+
+/* Whether one of the pages at @offset must not be used; see drm_svm_vram_has_bad(). */
+bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
+			   unsigned int npages)
+{
+	unsigned long index = offset >> PAGE_SHIFT;
+
+	return xa_find(&vram->bad, &index, index + npages - 1, XA_PRESENT);
+}
+
+/* Wait until nothing uses the VRAM, or a BO of it, that has no page of it. */
+void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
+{
+	wait_var_event(&vram->users, !atomic_read(&vram->users));
+}
+
+void drm_svm_vram_put(struct drm_svm_vram *vram)
+{
+	if (vram && atomic_dec_and_test(&vram->users))
+		wake_up_var(&vram->users);
+}
