@@ -4,8 +4,7 @@
 #include <linux/export.h>
 #include <linux/mm.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /**
  * DOC: Bad VRAM

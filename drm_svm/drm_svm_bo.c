@@ -9,7 +9,6 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

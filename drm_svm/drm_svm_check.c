@@ -10,8 +10,7 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /**
  * DOC: Mistakes of a driver

@@ -11,9 +11,8 @@
 
 #include <drm/drm_print.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_trace.h"
 #include "drm_svm_vram.h"
+#include "drm_svm_trace.h"
 
 /**
  * DOC: Contexts and their faults

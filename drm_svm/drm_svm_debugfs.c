@@ -5,7 +5,7 @@
 
 #include <drm/drm_print.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 
 static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
 	[DRM_SVM_STAT_FAULTS] = "faults",

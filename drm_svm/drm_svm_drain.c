@@ -4,7 +4,6 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

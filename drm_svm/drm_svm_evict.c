@@ -9,9 +9,8 @@
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_migrate.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: Eviction

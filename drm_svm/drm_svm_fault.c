@@ -4,9 +4,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_migrate.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: Serving faults

@@ -4,9 +4,8 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: Fault queue

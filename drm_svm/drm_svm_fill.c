@@ -9,9 +9,8 @@
 #include <linux/slab.h>
 #include <linux/userfaultfd_k.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_migrate.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: Filling VRAM

@@ -10,7 +10,6 @@
 
 #include <drm/drm_drv.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

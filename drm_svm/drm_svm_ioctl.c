@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

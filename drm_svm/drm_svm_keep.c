@@ -6,7 +6,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

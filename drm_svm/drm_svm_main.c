@@ -10,9 +10,8 @@
 #include <linux/swiotlb.h>
 #include <linux/wait_bit.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_trace.h"
 #include "drm_svm_vram.h"
+#include "drm_svm_trace.h"
 
 /**
  * DOC: Overview

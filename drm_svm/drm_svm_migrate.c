@@ -6,8 +6,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /**
  * DOC: Migration

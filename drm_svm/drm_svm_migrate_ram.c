@@ -5,9 +5,8 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_migrate.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: To RAM

@@ -6,9 +6,8 @@
 #include <linux/userfaultfd_k.h>
 
 #include "drm_svm_compat.h"
-#include "drm_svm_internal.h"
+#include "drm_svm_migrate.h"
 #include "drm_svm_trace.h"
-#include "drm_svm_vram.h"
 
 /**
  * DOC: Mirroring

@@ -3,7 +3,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 #include "drm_svm_trace.h"
 
 /**

@@ -8,8 +8,8 @@
 #include <linux/userfaultfd_k.h>
 
 #include "drm_svm_compat.h"
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_core.h"
+#include "drm_svm_policy.h"
 
 /**
  * DOC: Policy

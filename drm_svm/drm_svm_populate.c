@@ -7,7 +7,6 @@
 #include <linux/userfaultfd_k.h>
 
 #include "drm_svm_compat.h"
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

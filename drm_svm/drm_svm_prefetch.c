@@ -9,8 +9,7 @@
 
 #include <drm/drm_drv.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /**
  * DOC: Prefetch

@@ -5,7 +5,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 #include "drm_svm_trace.h"
 
 /**

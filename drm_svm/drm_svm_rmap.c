@@ -6,8 +6,7 @@
 #include <linux/sched/mm.h>
 
 #include "drm_svm_compat.h"
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /**
  * DOC: Where device pages are mapped

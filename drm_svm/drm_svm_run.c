@@ -5,9 +5,8 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_trace.h"
 #include "drm_svm_vram.h"
+#include "drm_svm_trace.h"
 
 /**
  * DOC: Runs

@@ -6,7 +6,7 @@
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 
 /**
  * DOC: Address spaces by mm

@@ -5,7 +5,7 @@
 
 #include <drm/drm_file.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 
 /**
  * DOC: Counters

@@ -9,7 +9,7 @@
 #include <drm/drm_file.h>
 #include <drm/drm_syncobj.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 
 /**
  * DOC: Syncobjs

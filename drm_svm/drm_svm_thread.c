@@ -7,7 +7,7 @@
 #include <linux/task_work.h>
 #include <linux/wait.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 
 /**
  * DOC: Threads of the process

@@ -4,7 +4,6 @@
 
 #include <linux/tracepoint.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 #undef TRACE_SYSTEM

@@ -17,8 +17,7 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
-#include "drm_svm_internal.h"
-#include "drm_svm_vram.h"
+#include "drm_svm_migrate.h"
 
 /* Tries to bring home pages that somebody holds for a moment, and their pause. */
 #define DRM_SVM_EVICT_TRIES	200

@@ -2,17 +2,21 @@
 #ifndef _DRM_SVM_VRAM_H_
 #define _DRM_SVM_VRAM_H_
 
-/* What keeps pages in VRAM, and moves them there and back. */
+/* Device pages, the VRAM that they stand for, and the BOs that they belong to. */
 
 #include <linux/dma-resv.h>
 #include <linux/llist.h>
 #include <linux/memremap.h>
-#include <linux/migrate.h>
 
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_resource.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
+
+struct drm_svm_keep;
+
+/* &drm_svm_vram.lost of a VRAM that is in use, besides the lost pages. */
+#define DRM_SVM_LOST_NONE	1
 
 /*
  * VRAM behind a slice of a range. @live: device pages in use, and one while @filling;
@@ -70,125 +74,6 @@ static inline bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
 static inline u64 drm_svm_bo_offset(struct drm_svm_bo *bo)
 {
 	return (u64)bo->tbo.resource->start << PAGE_SHIFT;
-}
-
-/*
- * One migration, of up to @max pages, between RAM and @vram. @args, with @src and
- * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
- * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
- * clear, the fences of that. @split: a huge page stayed, at @split_index of the VRAM,
- * that has to be split before it can move. @spare: RAM for a huge page, to be
- * taken before more is allocated, or NULL.
- */
-struct drm_svm_migration {
-	struct drm_svm_vram *vram;
-	struct migrate_vma args;
-	struct dma_fence *copy;
-	struct dma_fence *clear;
-	unsigned int max;
-	unsigned int npages;
-	unsigned int nsegs;
-	unsigned int nclears;
-	bool split;
-	unsigned long split_index;
-	struct folio *spare;
-	unsigned long *src;
-	unsigned long *dst;
-	dma_addr_t *dma;
-	struct drm_svm_copy *segs;
-	struct drm_svm_run *clears;
-};
-
-struct drm_svm_keep;
-
-/* What became of pages that were to move. */
-struct drm_svm_moved {
-	u64 moved;
-	u64 copied;
-	u64 busy;
-	u64 unsupported;
-	u64 no_space;
-	u64 failed;
-};
-
-/*
- * Pages [@start, @end) to bring to VRAM. @base and @npages: the aligned block of
- * addresses around them that the BO stands behind. @whole: a huge page stays one.
- * @holes: pages that nobody has touched are made there. @want: pages of which it is
- * known that they should move.
- */
-struct drm_svm_slice {
-	struct drm_svm_vram *vram;
-	struct drm_svm_stats *stats;
-	struct drm_svm_bo *bo;
-	struct drm_svm_migration *m;
-	unsigned long base;
-	unsigned long start;
-	unsigned long end;
-	unsigned int npages;
-	unsigned int want;
-	bool whole;
-	bool holes;
-};
-
-/*
- * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held, by the mapping
- * that begins at @start, which may be before @addr or after it. @shared: it is mapped
- * elsewhere too. @folio is a number only, without a reference.
- */
-struct drm_svm_rmap_place {
-	struct mm_struct *mm;
-	unsigned long addr;
-	unsigned long start;
-	struct folio *folio;
-	bool large;
-	bool shared;
-};
-
-/* Looks after a folio at a place. Returns whether it is mapped there. */
-struct drm_svm_rmap_visitor {
-	bool (*visit)(const struct drm_svm_rmap_visitor *visitor,
-		      const struct drm_svm_rmap_place *place);
-};
-
-/* &drm_svm_vram.lost of a VRAM that is in use, besides the lost pages. */
-#define DRM_SVM_LOST_NONE	1
-
-/* The smallest slice, and so the smallest BO, in bytes. */
-#define DRM_SVM_SLICE_MIN	MAX(SZ_64K, PAGE_SIZE)
-
-/*
- * Slices whose BOs are made before the first of them is filled: all of a range of which
- * every other block is in VRAM, and the rest of the block of the fault.
- */
-#define DRM_SVM_FILL_SLICES	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_SLICE_MIN / 2 + 1))
-
-/*
- * Brings slices to VRAM: two migrations, so that one is copied meanwhile; the second one is
- * made for the first two slices. @tried: pages
- * of the range in service that were to move for its faults. Who had them has lost them,
- * whether they moved or not. @keep: of a prefetch that has found no room, or NULL.
- */
-struct drm_svm_filler {
-	struct drm_svm *svm;
-	DECLARE_BITMAP(tried, DRM_SVM_RANGE_PAGES);
-	unsigned int n;
-	struct drm_svm_slice slices[DRM_SVM_FILL_SLICES];
-	struct drm_svm_migration *m[2];
-	struct drm_svm_moved moved;
-	struct drm_svm_keep *keep;
-};
-
-/*
- * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
- * the source does not say so any more.
- */
-static inline unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
-						    unsigned int i)
-{
-	if ((m->src[i] | m->dst[i]) & MIGRATE_PFN_COMPOUND)
-		return min(HPAGE_PMD_NR, m->npages - i);
-	return 1;
 }
 
 /* The VRAM of a device page. */
@@ -298,71 +183,5 @@ void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo);
 void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo);
 bool drm_svm_keep_is_full(const struct drm_svm_keep *keep);
 bool drm_svm_keep_has(struct drm_svm_bo *bo);
-
-/* drm_svm_migrate.c */
-struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp);
-void drm_svm_migration_reset(struct drm_svm_migration *m,
-			     struct drm_svm_vram *vram);
-void drm_svm_migration_free(struct drm_svm_migration *m);
-int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
-			       struct page *ram, struct page *vram_page,
-			       unsigned int npages, bool to_vram);
-void drm_svm_migration_add_clear(struct drm_svm_migration *m,
-				 struct page *vram_page, unsigned int npages);
-void drm_svm_migration_start(struct drm_svm_migration *m);
-void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i);
-int drm_svm_migration_wait(struct drm_svm_migration *m);
-
-/* drm_svm_fill.c */
-struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm);
-void drm_svm_filler_destroy(struct drm_svm_filler *filler);
-bool drm_svm_filler_try_bos(struct drm_svm_filler *filler);
-void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
-unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
-				    unsigned long start, unsigned long addr);
-void drm_svm_slice_set_block(struct drm_svm_slice *slice);
-void drm_svm_filler_run(struct drm_svm_filler *filler);
-void drm_svm_filler_done(struct drm_svm_filler *filler);
-
-/* drm_svm_migrate_vram.c */
-int drm_svm_migrate_to_vram(struct drm_svm_range *range,
-			    struct drm_svm_scratch *scratch,
-			    const struct drm_svm_fault_entry *entries,
-			    unsigned int n, bool patient);
-
-/* drm_svm_migrate_ram.c */
-struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
-				unsigned int order);
-void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
-			  struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end, struct page *fault_page);
-int drm_svm_home_collect(struct drm_svm_migration *m);
-int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved);
-vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
-bool drm_svm_migrate_home(struct drm_svm_migration *m,
-			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
-			  unsigned long start, unsigned long end,
-			  struct drm_svm_moved *moved);
-
-/* drm_svm_evict.c */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
-void drm_svm_bo_leave_work(struct work_struct *work);
-
-/* drm_svm_rmap.c */
-void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
-		       const struct drm_svm_rmap_visitor *visitor);
-
-#if IS_ENABLED(CONFIG_KUNIT)
-/* Static in other kernels; for tests/ alone. */
-struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
-			       unsigned int order);
-void drm_svm_slice_drop_bad(struct drm_svm_migration *m);
-bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
-			     unsigned long pfn);
-unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
-				  struct drm_svm_range *range,
-				  const struct drm_svm_fault_entry *entry,
-				  struct vm_area_struct *vma);
-#endif
 
 #endif

@@ -4,7 +4,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "drm_svm_internal.h"
+#include "drm_svm_core.h"
 #include "drm_svm_trace.h"
 
 /**

@@ -6,7 +6,6 @@
 #include <linux/rculist.h>
 #include <linux/wait_bit.h>
 
-#include "drm_svm_internal.h"
 #include "drm_svm_vram.h"
 
 /**

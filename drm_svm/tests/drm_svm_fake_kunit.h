@@ -9,8 +9,7 @@
 
 #include <drm/ttm/ttm_device.h>
 
-#include "../drm_svm_internal.h"
-#include "../drm_svm_vram.h"
+#include "../drm_svm_migrate.h"
 
 struct device;
 struct kunit;

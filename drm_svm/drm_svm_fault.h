@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _DRM_SVM_FAULT_H_
+#define _DRM_SVM_FAULT_H_
+
+/* Faults from the queue to their answer, and the threads that serve them. */
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "drm_svm_policy.h"
+
+/* Faults that one address space queues, and that one worker takes at once. */
+#define DRM_SVM_QUEUE_SIZE	1024U
+#define DRM_SVM_BATCH_MAX	256U
+#define DRM_SVM_MAX_WORKERS	16U
+
+/* Threads of one address space that wait for pages. */
+#define DRM_SVM_MAX_WAITERS	16U
+
+struct drm_svm;
+struct drm_svm_filler;
+
+/* A fault in the queue: so small that all of these are 32 KiB. */
+struct drm_svm_queued_fault {
+	struct drm_svm_context *ctx;
+	struct drm_svm_fault fault;
+};
+
+/* One fault on its way: from the queue to fault_done(). */
+struct drm_svm_fault_entry {
+	struct drm_svm_context *ctx;
+	struct drm_svm_fault fault;
+	/* DRM_SVM_PENDING, DRM_SVM_MUST_WAIT, 0 or a negative errno */
+	int err;
+};
+
+/* Positive, so that they cannot be mistaken for an errno. */
+#define DRM_SVM_PENDING		1
+#define DRM_SVM_MUST_WAIT	2
+
+struct vhost_task;
+
+/*
+ * A thread of the process. @self: set when it runs for the first time. @has_left: it
+ * will not look at the address space again; for itself alone.
+ */
+struct drm_svm_thread {
+	struct drm_svm *svm;
+	struct vhost_task *task;
+	struct task_struct *self;
+	bool (*run)(struct drm_svm_thread *thread);
+	bool has_left;
+};
+
+/*
+ * All threads of an address space, under @lock: @n have not left. @ended: they are to.
+ * @abandoned: nobody waits for that, so the last one has all freed by @free_work. @gone:
+ * called when the process has ended first.
+ */
+struct drm_svm_threads {
+	spinlock_t lock;
+	unsigned int n;
+	bool ended;
+	bool abandoned;
+	void (*gone)(struct drm_svm *svm);
+	wait_queue_head_t left;
+	struct work_struct free_work;
+};
+
+/*
+ * One that serves faults. @scratch: what it needs for a batch; there as long as the thread.
+ * @served: it has, since it slept.
+ */
+struct drm_svm_worker {
+	struct drm_svm_thread thread;
+	struct drm_svm_scratch *scratch;
+	bool served;
+};
+
+/*
+ * @unsorted, @keys: for the time that @batch is sorted; then there is room for @pfns and
+ * @runs.
+ * @filler: what moves pages to VRAM; made by the first fault of a GPU that has any.
+ */
+struct drm_svm_scratch {
+	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
+	union {
+		struct {
+			struct drm_svm_fault_entry unsorted[DRM_SVM_BATCH_MAX];
+			u64 keys[2][DRM_SVM_BATCH_MAX];
+		};
+		struct {
+			unsigned long pfns[DRM_SVM_RANGE_PAGES];
+			struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
+		};
+	};
+	struct drm_svm_filler *filler;
+};
+
+/*
+ * Faults of one address space, in order of arrival. @lock (irq-safe: a driver
+ * pushes from its interrupt handler) protects all but what workers have for themselves.
+ *
+ * @woken: the worker that is on its way. @nmade of @nworkers have threads; one more is
+ * being made while @growing. @dead: all threads are gone with the process, so @fail_work
+ * answers.
+ */
+struct drm_svm_fault_queue {
+	spinlock_t lock;
+	struct drm_svm_queued_fault *ring;
+	unsigned int head;
+	unsigned int count;
+	unsigned int nworkers;
+	unsigned int nmade;
+	bool growing;
+	bool dead;
+	unsigned long idle;
+	struct drm_svm_worker *woken;
+	struct work_struct fail_work;
+	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
+};
+
+/* A fault that waits for its page. */
+struct drm_svm_waiter {
+	struct list_head link;
+	struct drm_svm_fault_entry entry;
+};
+
+/* @waiter: what it is doing; under the lock, NULL when nobody needs it any longer. */
+struct drm_svm_wait_thread {
+	struct drm_svm_thread thread;
+	struct drm_svm_waiter *waiter;
+};
+
+/*
+ * Faults that wait for their page, under @lock. @npending of them have no thread yet,
+ * @nbusy threads have something to do. @nmade threads there are; one more is being made
+ * while @growing.
+ */
+struct drm_svm_waiters {
+	spinlock_t lock;
+	struct list_head pending;
+	unsigned int npending;
+	unsigned int nbusy;
+	unsigned int nmade;
+	bool growing;
+	unsigned long idle;
+	struct drm_svm_wait_thread thread[DRM_SVM_MAX_WAITERS];
+};
+
+/* drm_svm_mirror.c */
+int drm_svm_mirror_try(struct drm_svm_range *range,
+		       struct drm_svm_scratch *scratch,
+		       struct drm_svm_fault_entry *entries, unsigned int n,
+		       bool patient);
+
+/* drm_svm_populate.c */
+int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
+			  u32 access);
+bool drm_svm_populate_is_protected(struct vm_area_struct *vma, u32 access,
+				   unsigned long pfn);
+void drm_svm_populate_writable(struct vm_area_struct *vma, unsigned long start,
+			       unsigned long end, unsigned long *pfns);
+
+/* drm_svm_fault.c */
+void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
+			 unsigned int n);
+struct drm_svm_scratch *drm_svm_scratch_alloc(void);
+void drm_svm_scratch_free(struct drm_svm_scratch *scratch);
+
+/* drm_svm_thread.c */
+int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
+			 bool (*run)(struct drm_svm_thread *thread), const char *name);
+void drm_svm_thread_wake(struct drm_svm_thread *thread);
+void drm_svm_thread_interrupt(struct drm_svm_thread *thread);
+void drm_svm_thread_join(struct drm_svm_thread *thread);
+void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm),
+			  work_func_t free_work);
+void drm_svm_threads_end(struct drm_svm *svm);
+bool drm_svm_threads_wait(struct drm_svm *svm);
+
+/* drm_svm_fault_queue.c */
+int drm_svm_fault_queue_init(struct drm_svm *svm);
+int drm_svm_fault_queue_start(struct drm_svm *svm);
+void drm_svm_fault_queue_fini(struct drm_svm *svm);
+void drm_svm_fault_queue_cancel(struct drm_svm *svm, struct drm_svm_context *ctx);
+void drm_svm_fault_queue_die(struct drm_svm *svm);
+void drm_svm_fault_queue_interrupt(struct drm_svm *svm);
+
+/* drm_svm_wait.c */
+void drm_svm_wait_init(struct drm_svm *svm);
+void drm_svm_wait_fini(struct drm_svm *svm);
+void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
+void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int err);
+void drm_svm_wait_interrupt(struct drm_svm *svm);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Static in other kernels; for tests/ alone. */
+void drm_svm_fault_sort(struct drm_svm_scratch *scratch, unsigned int n);
+void drm_svm_fault_skip_served(struct drm_svm_range *range,
+			       struct drm_svm_fault_entry *entries,
+			       unsigned int n);
+unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
+					 unsigned int n);
+void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
+				unsigned int n, int err);
+int drm_svm_fault_check(const struct drm_svm_fault_entry *entry);
+unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
+				 unsigned int n);
+unsigned int drm_svm_queue_share(const struct drm_svm_fault_queue *q);
+unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
+			       struct drm_svm_fault_entry *batch);
+#endif
+
+#endif
