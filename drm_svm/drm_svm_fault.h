@@ -56,15 +56,17 @@ struct drm_svm_thread {
 
 /*
  * All threads of an address space, under @lock: @n have not left. @ended: they are to.
- * @abandoned: nobody waits for that, so the last one has all freed by @free_work. @gone:
- * called when the process has ended first.
+ * @abandoned: nobody waits for that, so the last one has all freed by @free_work. @owner:
+ * the &struct signal_struct of their process, which is only compared. @killed: see
+ * drm_svm_threads_init().
  */
 struct drm_svm_threads {
 	spinlock_t lock;
 	unsigned int n;
 	bool ended;
 	bool abandoned;
-	void (*gone)(struct drm_svm *svm);
+	const void *owner;
+	void (*killed)(struct drm_svm *svm);
 	wait_queue_head_t left;
 	struct work_struct free_work;
 };
@@ -104,8 +106,8 @@ struct drm_svm_scratch {
  * pushes from its interrupt handler) protects all but what workers have for themselves.
  *
  * @woken: the worker that is on its way. @nmade of @nworkers have threads; one more is
- * being made while @growing. @dead: all threads are gone with the process, so @fail_work
- * answers.
+ * being made while @growing, but not before @grow_after. @dead: threads end with the process,
+ * so @fail_work answers.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -116,6 +118,7 @@ struct drm_svm_fault_queue {
 	unsigned int nmade;
 	bool growing;
 	bool dead;
+	unsigned long grow_after;
 	unsigned long idle;
 	struct drm_svm_worker *woken;
 	struct work_struct fail_work;
@@ -176,7 +179,7 @@ int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
 void drm_svm_thread_wake(struct drm_svm_thread *thread);
 void drm_svm_thread_interrupt(struct drm_svm_thread *thread);
 void drm_svm_thread_join(struct drm_svm_thread *thread);
-void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm),
+void drm_svm_threads_init(struct drm_svm *svm, void (*killed)(struct drm_svm *svm),
 			  work_func_t free_work);
 void drm_svm_threads_end(struct drm_svm *svm);
 bool drm_svm_threads_wait(struct drm_svm *svm);
@@ -193,6 +196,7 @@ void drm_svm_fault_queue_interrupt(struct drm_svm *svm);
 void drm_svm_wait_init(struct drm_svm *svm);
 void drm_svm_wait_fini(struct drm_svm *svm);
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
+void drm_svm_wait_grow(struct drm_svm *svm);
 void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int err);
 void drm_svm_wait_interrupt(struct drm_svm *svm);
 

@@ -32,6 +32,9 @@ MODULE_PARM_DESC(workers,
 
 #define DRM_SVM_DEFAULT_WORKERS	4U
 
+/* Before a process that may have no more threads is asked again */
+#define DRM_SVM_GROW_PAUSE	HZ
+
 #define DRM_SVM_ACCESS_RW	(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE)
 
 /* Wake a worker for what is there; one that has not begun yet will see it. */
@@ -111,7 +114,8 @@ static bool drm_svm_queue_begin(struct drm_svm_worker *worker)
 static struct drm_svm_worker *drm_svm_queue_next_worker(struct drm_svm_fault_queue *q)
 {
 	guard(spinlock_irqsave)(&q->lock);
-	if (q->growing || q->idle || q->woken || q->nmade == q->nworkers)
+	if (q->growing || q->idle || q->woken || q->nmade == q->nworkers ||
+	    time_before(jiffies, q->grow_after))
 		return NULL;
 	q->growing = true;
 	return &q->worker[q->nmade];
@@ -142,6 +146,8 @@ static void drm_svm_queue_grow(struct drm_svm *svm)
 	q->growing = false;
 	if (!err)
 		q->nmade++;
+	else
+		q->grow_after = jiffies + DRM_SVM_GROW_PAUSE;
 }
 
 /* One batch */
@@ -163,6 +169,7 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 	n = drm_svm_queue_pop(&svm->queue, worker->scratch->batch);
 	if (n)
 		drm_svm_fault_serve(svm, worker->scratch, n);
+	drm_svm_wait_grow(svm);
 	return true;
 }
 
@@ -217,8 +224,10 @@ static void drm_svm_queue_fail_work(struct work_struct *work)
 }
 
 /**
- * drm_svm_fault_queue_die() - there is nobody any more who serves faults
- * @svm: the address space of a process that has ended
+ * drm_svm_fault_queue_die() - the threads that serve faults end
+ * @svm: the address space of a process that ends
+ *
+ * Called by each of them: what the others still queue is answered too.
  */
 void drm_svm_fault_queue_die(struct drm_svm *svm)
 {

@@ -69,6 +69,9 @@
 /* Between two tries of detach to have a range that a worker serves */
 #define DRM_SVM_SERVICE_PAUSE_US	100
 
+/* Between two tries of detach to have the workers answer */
+#define DRM_SVM_DETACH_PAUSE		max(HZ / 50, 1)
+
 static bool track_dma;
 module_param(track_dma, bool, 0444);
 MODULE_PARM_DESC(track_dma,
@@ -216,16 +219,26 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
  */
 static int drm_svm_prepare_mm(struct mm_struct *mm)
 {
+	return mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
+}
+
+/*
+ * The address space of the caller. Linux gives up to lock all VMAs, and to make a thread,
+ * when a signal is pending, and begins anew when it is called again: with many VMAs and many
+ * signals for ever. So all signals but SIGKILL come after it.
+ */
+static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
+{
 	sigset_t blocked, old;
+	struct drm_svm *svm;
 	int err;
 
-	if (mm_has_notifiers(mm))
-		return 0;
 	siginitsetinv(&blocked, sigmask(SIGKILL));
 	sigprocmask(SIG_BLOCK, &blocked, &old);
-	err = mmu_notifier_register(NULL, mm);
+	err = drm_svm_prepare_mm(mm);
+	svm = err ? ERR_PTR(err) : drm_svm_obtain(mm);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	return err;
+	return svm;
 }
 
 /**
@@ -243,8 +256,8 @@ static int drm_svm_prepare_mm(struct mm_struct *mm)
  * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
  * space or when @ops lacks a function that is not optional, -EINTR or -ERESTARTNOINTR when
- * a signal is pending, -ENOMEM without memory or when the process may have no more threads.
- * After the last three it can be called again.
+ * the caller is being killed or is to stop, -ENOMEM without memory or when the process may
+ * have no more threads. After the last three it can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
@@ -260,14 +273,11 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	err = drm_svm_check_context_ops(sdev, ops);
 	if (err)
 		return err;
-	err = drm_svm_prepare_mm(current->mm);
-	if (err)
-		return err;
 
 	ctx->stats = drm_svm_stats_create();
 	if (!ctx->stats)
 		return -ENOMEM;
-	svm = drm_svm_obtain(current->mm);
+	svm = drm_svm_obtain_undisturbed(current->mm);
 	if (IS_ERR(svm)) {
 		drm_svm_stats_put(ctx->stats);
 		ctx->stats = NULL;
@@ -321,12 +331,23 @@ static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
 }
 
+/*
+ * Again and again: a worker that was interrupted may wait for another one, which takes the
+ * next fault meanwhile and waits for mmap_lock.
+ */
 static void drm_svm_context_wait_idle(struct drm_svm_context *ctx)
 {
-	if (!wait_var_event_timeout(&ctx->busy, !atomic_read(&ctx->busy),
-				    drm_svm_notice_after))
-		drm_svm_notice_detach(ctx);
-	wait_var_event(&ctx->busy, !atomic_read(&ctx->busy));
+	unsigned long notice = jiffies + drm_svm_notice_after;
+	bool noticed = false;
+
+	do {
+		drm_svm_fault_queue_interrupt(ctx->svm);
+		if (!noticed && time_after(jiffies, notice)) {
+			drm_svm_notice_detach(ctx);
+			noticed = true;
+		}
+	} while (!wait_var_event_timeout(&ctx->busy, !atomic_read(&ctx->busy),
+					 DRM_SVM_DETACH_PAUSE));
 }
 
 /**
@@ -356,7 +377,6 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 		WRITE_ONCE(ctx->dead, true);
 	drm_svm_fault_queue_cancel(svm, ctx);
 	drm_svm_wait_cancel(svm, ctx, -EFAULT);
-	drm_svm_fault_queue_interrupt(svm);
 	drm_svm_context_wait_idle(ctx);
 	drm_svm_context_drop_ranges(ctx);
 	WRITE_ONCE(ctx->svm, NULL);

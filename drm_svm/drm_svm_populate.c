@@ -3,6 +3,7 @@
 #include <linux/hmm.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/userfaultfd_k.h>
 
@@ -84,6 +85,9 @@ int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
 	if (write)
 		flags |= FAULT_FLAG_WRITE;
 	ret = handle_mm_fault(vma, addr & PAGE_MASK, flags, NULL);
+	/* a file system may have failed for the signal */
+	if (ret & VM_FAULT_ERROR && signal_pending(current))
+		return DRM_SVM_MUST_WAIT;
 	if (ret & VM_FAULT_ERROR)
 		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
 	/* mmap_lock is still held: that is what RETRY_NOWAIT says */

@@ -284,14 +284,15 @@ void drm_svm_range_drop_views(struct drm_svm_range *range,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_drop_views);
 
 /*
- * Take a range out of its address space. Its notifier may be running; what is
- * removed here stays allocated until the last reference goes.
+ * Take a range out of its address space, with service_lock held, which is dropped. Its
+ * notifier may be running; what is removed here stays allocated until the last reference
+ * goes.
  */
-static void drm_svm_range_remove(struct drm_svm_range *range)
+static void drm_svm_range_remove_locked(struct drm_svm_range *range)
 {
 	struct drm_svm *svm = range->svm;
 
-	mutex_lock(&range->service_lock);
+	lockdep_assert_held(&range->service_lock);
 	if (test_and_set_bit(DRM_SVM_RANGE_REMOVED, &range->flags)) {
 		mutex_unlock(&range->service_lock);
 		return;
@@ -310,7 +311,16 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 	drm_svm_range_put(range);
 }
 
-/* Remove ranges with nothing mapped; returns whether there were any. */
+static void drm_svm_range_remove(struct drm_svm_range *range)
+{
+	mutex_lock(&range->service_lock);
+	drm_svm_range_remove_locked(range);
+}
+
+/*
+ * Remove ranges with nothing mapped; returns whether there were any. One whose lock is taken
+ * is in use, and its worker may wait for mmap_lock.
+ */
 static bool drm_svm_range_scan(struct drm_svm *svm)
 {
 	struct drm_svm_range *range;
@@ -318,8 +328,9 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
 	unsigned long key = 0;
 
 	while ((range = drm_svm_range_next(svm, &key))) {
-		if (drm_svm_range_is_idle(range)) {
-			drm_svm_range_remove(range);
+		if (drm_svm_range_is_idle(range) &&
+		    mutex_trylock(&range->service_lock)) {
+			drm_svm_range_remove_locked(range);
 			removed++;
 		}
 		drm_svm_range_put(range);

@@ -24,30 +24,30 @@
  * so. drm_svm_thread_interrupt() uses the same way to end a wait that nobody needs
  * any longer.
  *
- * At the end of the process, and at exec, each thread is killed and leaves. When the last
- * one has left the address space is dead: whatever is pushed is answered with
- * -EFAULT, by a work item. At the end of the address space the threads are told to leave,
- * and are joined only after they all did, since one that is stopped or frozen cannot be
- * joined. The process waits for that a little, so that a program which closed its file has
- * no more threads than before; then it is left to the last one of them.
+ * At the end of the process, and at exec, each thread is killed and leaves. With the first
+ * one the address space is dead: whatever is pushed is answered with -EFAULT, by a work
+ * item, also where another thread never leaves because a file system does not look at
+ * signals. At the end of the address space the threads are told to leave, and are joined
+ * only after they all did: to join one that is stopped or frozen waits until it goes on.
+ * The process waits for that a little, so that a program which closed its file has no more
+ * threads than before; then it is left to the last one of them, or to a work item.
  */
 
 /* How long the end of an address space waits for its threads. Nothing depends on it. */
 #define DRM_SVM_THREADS_PATIENCE	(5 * HZ)
 
+/* With the lock of the threads held */
 static void drm_svm_thread_leave_last(struct drm_svm *svm)
 {
 	struct drm_svm_threads *threads = &svm->threads;
 
-	if (threads->abandoned) {
-		/* unloading the module waits for the work item, and that for us */
-		queue_work(drm_svm_idle_wq, &threads->free_work);
-		module_put(THIS_MODULE);
-	} else if (threads->ended) {
+	if (!threads->abandoned) {
 		wake_up_all(&threads->left);
-	} else {
-		threads->gone(svm);
+		return;
 	}
+	/* unloading the module waits for the work item, and that for us */
+	queue_work(drm_svm_idle_wq, &threads->free_work);
+	module_put(THIS_MODULE);
 }
 
 /* Once for each thread, by itself. The address space may be gone when it returns. */
@@ -59,7 +59,10 @@ static void drm_svm_thread_leave(struct drm_svm_thread *thread)
 		return;
 	thread->has_left = true;
 	guard(spinlock)(&svm->threads.lock);
-	if (!--svm->threads.n)
+	/* each time: the others may have queued something meanwhile, or never leave */
+	if (!svm->threads.ended)
+		svm->threads.killed(svm);
+	if (!--svm->threads.n && svm->threads.ended)
 		drm_svm_thread_leave_last(svm);
 }
 
@@ -79,14 +82,18 @@ static bool drm_svm_thread_run(void *data)
 	struct drm_svm_thread *thread = data;
 	bool more;
 
+	if (!thread->self) {
+		WRITE_ONCE(thread->self, current);
+		/* pairs with the one in drm_svm_threads_end(): it wakes us, or we see it */
+		smp_mb();
+	}
 	if (READ_ONCE(thread->svm->threads.ended)) {
 		drm_svm_thread_leave(thread);
 		return false;
 	}
-	if (!thread->self)
-		WRITE_ONCE(thread->self, current);
 	more = thread->run(thread);
 	if (task_work_pending(current)) {
+		__set_current_state(TASK_RUNNING);
 		set_thread_flag(TIF_NOTIFY_SIGNAL);
 		more = true;
 	}
@@ -150,7 +157,7 @@ void drm_svm_thread_interrupt(struct drm_svm_thread *thread)
 	if (!self)
 		return;
 	set_tsk_thread_flag(self, TIF_NOTIFY_SIGNAL);
-	vhost_task_wake(thread->task);
+	wake_up_process(self);
 }
 
 /**
@@ -167,15 +174,17 @@ void drm_svm_thread_join(struct drm_svm_thread *thread)
 /**
  * drm_svm_threads_init() - make an address space ready for threads
  * @svm: the address space, zeroed
- * @gone: called once, in a thread, when all have left because the process ended
+ * @killed: called in each thread that leaves because the process ends, with the lock of the
+ *	threads held
  * @free_work: frees @svm after drm_svm_threads_wait() has left that to the last thread
  */
-void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm),
+void drm_svm_threads_init(struct drm_svm *svm, void (*killed)(struct drm_svm *svm),
 			  work_func_t free_work)
 {
 	spin_lock_init(&svm->threads.lock);
 	init_waitqueue_head(&svm->threads.left);
-	svm->threads.gone = gone;
+	svm->threads.owner = current->signal;
+	svm->threads.killed = killed;
 	INIT_WORK(&svm->threads.free_work, free_work);
 }
 
@@ -187,8 +196,10 @@ void drm_svm_threads_init(struct drm_svm *svm, void (*gone)(struct drm_svm *svm)
  */
 void drm_svm_threads_end(struct drm_svm *svm)
 {
-	guard(spinlock)(&svm->threads.lock);
-	WRITE_ONCE(svm->threads.ended, true);
+	scoped_guard(spinlock, &svm->threads.lock)
+		WRITE_ONCE(svm->threads.ended, true);
+	/* pairs with the one in drm_svm_thread_run() */
+	smp_mb();
 }
 
 /**
@@ -196,8 +207,8 @@ void drm_svm_threads_end(struct drm_svm *svm)
  * @svm: the address space; the threads were told
  *
  * Context: process context; may be a thread of the process, one of these too.
- * Return: true when all have left: free @svm. Else the last one does, and @svm must not
- * be used any longer.
+ * Return: true when all have left, and the caller is to free @svm. Else that is done later,
+ * and @svm must not be used any longer.
  */
 bool drm_svm_threads_wait(struct drm_svm *svm)
 {
@@ -207,12 +218,19 @@ bool drm_svm_threads_wait(struct drm_svm *svm)
 	 * Other processes do not wait; nor does one of these threads, which may be the task
 	 * that puts the last file.
 	 */
-	if ((!current->mm || current->mm == svm->mm) && !(current->flags & PF_USER_WORKER))
+	bool waits = current->signal == threads->owner && !(current->flags & PF_USER_WORKER);
+
+	if (waits)
 		wait_event_interruptible_timeout(threads->left, !READ_ONCE(threads->n),
 						 DRM_SVM_THREADS_PATIENCE);
 	guard(spinlock)(&threads->lock);
-	if (!threads->n)
+	if (!threads->n && waits)
 		return true;
+	if (!threads->n) {
+		/* to join one that was stopped after it left takes until it goes on */
+		queue_work(drm_svm_idle_wq, &threads->free_work);
+		return false;
+	}
 	__module_get(THIS_MODULE);
 	threads->abandoned = true;
 	return false;

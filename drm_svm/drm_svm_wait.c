@@ -224,15 +224,23 @@ void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int e
 		drm_svm_wait_answer(waiter, err);
 }
 
-/*
+/**
+ * drm_svm_wait_grow() - have a thread for each fault that waits, as far as possible
+ * @svm: the address space
+ *
  * Where no more threads can be made, those do that there are; without any nobody would ever
  * get to what is pending. A worker that is to stop cannot make one: the GPU tries again.
+ *
+ * Context: a worker that has no fault in hand. To make a thread may wait for mmap_lock and
+ * for memory.
  */
-static void drm_svm_wait_grow(struct drm_svm *svm)
+void drm_svm_wait_grow(struct drm_svm *svm)
 {
 	struct drm_svm_wait_thread *t;
 	int err = 0;
 
+	if (!READ_ONCE(svm->waiters.npending))
+		return;
 	while (!err && (t = drm_svm_wait_next_thread(&svm->waiters)))
 		err = drm_svm_wait_add_thread(svm, t);
 	if (err && !READ_ONCE(svm->waiters.nmade))
@@ -254,8 +262,6 @@ static void drm_svm_wait_submit(struct drm_svm *svm,
 	if (failed.err) {
 		kfree(waiter);
 		drm_svm_fault_finish(&failed);
-	} else {
-		drm_svm_wait_grow(svm);
 	}
 }
 
@@ -264,8 +270,8 @@ static void drm_svm_wait_submit(struct drm_svm *svm,
  * @svm: the address space
  * @entry: the fault; copied
  *
- * Context: process context of a worker, no lock held. The fault is answered later, or at
- * once when there is no memory, or no thread and none can be made.
+ * Context: process context of a worker, no lock held; drm_svm_wait_grow() comes after the
+ * batch. The fault is answered later, or at once when there is no memory.
  */
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {

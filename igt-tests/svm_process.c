@@ -90,6 +90,20 @@ static void test_listed(void)
 	igt_assert(svm_until(!count_ours(), SETTLE_MS));
 }
 
+/* Some are told to leave before they have run once */
+static void test_at_once(void)
+{
+	struct drm_svm_attach args = { 0 };
+
+	for (int i = 0; i < 200; i++) {
+		int fd = svm_open();
+
+		igt_assert_eq(__svm_attach(fd, &args), 0);
+		close(fd);
+	}
+	igt_assert(svm_until(!count_ours(), SETTLE_MS));
+}
+
 static void test_nproc(void)
 {
 	struct drm_svm_attach args = { 0 };
@@ -294,6 +308,7 @@ static const struct {
 	const char *desc;
 } subtests[] = {
 	{ "listed", test_listed, "They are threads of the process while a file is attached." },
+	{ "at-once", test_at_once, "None stays when a file is closed as soon as it is attached." },
 	{ "nproc", test_nproc, "RLIMIT_NPROC counts them." },
 	{ "pids", test_pids, "The pids cgroup counts them." },
 	{ "cgroup", test_cgroup, "They move to another cgroup with the process." },

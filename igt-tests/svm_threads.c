@@ -362,6 +362,50 @@ static void test_fuse_close(void)
 	close(sock[1]);
 }
 
+/* The child of test_fuse_kill(): a job of its own waits for the file system */
+static void read_and_give(const struct svm_fuse *fuse, int sock)
+{
+	struct drm_svm_test_cmd cmd = svm_cmd_touch(map_file(fuse), 4, 4, false);
+	struct drm_svm_test_submit args = svm_submit_args(&cmd, 1);
+	int fd = svm_open_attached();
+	struct drm_svm_sync sync = svm_sync_create(fd, 0);
+
+	args.out_syncs = svm_va(&sync);
+	args.num_out_syncs = 1;
+	svm_submit_ioctl(fd, &args);
+	svm_send_fd(sock, fd);
+	igt_assert_eq(write(sock, &sync, sizeof(sync)), sizeof(sync));
+	pause();
+}
+
+/* A thread that no signal reaches keeps nobody from being told that the process is dead */
+static void test_fuse_kill(void)
+{
+	struct drm_svm_sync sync;
+	struct svm_fuse fuse;
+	int sock[2], fd;
+	pid_t pid;
+
+	svm_fuse_start(&fuse);
+	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
+	pid = svm_fork();
+	if (!pid)
+		read_and_give(&fuse, sock[1]);
+	fd = svm_receive_fd(sock[0]);
+	igt_assert_eq(read(sock[0], &sync, sizeof(sync)), sizeof(sync));
+	igt_assert(svm_until(READ_ONCE(fuse.nreads), SETTLE_MS));
+	igt_assert_eq(svm_sync_status(fd, &sync), 0);
+	kill(pid, SIGKILL);
+	igt_assert(svm_until(svm_sync_status(fd, &sync), SETTLE_MS));
+	igt_assert_lt(svm_sync_status(fd, &sync), 0);
+	assert_closes(fd);
+	svm_fuse_answer(&fuse);
+	igt_assert_eq(svm_reap(60), 128 + SIGKILL);
+	svm_fuse_stop(&fuse);
+	close(sock[0]);
+	close(sock[1]);
+}
+
 /* A thread that was the last one to use a file lets it go */
 static void test_fuse_file(void)
 {
@@ -476,6 +520,8 @@ static const struct {
 	{ "exec", test_exec, "execve() ends them, whoever has the file." },
 	{ "fuse-close", test_fuse_close,
 	  "A file system that does not answer keeps nobody from closing a file of its user." },
+	{ "fuse-kill", test_fuse_kill,
+	  "The jobs of a killed process end, though a file system holds one of its threads." },
 	{ "fuse-file", test_fuse_file, "A file that is unmapped while a fault reads it goes." },
 	{ "lock-close", test_lock_close,
 	  "A process that holds its mmap_lock keeps nobody from closing its file." },

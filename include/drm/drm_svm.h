@@ -274,7 +274,10 @@ struct drm_svm_context_ops {
 	 *
 	 * Process context, only the range's service mutex held, which is not
 	 * taken in reclaim; may sleep and allocate with GFP_KERNEL, charged to
-	 * the process with GFP_KERNEL_ACCOUNT.
+	 * the process with GFP_KERNEL_ACCOUNT. It runs in a thread of the
+	 * process, in which signal_pending() may be true at any time, and
+	 * stays so until it returns: what it waits for it must not wait for
+	 * interruptibly.
 	 *
 	 * Comes before every sequence of @map calls, also where an earlier
 	 * call prepared the same interval; @map need not follow. What was

@@ -58,7 +58,7 @@ extern "C" {
  * EINTR        a signal came, fatal or not: call again
  * ENOSPC       no device memory; the device has none at all
  * ENOMEM       no system memory, a page that the device's DMA cannot reach, or
- *              the limit of ranges is reached
+ *              the limit of ranges or of the process's threads is reached
  * ENODEV       the device is unplugged
  * ============ ==============================================================
  *
