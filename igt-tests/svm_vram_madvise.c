@@ -20,11 +20,6 @@ IGT_TEST_DESCRIPTION("The CPU gives advice on pages in VRAM.");
 #define OLD	0x5a5a0000u
 #define NEW	0x7b7b0000u
 
-static size_t pages_of(const struct svm_area *area)
-{
-	return area->size / svm_page_size();
-}
-
 static void advise(const struct svm_area *area, int advice)
 {
 	igt_assert_f(!madvise(area->base, area->size, advice), "madvise: %s\n", strerror(errno));
