@@ -10,6 +10,7 @@
 #include <drm/ttm/ttm_placement.h>
 
 #include "drm_svm_vram.h"
+#include "drm_svm_quirk.h"
 
 /**
  * DOC: Buffer objects

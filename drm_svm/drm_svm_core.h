@@ -107,7 +107,7 @@ struct drm_svm {
 	struct drm_svm_threads threads;
 	struct drm_svm_gc gc;
 
-	/* See drm_svm_slice_prepare_cgroup(). */
+	/* See drm_svm_quirk_make_split_queue(). */
 	u64 huge_cgroup;
 };
 
@@ -152,7 +152,7 @@ struct drm_svm_view {
  * @finish: the second pass of an invalidation, for one at a time (@finishing);
  *	others that run at the same moment do both passes at once.
  * @holder: the task that collects a huge page of it, with @held; see
- *	drm_svm_range_hold().
+ *	drm_svm_quirk_hold().
  * @view: that of one context, as most ranges have no other; without one its ctx is
  *	NULL.
  */
@@ -255,9 +255,6 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 			      unsigned long end);
 void drm_svm_range_flush_locked(struct drm_svm_range *range);
-bool drm_svm_range_hold(struct drm_svm_range *range, struct migrate_vma *args);
-void drm_svm_range_release_held(struct drm_svm_range *range);
-void drm_svm_range_break_hold_locked(struct drm_svm_range *range);
 
 /* drm_svm_run.c */
 int drm_svm_run_map_locked(struct drm_svm_range *range,

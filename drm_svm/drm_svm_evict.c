@@ -10,6 +10,7 @@
 #include <drm/ttm/ttm_placement.h>
 
 #include "drm_svm_migrate.h"
+#include "drm_svm_quirk.h"
 #include "drm_svm_trace.h"
 
 /**
@@ -19,159 +20,17 @@
  * pages may belong to a child of the process that filled the BO, or be elsewhere in its
  * address space by now. Small pages go home by themselves, by migrate_device_pfns(),
  * whoever has them. That calls notifiers for each of them; so where the first one is
- * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs.
- *
- * A huge page must not: while the entry of a device page becomes one of a migration, a zap
- * takes it for none. So it is looked up where it is mapped. If that is in one range, which
- * has our notifier, a zap there wins: drm_svm_range_hold(). Else, or if RAM has no huge page
- * for it, it is split, and goes in pieces: to collect it with migrate_vma_setup(), without
- * asking for huge pages, splits it, wherever it is mapped. What splits a folio is not
- * exported to modules.
+ * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs. Huge pages
+ * go from where they are mapped: drm_svm_quirk_evict.c.
  */
 
 /* Tries of an eviction against folios and locks that are taken for a moment. */
 #define DRM_SVM_EVICT_TRIES	4
 
-/*
- * One BO on its way; @visitor looks after a huge page, or after @first, the first page in
- * use, where it is mapped.
- */
-struct drm_svm_eviction {
-	struct drm_svm_rmap_visitor visitor;
-	struct drm_svm_bo *bo;
-	struct drm_svm_migration *m;
-	unsigned int first;
-	struct drm_svm_moved moved;
-};
-
 /* The first page of VRAM that the BO has. */
 static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
 {
 	return drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
-}
-
-static bool drm_svm_evict_is_of(unsigned long pfn, const struct folio *folio)
-{
-	if (!(pfn & HMM_PFN_VALID))
-		return false;
-	pfn &= ~HMM_PFN_FLAGS;
-	return pfn >= folio_pfn(folio) &&
-	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
-}
-
-/*
- * Whether the CPU has any page of the folio from @addr on, where the folio begins. The
- * first one may be gone (MADV_DONTNEED), or be before the mapping. Nobody can look into a
- * mapping without PROT_READ: it may have the folio.
- */
-static bool drm_svm_evict_is_at(struct drm_svm_eviction *e,
-				struct vm_area_struct *vma, unsigned long addr,
-				const struct folio *folio)
-{
-	unsigned long start = max(addr, vma->vm_start);
-	unsigned long end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
-	unsigned long *pfns = e->m->src;
-	unsigned int i;
-
-	if (!(vma->vm_flags & VM_READ))
-		return true;
-	if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
-		return false;
-	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
-		if (drm_svm_evict_is_of(pfns[i], folio))
-			return true;
-	}
-	return false;
-}
-
-/* Whether the CPU has the folio at @addr as a huge page. */
-static bool drm_svm_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
-				     const struct folio *folio)
-{
-	unsigned long pfn;
-
-	return !drm_svm_walk_peek(mm, addr, addr + PAGE_SIZE, &pfn) &&
-	       drm_svm_evict_is_of(pfn, folio) && drm_svm_pfn_is_huge(pfn);
-}
-
-static bool drm_svm_evict_trylock(struct folio *folio)
-{
-	if (!folio_try_get(folio))
-		return false;
-	if (folio_trylock(folio))
-		return true;
-	folio_put(folio);
-	return false;
-}
-
-/*
- * Whether the huge page at @addr went home. With its range held, it is collected only if its
- * entry has not changed since the look at it. As in a fault of the CPU the page is locked and
- * has one reference more, for a zap to drop that comes during the copy.
- */
-static bool drm_svm_evict_held(struct drm_svm_eviction *e,
-			       struct vm_area_struct *vma, unsigned long addr,
-			       struct drm_svm_range *range, struct folio *folio)
-{
-	struct drm_svm_migration *m = e->m;
-	bool locked, collected;
-
-	drm_svm_home_prepare(m, e->bo->vram, vma, addr, addr + DRM_SVM_RANGE_SIZE,
-			     folio_page(folio, 0));
-	if (!drm_svm_range_hold(range, &m->args))
-		return false;
-	locked = drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio) &&
-		 drm_svm_evict_trylock(folio);
-	collected = locked && !drm_svm_home_collect(m);
-	drm_svm_range_release_held(range);
-	if (collected && (drm_svm_home_run(m, &e->moved) || m->split))
-		collected = false;
-	if (locked) {
-		folio_unlock(folio);
-		folio_put(folio);
-	}
-	return collected;
-}
-
-/*
- * Whether the folio, mapped nowhere else, went home from @addr. Its memory is allocated
- * before it is locked, for reclaim calls notifiers, and may wait for locks of folios.
- */
-static bool drm_svm_evict_whole(struct drm_svm_eviction *e,
-				struct vm_area_struct *vma, unsigned long addr,
-				struct folio *folio)
-{
-	struct drm_svm_range *range;
-	bool done = false;
-
-	if (addr & ~DRM_SVM_RANGE_MASK || !drm_svm_vma_has_range(vma, addr) ||
-	    !drm_svm_evict_is_huge_at(vma->vm_mm, addr, folio))
-		return false;
-	range = drm_svm_range_find(vma->vm_mm, addr);
-	if (!range)
-		return false;
-	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);
-	if (e->m->spare)
-		done = drm_svm_evict_held(e, vma, addr, range, folio);
-	if (e->m->spare)
-		folio_put(e->m->spare);
-	e->m->spare = NULL;
-	drm_svm_range_put(range);
-	return done;
-}
-
-/* Collect the folio where it is mapped, and put it back: its pages stay where they are. */
-static void drm_svm_evict_split(struct drm_svm_migration *m,
-				struct vm_area_struct *vma, unsigned long addr)
-{
-	drm_svm_migration_reset(m, NULL);
-	m->args.vma = vma;
-	m->args.start = max(addr, vma->vm_start);
-	m->args.end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
-	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
-	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-	if (!migrate_vma_setup(&m->args))
-		migrate_vma_finalize(&m->args);
 }
 
 /* The pages of the BO are round the first one, unless they were mapped anew since. */
@@ -197,18 +56,9 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 {
 	struct drm_svm_eviction *e = container_of(visitor, struct drm_svm_eviction,
 						  visitor);
-	unsigned long addr = place->addr;
-	struct vm_area_struct *vma;
 
-	if (!place->large)
-		return drm_svm_evict_unmap(e, place);
-	vma = find_vma_intersection(place->mm, max(addr, place->start),
-				    addr + DRM_SVM_RANGE_SIZE);
-	if (!vma || !drm_svm_evict_is_at(e, vma, addr, place->folio))
-		return false;
-	if (place->shared || !drm_svm_evict_whole(e, vma, addr, place->folio))
-		drm_svm_evict_split(e->m, vma, addr);
-	return true;
+	return place->large ? drm_svm_quirk_evict_huge(e, place) :
+			      drm_svm_evict_unmap(e, place);
 }
 
 /*

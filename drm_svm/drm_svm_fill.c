@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/hmm.h>
-#include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/migrate.h>
@@ -10,6 +9,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "drm_svm_migrate.h"
+#include "drm_svm_quirk.h"
 #include "drm_svm_trace.h"
 
 /**
@@ -211,7 +211,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_fill_page);
 
 /*
  * What migrate_vma would move, but must not. KSM looks into its pages by the CPU; there
- * are hardly any, see drm_svm_slice_has_ksm(). The zero page, which counts as a hole, may
+ * are hardly any, see drm_svm_quirk_has_ksm(). The zero page, which counts as a hole, may
  * be write-protected by userfaultfd, and what is put there is not.
  */
 static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
@@ -260,18 +260,6 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 	return vma;
 }
 
-/* What the CPU has there, of the page that the slice begins with; zero: nothing. */
-static unsigned long drm_svm_slice_peek(const struct drm_svm_slice *slice,
-					struct vm_area_struct *vma)
-{
-	unsigned long pfn;
-
-	if (drm_svm_walk_peek(vma->vm_mm, slice->start,
-				slice->start + PAGE_SIZE, &pfn))
-		return 0;
-	return pfn & HMM_PFN_VALID ? pfn : 0;
-}
-
 /**
  * drm_svm_slice_ask_cpu() - what the CPU makes where nothing is yet
  * @vma: the mapping
@@ -299,71 +287,6 @@ unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
 	return drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn) ? 0 : pfn;
 }
 
-/* Nothing is there, or the zero page: what is put there is new. */
-static bool drm_svm_pfn_is_hole(unsigned long pfn)
-{
-	struct folio *folio = drm_svm_pfn_folio(pfn);
-
-	return !(pfn & HMM_PFN_VALID) || (folio && !folio_test_anon(folio));
-}
-
-/*
- * Where the entry of a huge page becomes that of a device page, Linux looks for the
- * bit that says writable, which means soft-dirty there: with CONFIG_DEBUG_VM it stops at
- * a page that is not the mapping's own, as after a fork (remove_migration_pmd()). There
- * such pages go one by one. mmap_lock is held, so this cannot change meanwhile.
- */
-static bool drm_svm_slice_is_whole(const struct drm_svm_slice *slice,
-				   struct vm_area_struct *vma)
-{
-	unsigned long pfn;
-	struct page *page;
-
-	if (!slice->whole || !IS_ENABLED(CONFIG_DEBUG_VM))
-		return slice->whole;
-	pfn = drm_svm_slice_peek(slice, vma);
-	if (drm_svm_pfn_is_hole(pfn) || pfn & HMM_PFN_WRITE)
-		return true;
-	/* not PageAnonExclusive(): it stops too, if the page has just gone */
-	page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
-	return !page || test_bit(PG_anon_exclusive, &page->flags.f);
-}
-
-/*
- * Whether pages of the mapping may have been those of another process too: it forked, or
- * is a child. Linux takes the count of @vma->vm_mm at each fork, and a child's mapping
- * begins with the chain of its parent's.
- */
-static bool drm_svm_slice_was_forked(struct vm_area_struct *vma)
-{
-	return READ_ONCE(vma->anon_vma) &&
-	       (raw_read_seqcount(&vma->vm_mm->write_protect_seq) ||
-		!list_is_singular(&vma->anon_vma_chain));
-}
-
-/*
- * Where another process had pages merged that it shares with this one, KSM forgets them
- * once that one has others. They stay in this mapping, where Linux does not find them any
- * more: they are not to be collected, see drm_svm_policy_may_move().
- */
-static bool drm_svm_slice_has_ksm(const struct drm_svm_slice *slice,
-				  struct vm_area_struct *vma,
-				  struct drm_svm_migration *m)
-{
-	unsigned int i, n = (slice->end - slice->start) >> PAGE_SHIFT;
-	unsigned long *pfns = m->src;
-
-	if (!drm_svm_slice_was_forked(vma))
-		return false;
-	if (drm_svm_walk_peek(vma->vm_mm, slice->start, slice->end, pfns))
-		return true;
-	for (i = 0; i < n && !drm_svm_pfn_is_huge(pfns[i]); i++) {
-		if (drm_svm_pfn_is_ksm(pfns[i]))
-			return true;
-	}
-	return false;
-}
-
 /*
  * Of a mapping of a file only copies are collected: to collect a page of the file takes it
  * from all that have it mapped, and splits a large one.
@@ -383,45 +306,17 @@ static bool drm_svm_slice_has_file_pages(const struct drm_svm_slice *slice,
 	return i < n;
 }
 
-/* Of the memory controller; zero: the root, or none. */
-static u64 drm_svm_memory_cgroup(struct mm_struct *mm)
-{
-	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
-	u64 id = 0;
-
-	if (memcg && !mem_cgroup_is_root(memcg))
-		id = mem_cgroup_id(memcg);
-	mem_cgroup_put(memcg);
-	return id;
-}
-
-/*
- * Linux has lists of huge pages that may be split, one for each memory cgroup, which is
- * made when the fault of a CPU allocates the first one there. migrate_vma, which fills a
- * hole, does not make it; then such a page goes by the list of the parent, and by another
- * one, of another lock, once there is one. So the first one of a cgroup comes to be in
- * RAM. Where there is none to be had, small ones are moved.
- */
-static void drm_svm_slice_prepare_cgroup(struct drm_svm *svm,
-					 const struct drm_svm_slice *slice)
+/* Before any slice is under way: it may fault. */
+static void drm_svm_slice_prepare(struct drm_svm *svm, const struct drm_svm_slice *slice)
 {
 	struct vm_area_struct *vma;
-	unsigned long pfn;
-	u64 id;
 
-	if (!slice->bo || !slice->whole || !slice->holes)
-		return;
-	id = drm_svm_memory_cgroup(svm->mm);
-	if (READ_ONCE(svm->huge_cgroup) == id)
+	if (!slice->bo || !slice->whole || !slice->holes ||
+	    !drm_svm_quirk_lacks_split_queue(svm))
 		return;
 	vma = drm_svm_slice_vma(svm->mm, slice);
-	if (!vma || !drm_svm_pfn_is_hole(drm_svm_slice_peek(slice, vma)))
-		return;
-	handle_mm_fault(vma, slice->start, FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE,
-			NULL);
-	pfn = drm_svm_slice_peek(slice, vma);
-	if (pfn && drm_svm_policy_is_whole(vma, slice->start, pfn))
-		WRITE_ONCE(svm->huge_cgroup, id);
+	if (vma)
+		drm_svm_quirk_make_split_queue(svm, vma, slice->start);
 }
 
 /* Collect, and start to copy. False: nothing is under way. */
@@ -433,7 +328,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	unsigned int i;
 
 	if (!vma || drm_svm_slice_has_file_pages(slice, vma, m) ||
-	    drm_svm_slice_has_ksm(slice, vma, m))
+	    drm_svm_quirk_has_ksm(vma, slice->start, slice->end, m->src))
 		return false;
 	drm_svm_migration_reset(m, slice->vram);
 	m->args.vma = vma;
@@ -442,7 +337,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	/* for the notifier; device pages are not selected */
 	m->args.pgmap_owner = filler->svm;
 	m->args.flags = MIGRATE_VMA_SELECT_SYSTEM |
-			(drm_svm_slice_is_whole(slice, vma) ?
+			(slice->whole && drm_svm_quirk_may_be_huge(vma, slice->start) ?
 			 MIGRATE_VMA_SELECT_COMPOUND : 0);
 	if (migrate_vma_setup(&m->args) || !m->args.cpages)
 		return false;
@@ -526,7 +421,7 @@ void drm_svm_filler_run(struct drm_svm_filler *filler)
 	unsigned int i, which = 0;
 
 	for (i = 0; i < filler->n; i++)
-		drm_svm_slice_prepare_cgroup(filler->svm, &filler->slices[i]);
+		drm_svm_slice_prepare(filler->svm, &filler->slices[i]);
 
 	for (i = 0; i < filler->n; i++) {
 		slice = &filler->slices[i];

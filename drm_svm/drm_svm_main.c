@@ -53,7 +53,7 @@
  *    driver
  *
  * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
- * pages. No notifier waits for it: drm_svm_range_hold().
+ * pages. No notifier waits for it: drm_svm_quirk_hold().
  *
  * The locks of the fault queue, of the waiting threads and of the count of threads are
  * innermost: no other lock of this list is taken under them. The threads that wait take

@@ -66,26 +66,6 @@ struct drm_svm_slice {
 };
 
 /*
- * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held, by the mapping
- * that begins at @start, which may be before @addr or after it. @shared: it is mapped
- * elsewhere too. @folio is a number only, without a reference.
- */
-struct drm_svm_rmap_place {
-	struct mm_struct *mm;
-	unsigned long addr;
-	unsigned long start;
-	struct folio *folio;
-	bool large;
-	bool shared;
-};
-
-/* Looks after a folio at a place. Returns whether it is mapped there. */
-struct drm_svm_rmap_visitor {
-	bool (*visit)(const struct drm_svm_rmap_visitor *visitor,
-		      const struct drm_svm_rmap_place *place);
-};
-
-/*
  * Slices whose BOs are made before the first of them is filled: all of a range of which
  * every other block is in VRAM, and the rest of the block of the fault.
  */
@@ -167,10 +147,6 @@ bool drm_svm_migrate_home(struct drm_svm_migration *m,
 /* drm_svm_evict.c */
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
 void drm_svm_bo_leave_work(struct work_struct *work);
-
-/* drm_svm_rmap.c */
-void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
-		       const struct drm_svm_rmap_visitor *visitor);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static in other kernels; for tests/ alone. */

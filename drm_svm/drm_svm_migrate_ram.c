@@ -6,6 +6,7 @@
 #include <linux/sched/signal.h>
 
 #include "drm_svm_migrate.h"
+#include "drm_svm_quirk.h"
 #include "drm_svm_trace.h"
 
 /**
@@ -139,50 +140,10 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 	}
 }
 
-/*
- * When a huge entry is zapped while its page migrates, Linux takes it for that of a
- * device page, and drops a mapping and a reference that the entry does not have
- * (zap_huge_pmd_folio()). So references are added while an entry may be zapped, and the
- * mappings tell how many were taken. The page is locked and not mapped, so there are
- * none but those. Left over is the moment of the commit, which counts references. A zap in
- * this moment makes the commit fail, for a page that nobody has any more. It drops the
- * reference that comes with &migrate_vma.fault_page.
- */
-#define DRM_SVM_SPARE_REFS	1024
-
-static struct folio *drm_svm_home_guard(struct drm_svm_migration *m)
-{
-	struct page *src = migrate_pfn_to_page(m->src[0]);
-	struct folio *folio;
-
-	if (!src || !(m->src[0] & MIGRATE_PFN_MIGRATE))
-		return NULL;
-	folio = page_folio(src);
-	if (!folio_test_large(folio))
-		return NULL;
-	folio_ref_add(folio, DRM_SVM_SPARE_REFS);
-	return folio;
-}
-
-static void drm_svm_home_unguard(struct folio *folio)
-{
-	int zapped;
-
-	if (!folio)
-		return;
-	zapped = -folio_entire_mapcount(folio);
-	if (zapped > 0) {
-		atomic_set(&folio->_entire_mapcount, -1);
-		atomic_set(&folio->_large_mapcount, -1);
-		atomic_set(&folio->_nr_pages_mapped, 0);
-	}
-	folio_put_refs(folio, DRM_SVM_SPARE_REFS - max(zapped, 0));
-}
-
 /* Allocate and copy; on failure no entry has a destination. */
 static int drm_svm_home_transfer(struct drm_svm_migration *m)
 {
-	struct folio *huge = drm_svm_home_guard(m);
+	struct folio *huge = drm_svm_quirk_guard_huge(m);
 	unsigned int i;
 	int err;
 
@@ -190,7 +151,7 @@ static int drm_svm_home_transfer(struct drm_svm_migration *m)
 		drm_svm_home_entry(m, i);
 	drm_svm_migration_start(m);
 	err = drm_svm_migration_wait(m);
-	drm_svm_home_unguard(huge);
+	drm_svm_quirk_unguard_huge(huge);
 	return err;
 }
 
@@ -228,13 +189,13 @@ static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 		migrate_vma_pages(&m->args);
 	else
 		migrate_device_pages(m->src, m->dst, m->npages);
-	huge = drm_svm_home_guard(m);
+	huge = drm_svm_quirk_guard_huge(m);
 	drm_svm_home_leave_all(m, moved);
 	if (m->args.vma)
 		migrate_vma_finalize(&m->args);
 	else
 		migrate_device_finalize(m->src, m->dst, m->npages);
-	drm_svm_home_unguard(huge);
+	drm_svm_quirk_unguard_huge(huge);
 	/* device pages have no address; their eviction is traced as such */
 	if (m->args.vma)
 		trace_drm_svm_home(m->args.start, m->args.end, moved->moved, err);

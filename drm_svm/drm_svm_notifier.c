@@ -4,6 +4,7 @@
 #include <linux/mm.h>
 
 #include "drm_svm_core.h"
+#include "drm_svm_quirk.h"
 #include "drm_svm_trace.h"
 
 /**
@@ -259,73 +260,6 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
 
-/**
- * drm_svm_range_hold() - collect a huge page only while nobody else wants to change its entry
- * @range: the range, of which all is one huge page
- * @args: with what migrate_vma_setup() collects it next
- *
- * While the entry of a huge device page becomes one of a migration it is none for a moment
- * (set_pmd_migration_entry()). A zap that looks in this moment, without the lock of the page
- * table, has no effect. The notifier is called before each zap, so it sees to it that such a
- * moment does not come any more: drm_svm_range_break_hold_locked(). No notifier waits for the
- * caller. So the caller may take the lock of an anon_vma, which callers of the notifier hold
- * at times.
- *
- * Context: process context, mmap_lock held, no lock of a folio. Waits for the end of
- * invalidations that have begun.
- * Return: false when others are at it, or the range goes.
- */
-bool drm_svm_range_hold(struct drm_svm_range *range, struct migrate_vma *args)
-{
-	unsigned long seq = mmu_interval_read_begin(&range->notifier);
-
-	guard(mutex)(&range->pt_lock);
-	/* a removal sets the flag first, and then breaks the hold */
-	if (range->holder || test_bit(DRM_SVM_RANGE_REMOVED, &range->flags) ||
-	    mmu_interval_read_retry(&range->notifier, seq))
-		return false;
-	range->holder = current;
-	range->held = args;
-	return true;
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_hold);
-
-/**
- * drm_svm_range_release_held() - the page was collected, or not
- * @range: the range, held by the caller
- */
-void drm_svm_range_release_held(struct drm_svm_range *range)
-{
-	guard(mutex)(&range->pt_lock);
-	range->holder = NULL;
-	range->held = NULL;
-}
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_release_held);
-
-/**
- * drm_svm_range_break_hold_locked() - let others than the holder change the page table
- * @range: the range
- *
- * The holder collects nothing from now on: it looks at its flags under the lock of the page
- * table, which is taken here. If it has collected the page before, the entry is one of a
- * migration, which may be zapped at any time; drm_svm_home_guard() bears that.
- *
- * Context: pt_lock held. Does not wait.
- */
-void drm_svm_range_break_hold_locked(struct drm_svm_range *range)
-{
-	struct mm_struct *mm = range->svm->mm;
-	spinlock_t *ptl;
-
-	lockdep_assert_held(&range->pt_lock);
-	if (!range->holder || range->holder == current)
-		return;
-	/* the holder has seen a huge page there, and has mmap_lock: the table stays */
-	ptl = pmd_lock(mm, pmd_off(mm, range->start));
-	range->held->flags = 0;
-	spin_unlock(ptl);
-}
-
 /* With pt_lock, unless that would have to be waited for. */
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
@@ -333,7 +267,7 @@ static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 		mutex_lock(&range->pt_lock);
 	else if (!mutex_trylock(&range->pt_lock))
 		return false;
-	drm_svm_range_break_hold_locked(range);
+	drm_svm_quirk_break_hold_locked(range);
 	return true;
 }
 

@@ -306,7 +306,7 @@ static int drm_svm_prefetch_make_bos(struct drm_svm_prefetcher *p)
 }
 
 /*
- * A huge page leaves VRAM whole only where it has a range: drm_svm_evict_whole(). Where
+ * A huge page leaves VRAM whole only where it has a range: drm_svm_quirk_evict.c. Where
  * there is no memory for one, it will be split.
  */
 static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "drm_svm_core.h"
+#include "drm_svm_quirk.h"
 #include "drm_svm_trace.h"
 
 /**
@@ -303,7 +304,7 @@ static void drm_svm_range_remove_locked(struct drm_svm_range *range)
 
 	/* from here on no notifier can break the hold */
 	scoped_guard(mutex, &range->pt_lock)
-		drm_svm_range_break_hold_locked(range);
+		drm_svm_quirk_break_hold_locked(range);
 	/* this waits for others: with no lock held that they take */
 	mmu_interval_notifier_remove(&range->notifier);
 	atomic_long_dec(&svm->nranges);

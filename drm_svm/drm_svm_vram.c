@@ -18,6 +18,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "drm_svm_migrate.h"
+#include "drm_svm_quirk.h"
 
 /* Tries to bring home pages that somebody holds for a moment, and their pause. */
 #define DRM_SVM_EVICT_TRIES	200

@@ -168,13 +168,6 @@ void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence);
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram);
 int drm_svm_check_ttm(struct drm_svm_vram *vram);
 
-/* drm_svm_drain.c */
-bool drm_svm_drain_bo(struct drm_svm_bo *bo);
-void drm_svm_drain_watch(struct drm_svm_bo *bo);
-void drm_svm_drain_unwatch(struct drm_svm_bo *bo);
-void drm_svm_drain_init(struct drm_svm_vram *vram);
-void drm_svm_drain_fini(struct drm_svm_vram *vram);
-
 /* drm_svm_keep.c */
 struct drm_svm_keep *drm_svm_keep_create(struct drm_svm_vram *vram);
 void drm_svm_keep_destroy(struct drm_svm_keep *keep);

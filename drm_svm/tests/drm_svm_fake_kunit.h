@@ -9,7 +9,7 @@
 
 #include <drm/ttm/ttm_device.h>
 
-#include "../drm_svm_migrate.h"
+#include "../drm_svm_quirk.h"
 
 struct device;
 struct kunit;

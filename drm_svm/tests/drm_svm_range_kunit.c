@@ -370,8 +370,8 @@ static void hold_is_broken_by_others(struct kunit *test)
 	/* the holder has seen a page there, so there are page tables */
 	KUNIT_ASSERT_EQ(test, addr, BASE);
 	KUNIT_ASSERT_EQ(test, fault_in_readable((const char __user *)addr, PAGE_SIZE), 0);
-	KUNIT_ASSERT_TRUE(test, drm_svm_range_hold(range, &args));
-	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range, &args));
+	KUNIT_ASSERT_TRUE(test, drm_svm_quirk_hold(range, &args));
+	KUNIT_EXPECT_FALSE(test, drm_svm_quirk_hold(range, &args));
 	/* what the holder does to it */
 	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
 	KUNIT_EXPECT_NE(test, args.flags, 0);
@@ -379,7 +379,7 @@ static void hold_is_broken_by_others(struct kunit *test)
 	range->holder = &init_task;
 	KUNIT_EXPECT_EQ(test, reap(range, 0, DRM_SVM_RANGE_PAGES), 0);
 	KUNIT_EXPECT_EQ(test, args.flags, 0);
-	drm_svm_range_release_held(range);
+	drm_svm_quirk_release(range);
 	KUNIT_EXPECT_NULL(test, range->holder);
 }
 
@@ -389,7 +389,7 @@ static void range_that_goes_is_not_held(struct kunit *test)
 	struct migrate_vma args = {};
 
 	set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
-	KUNIT_EXPECT_FALSE(test, drm_svm_range_hold(range, &args));
+	KUNIT_EXPECT_FALSE(test, drm_svm_quirk_hold(range, &args));
 	KUNIT_EXPECT_NULL(test, range->holder);
 	clear_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
 }

@@ -4,15 +4,18 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
-#include "drm_svm_vram.h"
+#include "drm_svm_quirk.h"
 
 /**
- * DOC: Locked memory
+ * DOC: Quirk: pages of locked memory stay in batches after they were unmapped
  *
- * Where a small page of locked memory (mlock()) is unmapped, Linux puts it in a batch of
- * that CPU, with a reference, and sees to it when the batch is full or somebody empties the
- * batches of all CPUs. For a page of RAM that makes no difference. A device page neither
- * becomes free so, nor can it migrate, and keeps its BO in VRAM.
+ * Where a small page of locked memory (mlock()) is unmapped, munlock_folio() puts it in a
+ * batch of that CPU, with a reference, and sees to it when the batch is full or somebody
+ * empties the batches of all CPUs. For a page of RAM that makes no difference. A device page
+ * neither becomes free so, nor can it migrate, and keeps its BO in VRAM.
+ *
+ * Kernels: 7.2, 7.3. Remove when munlock_vma_folio() leaves device pages alone, or
+ * lru_add_drain_all() is exported.
  *
  * So whoever evicts such a BO empties the batches. Where nobody does, a work item looks
  * after the BOs that were filled with locked memory, once a second while there are any.

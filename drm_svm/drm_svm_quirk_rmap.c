@@ -6,10 +6,13 @@
 #include <linux/sched/mm.h>
 
 #include "drm_svm_compat.h"
-#include "drm_svm_migrate.h"
+#include "drm_svm_quirk.h"
 
 /**
- * DOC: Where device pages are mapped
+ * DOC: Quirk: nothing that finds the mappings of a folio is exported
+ *
+ * Kernels: 7.2, 7.3. Remove when rmap_walk() is exported, or huge device pages can be
+ * evicted by their numbers.
  *
  * A BO cannot know who has its pages: they may have gone to a child, or
  * be elsewhere in the address space, and the process that filled it may be dead. So the

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/hmm.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+
+#include "drm_svm_quirk.h"
+
+/**
+ * DOC: Quirk: huge pages cannot be evicted by their numbers
+ *
+ * migrate_device_pfns() takes small pages wherever they are mapped. A huge page must not go
+ * that way, because of the moment in which its entry is none (drm_svm_quirk_hold.c); and
+ * where system memory has no huge page for it, it has to be split first, but nothing that
+ * splits a folio is exported to modules.
+ *
+ * Kernels: 7.2, 7.3. Remove when set_pmd_migration_entry() replaces the entry at once, and
+ * folio_split() or the like is exported.
+ *
+ * So a huge page is looked up where it is mapped. If that is in one range, which has our
+ * notifier, the range is held and the page moves whole. Else it is split, and goes in
+ * pieces: to collect it with migrate_vma_setup(), without asking for huge pages, splits it,
+ * wherever it is mapped.
+ */
+
+static bool drm_svm_quirk_evict_is_of(unsigned long pfn, const struct folio *folio)
+{
+	if (!(pfn & HMM_PFN_VALID))
+		return false;
+	pfn &= ~HMM_PFN_FLAGS;
+	return pfn >= folio_pfn(folio) &&
+	       pfn < folio_pfn(folio) + DRM_SVM_RANGE_PAGES;
+}
+
+/*
+ * Whether the CPU has any page of the folio from @addr on, where the folio begins. The
+ * first one may be gone (MADV_DONTNEED), or be before the mapping. Nobody can look into a
+ * mapping without PROT_READ: it may have the folio.
+ */
+static bool drm_svm_quirk_evict_is_at(struct drm_svm_migration *m,
+				      struct vm_area_struct *vma, unsigned long addr,
+				      const struct folio *folio)
+{
+	unsigned long start = max(addr, vma->vm_start);
+	unsigned long end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
+	unsigned long *pfns = m->src;
+	unsigned int i;
+
+	if (!(vma->vm_flags & VM_READ))
+		return true;
+	if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
+		return false;
+	for (i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
+		if (drm_svm_quirk_evict_is_of(pfns[i], folio))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the CPU has the folio at @addr as a huge page. */
+static bool drm_svm_quirk_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
+					   const struct folio *folio)
+{
+	unsigned long pfn;
+
+	return !drm_svm_walk_peek(mm, addr, addr + PAGE_SIZE, &pfn) &&
+	       drm_svm_quirk_evict_is_of(pfn, folio) && drm_svm_pfn_is_huge(pfn);
+}
+
+static bool drm_svm_quirk_evict_trylock(struct folio *folio)
+{
+	if (!folio_try_get(folio))
+		return false;
+	if (folio_trylock(folio))
+		return true;
+	folio_put(folio);
+	return false;
+}
+
+/*
+ * Whether the huge page at @addr went home. With its range held, it is collected only if its
+ * entry has not changed since the look at it. As in a fault of the CPU the page is locked and
+ * has one reference more, for a zap to drop that comes during the copy.
+ */
+static bool drm_svm_quirk_evict_held(struct drm_svm_eviction *e,
+				     struct vm_area_struct *vma, unsigned long addr,
+				     struct drm_svm_range *range, struct folio *folio)
+{
+	struct drm_svm_migration *m = e->m;
+	bool locked, collected;
+
+	drm_svm_home_prepare(m, e->bo->vram, vma, addr, addr + DRM_SVM_RANGE_SIZE,
+			     folio_page(folio, 0));
+	if (!drm_svm_quirk_hold(range, &m->args))
+		return false;
+	locked = drm_svm_quirk_evict_is_huge_at(vma->vm_mm, addr, folio) &&
+		 drm_svm_quirk_evict_trylock(folio);
+	collected = locked && !drm_svm_home_collect(m);
+	drm_svm_quirk_release(range);
+	if (collected && (drm_svm_home_run(m, &e->moved) || m->split))
+		collected = false;
+	if (locked) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return collected;
+}
+
+/*
+ * Whether the folio, mapped nowhere else, went home from @addr. Its memory is allocated
+ * before it is locked, for reclaim calls notifiers, and may wait for locks of folios.
+ */
+static bool drm_svm_quirk_evict_whole(struct drm_svm_eviction *e,
+				      struct vm_area_struct *vma, unsigned long addr,
+				      struct folio *folio)
+{
+	struct drm_svm_range *range;
+	bool done = false;
+
+	if (addr & ~DRM_SVM_RANGE_MASK || !drm_svm_vma_has_range(vma, addr) ||
+	    !drm_svm_quirk_evict_is_huge_at(vma->vm_mm, addr, folio))
+		return false;
+	range = drm_svm_range_find(vma->vm_mm, addr);
+	if (!range)
+		return false;
+	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);
+	if (e->m->spare)
+		done = drm_svm_quirk_evict_held(e, vma, addr, range, folio);
+	if (e->m->spare)
+		folio_put(e->m->spare);
+	e->m->spare = NULL;
+	drm_svm_range_put(range);
+	return done;
+}
+
+/* Collect the folio where it is mapped, and put it back: its pages stay where they are. */
+static void drm_svm_quirk_evict_split(struct drm_svm_migration *m,
+				      struct vm_area_struct *vma, unsigned long addr)
+{
+	drm_svm_migration_reset(m, NULL);
+	m->args.vma = vma;
+	m->args.start = max(addr, vma->vm_start);
+	m->args.end = min(addr + DRM_SVM_RANGE_SIZE, vma->vm_end);
+	m->args.pgmap_owner = (void *)&drm_svm_pagemap_owner;
+	m->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	if (!migrate_vma_setup(&m->args))
+		migrate_vma_finalize(&m->args);
+}
+
+/**
+ * drm_svm_quirk_evict_huge() - have a huge page leave VRAM, from where it may be mapped
+ * @e: the eviction
+ * @place: the place
+ *
+ * Context: mmap_lock of the place held.
+ * Return: whether it is mapped there; then it went, or was split.
+ */
+bool drm_svm_quirk_evict_huge(struct drm_svm_eviction *e,
+			      const struct drm_svm_rmap_place *place)
+{
+	unsigned long addr = place->addr;
+	struct vm_area_struct *vma;
+
+	vma = find_vma_intersection(place->mm, max(addr, place->start),
+				    addr + DRM_SVM_RANGE_SIZE);
+	if (!vma || !drm_svm_quirk_evict_is_at(e->m, vma, addr, place->folio))
+		return false;
+	if (place->shared || !drm_svm_quirk_evict_whole(e, vma, addr, place->folio))
+		drm_svm_quirk_evict_split(e->m, vma, addr);
+	return true;
+}
