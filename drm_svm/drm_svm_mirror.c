@@ -303,9 +303,7 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 	unsigned int i, first = m->block_first, last = m->block_last;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
 
-	/*
-	 * userfaultfd may track accesses: touch nothing that was not requested
-	 */
+	/* userfaultfd may track accesses: touch only what was requested */
 	if (!vma_is_anonymous(vma) || uffd_disable_fault_around(vma))
 		return;
 	drm_svm_mirror_find_there(m, fault->access, there);

@@ -334,9 +334,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	return true;
 }
 
-/*
- * The range stays, because its removal waits for the end of the invalidation.
- */
+/* Removing the range waits for the end of the invalidation, so it stays. */
 static void drm_svm_notifier_finish(struct mmu_interval_notifier_finish *finish)
 {
 	struct drm_svm_range *range =

@@ -126,9 +126,7 @@ bool drm_svm_populate_is_protected(struct vm_area_struct *vma, u32 access,
 	       !uffd_disable_fault_around(vma);
 }
 
-/*
- * The first pass migrates pages from VRAM to RAM, the second one copies them.
- */
+/* The first pass migrates pages from VRAM to RAM, the second copies them. */
 #define DRM_SVM_UNPROTECT_TRIES	2
 
 /**

@@ -29,9 +29,7 @@
  * reference.
  */
 
-/*
- * Fail instead of bouncing a page, because the CPU keeps writing the original.
- */
+/* Fail instead of bouncing a page, because the CPU keeps writing to it. */
 #define DRM_SVM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_REQUIRE_COHERENT)
 
 /*
@@ -151,9 +149,7 @@ static int drm_svm_run_add_ram(struct drm_svm_run_batch *b, unsigned int index,
 	return 0;
 }
 
-/*
- * The same where addresses are kept: a page that is mapped keeps its address.
- */
+/* The same where addresses are kept; a page that is mapped keeps its own. */
 static int drm_svm_run_add_tracked(struct drm_svm_run_batch *b,
 				   unsigned int index, unsigned int npages,
 				   unsigned long pfn, u16 prot)
@@ -296,9 +292,7 @@ static bool drm_svm_run_is_requested(const unsigned long *writes, unsigned int i
 	return find_next_bit(writes, i + n, i) < i + n;
 }
 
-/*
- * The permissions to map a chunk with; marks the folio dirty if it is writable.
- */
+/* Permissions to map a chunk with; marks the folio dirty if writable. */
 static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
 			    const unsigned long *writes, unsigned int i,
 			    unsigned int n)
