@@ -91,9 +91,7 @@ void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages
 	bitmap_set(keep->blocks, first, last / DRM_SVM_SLICE_MIN - first + 1);
 }
 
-/*
- * Keep the place of a BO that was made for the caller, unless it was evicted.
- */
+/* Keep the place of a BO made for the caller, unless it was evicted. */
 void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 {
 	dma_resv_lock(bo->tbo.base.resv, NULL);
