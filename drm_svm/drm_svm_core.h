@@ -121,13 +121,14 @@ struct drm_svm {
 #define DRM_SVM_RANGE_IN_GC	1	/* on the list of struct drm_svm_gc */
 
 /*
- * What one context has mapped of a range: @nmapped pages. @ticket is the flush
- * that the last cleared entry needs. @vram: pages mapped in VRAM; @peer: those
- * in the VRAM of another GPU. @dma_addr has an address for each page, only for
- * devices that track DMA. @err belongs to the current try. So does @prepared:
- * the driver has promised that a map needs no memory. The fault path sets it
- * before it asks the driver; an unmap of the whole range, which ends the
- * promise, clears it under pt_lock, and so does the start of the next try.
+ * The part of a range that one context has mapped: @nmapped pages. @ticket is
+ * the flush that the last cleared entry needs. @vram: pages mapped in VRAM;
+ * @peer: those in the VRAM of another GPU. @dma_addr has an address for each
+ * page, only for devices that track DMA. @err belongs to the current try. So
+ * does @prepared: the driver has promised that a map needs no memory. The fault
+ * path sets it before it asks the driver; an unmap of the whole range, which
+ * ends the promise, clears it under pt_lock, and so does the start of the next
+ * try.
  *
  * @nmapped and the bitmaps change under pt_lock. The fault path reads them
  * under service_lock alone, so an invalidation can clear bits concurrently. The

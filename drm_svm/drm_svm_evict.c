@@ -125,7 +125,7 @@ static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 	return 0;
 }
 
-/* One try. The caller has the BO for itself. */
+/* One try. The caller has locked the BO. */
 static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 {
 	if (drm_svm_vram_is_interrupted(e->bo->vram))

@@ -107,10 +107,10 @@ struct drm_svm_scratch {
  * workers have for themselves; it is irq-safe, because a driver pushes faults
  * from its interrupt handler.
  *
- * @woken: a woken worker that has not begun yet. @idle: bits of the workers
- *	that sleep. @nmade of @nworkers have threads; one more is being made
- *	while @growing, but not before @grow_after, in jiffies. @dead: the
- *	threads end with the process, so @fail_work answers the faults.
+ * Of @nworkers workers @nmade have threads; one more is being made while
+ * @growing, but not before @grow_after, in jiffies. @idle: bits of the workers
+ * that sleep. @woken: a woken worker that has not begun yet. @dead: the threads
+ * end with the process, so @fail_work answers the faults.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -135,7 +135,7 @@ struct drm_svm_waiter {
 };
 
 /*
- * @waiter: the fault in hand, under the lock; NULL if nobody needs it any
+ * @waiter: the fault in hand, under the lock; NULL if it is not needed any
  *	longer.
  */
 struct drm_svm_wait_thread {

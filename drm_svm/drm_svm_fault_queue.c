@@ -137,7 +137,10 @@ static int drm_svm_queue_add_worker(struct drm_svm *svm, struct drm_svm_worker *
 	return drm_svm_thread_start(svm, &worker->thread, drm_svm_queue_run, "drm_svm");
 }
 
-/* If the process may have no more threads, the existing workers have to do. */
+/*
+ * Make another worker if one is needed. If the process may have no more
+ * threads, the existing workers have to do.
+ */
 static void drm_svm_queue_grow(struct drm_svm *svm)
 {
 	struct drm_svm_fault_queue *q = &svm->queue;

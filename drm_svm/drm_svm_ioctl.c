@@ -164,7 +164,7 @@ static int drm_svm_query_residence(struct drm_svm_context *ctx,
 	return err;
 }
 
-/* Read range after range, and copy to user space. */
+/* Query one range after the other, and copy to user space. */
 static int drm_svm_query_all(struct drm_svm_context *ctx,
 			     const struct drm_svm_query *args,
 			     struct drm_svm_query_room *room)

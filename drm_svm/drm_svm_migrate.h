@@ -35,7 +35,7 @@ struct drm_svm_migration {
 	struct drm_svm_run *clears;
 };
 
-/* What became of pages that were to move: numbers of pages. */
+/* Counts of pages that were to move, by what became of them. */
 struct drm_svm_moved {
 	u64 moved;
 	u64 copied;

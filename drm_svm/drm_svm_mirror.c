@@ -167,10 +167,10 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 }
 
 /*
- * Where userfaultfd has taken away the access to a page, its entry traps reads
- * too. The entry of a device page cannot do that: the walk reports it as
- * readable. So device pages count as missing there. The CPU fault that migrates
- * the page to RAM restores the trap.
+ * Treat device pages as missing where userfaultfd has taken away the access to
+ * pages. The entry of such a page in RAM traps reads too, but that of a device
+ * page cannot: the walk reports it as readable. The CPU fault that migrates the
+ * page to RAM restores the trap.
  */
 static void drm_svm_mirror_hide_vram(unsigned long *pfns, unsigned int n)
 {
@@ -339,10 +339,10 @@ static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 }
 
 /*
- * Where the CPU mapping is as large as the range, any one of its pages
- * describes all others: map the range whole, without walking it. The mapping
- * does not cross the end of the VMA, because core mm splits a huge page before
- * that happens.
+ * If the CPU mapping is as large as the range, any one of its pages describes
+ * all others: map the range whole, without walking it. The mapping does not
+ * cross the end of the VMA, because core mm splits a huge page before that
+ * happens.
  */
 static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)

@@ -265,9 +265,9 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
  * @vma: the mapping
  * @start: first address of the range
  *
- * Only a CPU fault can tell the rest of the conditions, see
- * drm_svm_slice_ask_cpu(). None is done for memory under userfaultfd, because
- * its holes are not filled in VRAM.
+ * What else decides that can only be found out by a CPU fault, see
+ * drm_svm_slice_ask_cpu(). Memory under userfaultfd is not faulted for that,
+ * because its holes are not filled in VRAM.
  *
  * Return: whether a CPU fault is worth it.
  */

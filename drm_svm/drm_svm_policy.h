@@ -2,7 +2,7 @@
 #ifndef _DRM_SVM_POLICY_H_
 #define _DRM_SVM_POLICY_H_
 
-/* How an address space is divided, and decisions about its parts. */
+/* Division of an address space, and decisions about its parts. */
 
 #include <kunit/visibility.h>
 

@@ -68,7 +68,7 @@ void drm_svm_quirk_unguard_huge(struct folio *folio)
 	folio_put_refs(folio, DRM_SVM_SPARE_REFS - max(zapped, 0));
 }
 
-/* What the CPU has at an address, or zero for nothing */
+/* The walk's entry of an address, or zero if the CPU has nothing there */
 static unsigned long drm_svm_quirk_peek(struct vm_area_struct *vma, unsigned long addr)
 {
 	unsigned long pfn;
@@ -78,9 +78,7 @@ static unsigned long drm_svm_quirk_peek(struct vm_area_struct *vma, unsigned lon
 	return pfn & HMM_PFN_VALID ? pfn : 0;
 }
 
-/*
- * Return whether nothing is there, or the zero page: a page put there is new.
- */
+/* Return whether the CPU has nothing there, or the zero page. */
 static bool drm_svm_quirk_is_hole(unsigned long pfn)
 {
 	struct folio *folio = drm_svm_pfn_folio(pfn);
@@ -181,8 +179,7 @@ bool drm_svm_quirk_has_ksm(struct vm_area_struct *vma, unsigned long start,
 }
 
 /**
- * DOC: Quirk: a huge page that fills a hole makes no split queue for its memory
- * cgroup
+ * DOC: Quirk: a huge page that fills a hole makes no split queue of its cgroup
  *
  * Each memory cgroup has a queue of huge pages that may be split. A CPU fault
  * makes it (folio_memcg_alloc_deferred(), which is not exported), but

@@ -75,7 +75,7 @@ u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 	return sum;
 }
 
-/* What went in minus what came out; that is read first, so never negative. */
+/* Returns @in minus @out; @out is read first, so that is never negative. */
 u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
 		      enum drm_svm_stat out)
 {

@@ -447,10 +447,7 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 		WRITE_ONCE(vram->ending, true);
 	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);
-	/*
-	 * a running free_work may still keep bad pages out of use, a later one
-	 * not
-	 */
+	/* a running free_work may still keep bad pages, a later one cannot */
 	flush_work(&vram->free_work);
 	drm_svm_vram_drop_bad(vram);
 	drm_svm_vram_empty_for_good(vram);
