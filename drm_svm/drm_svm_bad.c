@@ -10,17 +10,17 @@
  * DOC: Bad VRAM
  *
  * A driver learns from its hardware that a page of VRAM has lost its data. No
- * migration writes to it any more. If a process has it, all that shares a BO with
- * it comes home, and the page itself is lost, see drm_svm_vram.c: GPUs lose their
- * mappings, and who touches it, CPU or GPU, is told. As soon as nobody has it, a
- * BO of one page keeps everybody else from getting it.
+ * migration writes to that page any more. If a process has it, all pages of its
+ * BO migrate to RAM, and the page itself is lost, see drm_svm_folio.c: GPUs
+ * lose their mappings of it, and accesses by CPU or GPU fail. As soon as no
+ * process has the page, a BO of one page keeps it out of use.
  */
 
 /**
  * drm_svm_vram_keep_bad() - take bad pages that nobody has out of use
  * @vram: the VRAM
  *
- * What is still in use is left for the next time: when a BO goes.
+ * Pages that are still in use are left for the next call: when a BO is freed.
  *
  * Context: process context, no lock held that eviction takes.
  */
@@ -37,13 +37,16 @@ void drm_svm_vram_keep_bad(struct drm_svm_vram *vram)
 		bo = drm_svm_bo_create_at(vram, index);
 		if (IS_ERR(bo))
 			continue;
-		/* replaces an entry: needs no memory; another one may have been faster */
+		/*
+		 * replaces an entry: needs no memory; another task may have
+		 * been faster
+		 */
 		if (xa_cmpxchg(&vram->bad, index, entry, bo, GFP_KERNEL) != entry)
 			drm_svm_bo_destroy_at(bo);
 	}
 }
 
-/* VRAM goes: the BOs of bad pages are not needed any more. */
+/* VRAM goes for good: the BOs of bad pages are not needed any more. */
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram)
 {
 	unsigned long index;
@@ -58,17 +61,18 @@ void drm_svm_vram_drop_bad(struct drm_svm_vram *vram)
 }
 
 /**
- * drm_svm_vram_mark_bad() - a page of VRAM has lost its data
+ * drm_svm_vram_mark_bad() - note that a page of VRAM has lost its data
  * @vram: the VRAM
  * @offset: of the page, in bytes
  *
- * Buffers of the driver that have the page are evicted, with what is left of their
- * content.
+ * Buffers of the driver that have the page are evicted, with what is left of
+ * their content.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EINVAL for an offset past the end, -ENOMEM, or -EBUSY when somebody has
- * the page still, or the VRAM is suspended. No process gets it any more, and it is
- * taken out of use when a BO of the library goes, or on resume; so may be called again.
+ * Return: 0, -EINVAL for an offset past the end, -ENOMEM, or -EBUSY when the
+ * page is still in use or the VRAM is suspended. No process gets the page any
+ * more, and it is taken out of use when a BO of drm_svm is freed, or on resume;
+ * so may be called again.
  */
 int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 {
@@ -81,7 +85,10 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 	err = xa_insert(&vram->bad, index, xa_mk_value(0), GFP_KERNEL);
 	if (err && err != -EBUSY)
 		return err;
-	/* either who fills the page sees that it is bad, or we see it in use */
+	/*
+	 * either a fill sees the bad page, or this sees it in use: pairs with
+	 * the one in drm_svm_slice_drop_bad()
+	 */
 	smp_mb();
 
 	err = 0;

@@ -17,13 +17,15 @@
  *
  * VRAM comes from TTM, as for every other buffer, so that SVM pages and buffers
  * of the driver compete in one LRU. A &struct drm_svm_bo stands behind a
- * naturally aligned power-of-two slice of a range; nobody can map it, look it up
- * or pin it. Its only reference is dropped when its last device page is freed.
+ * naturally aligned power-of-two slice of a range; nothing can map it, look it
+ * up or pin it. Its only reference is dropped when its last device page is
+ * freed.
  *
- * &drm_svm_bo.live counts device pages, and one for who fills the BO.
+ * &drm_svm_bo.live counts the device pages, and one more while the BO is being
+ * filled.
  */
 
-/* Its own: kmalloc() would give twice its size. */
+/* A cache of its own, because kmalloc() would take twice the size. */
 static struct kmem_cache *drm_svm_bo_cache;
 
 int __init drm_svm_bo_module_init(void)
@@ -59,7 +61,7 @@ static void drm_svm_bo_destroy(struct ttm_buffer_object *tbo)
 	kmem_cache_free(drm_svm_bo_cache, bo);
 }
 
-/* With its dma_resv held. On error it was freed. */
+/* Returns with the dma_resv held, or an error: then the BO was freed. */
 static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
 			   const struct ttm_place *place, unsigned int npages)
 {
@@ -75,7 +77,7 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
 	bo->tbo.base.funcs = &drm_svm_bo_gem_funcs;
 	drm_gem_private_object_init(vram->sdev->drm, &bo->tbo.base,
 				    (size_t)npages << PAGE_SHIFT);
-	/* on error it has called destroy */
+	/* on error this has called drm_svm_bo_destroy() */
 	return ttm_bo_init_reserved(vram->bdev, &bo->tbo, ttm_bo_type_kernel,
 				    &placement, npages, &ctx, NULL, NULL,
 				    drm_svm_bo_destroy);
@@ -86,13 +88,13 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
  * @vram: where
  * @stats: counters of the context it is for
  * @npages: pages, a power of two; the offset is a multiple of that
- * @evict: where there is no room, evict others
+ * @evict: evict others if there is no room
  *
  * May evict others, so no lock that eviction needs is held: neither mmap_lock
  * nor a folio's lock.
  *
- * Return: the BO, with one in live for the caller, or an ERR_PTR(): -ENOSPC when
- * there is no room, -EBUSY when the VRAM is suspended or goes, -ENOMEM.
+ * Return: the BO, with one in live for the caller, or an ERR_PTR(): -ENOSPC
+ * when there is no room, -EBUSY when the VRAM is suspended or goes, -ENOMEM.
  */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
@@ -107,7 +109,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 
 	if (READ_ONCE(vram->closed))
 		return ERR_PTR(-EBUSY);
-	/* VRAM that nobody uses any more, as of a killed process, is given out first */
+	/* first hand out VRAM that is not used any more */
 	if (evict)
 		flush_work(&vram->free_work);
 	bo = kmem_cache_zalloc(drm_svm_bo_cache, GFP_KERNEL_ACCOUNT);
@@ -119,7 +121,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 	if (err)
 		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
 	bo->place = bo->tbo.resource;
-	/* who was there before may have been copied out of it, and used, until now */
+	/* the previous BO may still be in use there, or being copied away */
 	dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_KERNEL, false,
 			      MAX_SCHEDULE_TIMEOUT);
 	ttm_bo_unreserve(&bo->tbo);
@@ -130,7 +132,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_create);
 /**
  * drm_svm_bo_create_at() - take one page of VRAM out of use
  * @vram: where
- * @index: which page; whoever has it is evicted
+ * @index: the page; the buffer that has it is evicted
  *
  * Return: the BO, pinned, for drm_svm_bo_destroy_at(), or an ERR_PTR().
  */
@@ -171,8 +173,9 @@ void drm_svm_bo_put(struct drm_svm_bo *bo)
 }
 
 /*
- * Whether device pages of it are in use, with its dma_resv held: so nobody fills it.
- * Not to be filled yet counts as one in live as well, until it is said to be filled.
+ * Return whether device pages of the BO are in use. Called with its dma_resv
+ * held, so it is not being filled. A BO that was not filled yet holds a bias of
+ * one in @live.
  */
 bool drm_svm_bo_has_pages(struct drm_svm_bo *bo)
 {
@@ -183,7 +186,10 @@ bool drm_svm_bo_has_pages(struct drm_svm_bo *bo)
 	return live > READ_ONCE(bo->filling);
 }
 
-/* Pages that have come home, or never came: a guess, while others come or go. */
+/*
+ * Pages that went back to RAM or never came: an estimate, while others come or
+ * go.
+ */
 unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo)
 {
 	long live = atomic_long_read(&bo->live);
@@ -191,11 +197,11 @@ unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo)
 	return (bo->tbo.base.size >> PAGE_SHIFT) - max(live, 0L);
 }
 
-/* The filler is done: without pages, the BO goes. */
+/* Filling is over: a BO without pages is freed. */
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 {
 	WRITE_ONCE(bo->filling, false);
-	/* ordered: who sees live without the filler does not see filling */
+	/* ordered: a task that sees the lower live does not see filling */
 	if (atomic_long_dec_and_test(&bo->live))
 		drm_svm_bo_put(bo);
 }
@@ -206,7 +212,10 @@ bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo)
 	return test_bit(0, &bo->leaving);
 }
 
-/* Have all pages of a BO brought home from a work item; a page of it is locked. */
+/*
+ * Have a work item migrate all pages of a BO to RAM. The caller has one of them
+ * locked.
+ */
 void drm_svm_bo_leave(struct drm_svm_bo *bo)
 {
 	struct drm_svm_vram *vram = bo->vram;
@@ -243,12 +252,12 @@ static void drm_svm_bo_wait_work(struct callback_head *work)
 
 /**
  * drm_svm_bo_wait_leaving() - have the current task wait until a BO has left
- * @bo: the BO, that leaves, of which the caller has a page locked
+ * @bo: the BO that leaves; the caller has a page of it locked
  *
- * The task waits on its way back to user mode, and can be killed there. A CPU fault cannot
- * wait itself: it has the lock of the page and a reference to it, both of which the work
- * item needs that brings the pages home. Best effort: without memory the task faults again
- * and again meanwhile.
+ * The task waits on its way back to user mode, where it can be killed. A CPU
+ * fault cannot wait itself: it has the lock of the page and a reference to it,
+ * and with these the work item cannot migrate the page. Best effort: without
+ * memory the task faults again and again until the BO has left.
  *
  * Context: a CPU fault from user mode.
  */
@@ -260,7 +269,7 @@ void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo)
 		return;
 	waiter->bo = bo;
 	drm_gem_object_get(&bo->tbo.base);
-	/* the TTM device stays until the BO was put */
+	/* keeps the TTM device until the BO was put */
 	atomic_inc(&bo->vram->users);
 	init_task_work(&waiter->work, drm_svm_bo_wait_work);
 	if (task_work_add(current, &waiter->work, TWA_RESUME))
@@ -268,9 +277,9 @@ void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo)
 }
 
 /*
- * Keep the BO from being evicted, if it was not; unlocked by the caller. VRAM that
- * is closed in this moment is not filled: who closed it evicts all BOs next, and
- * waits for the lock of this one.
+ * Lock a BO that was not evicted, so that it stays; the caller unlocks it. VRAM
+ * that is closed is not filled. If it is closed after the check, the eviction
+ * of all BOs that follows waits for this lock.
  */
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 {
@@ -286,7 +295,7 @@ bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo)
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_trylock_resident);
 
 /**
- * drm_svm_bo_is_svm() - is this one of ours
+ * drm_svm_bo_is_svm() - does a BO belong to drm_svm
  * @tbo: a TTM BO of the driver's TTM device
  *
  * Return: whether drm_svm_bo_move() is to move it.

@@ -15,11 +15,13 @@
 /**
  * DOC: Mistakes of a driver
  *
- * What a driver forgets compiles, and shows much later, as a jump to zero or as wrong
- * data. What can be seen when it begins is refused here, with a sentence in the log.
+ * A function that a driver forgets still compiles, and shows much later, as a
+ * jump to zero or as wrong data. Mistakes that can be detected at the beginning
+ * are refused here, with a message in the log.
  *
- * What does not come is waited for without end, because nothing else is right; but after a
- * while the log says what it is, once for each wait.
+ * A wait for something that does not come has no timeout, because giving up
+ * would be wrong; but after a while the log says what is waited for, once for
+ * each wait.
  */
 
 static const char *
@@ -34,11 +36,11 @@ drm_svm_check_missing_context_op(const struct drm_svm_context_ops *ops)
 }
 
 /**
- * drm_svm_check_context_ops() - see whether a driver has all MMU functions
+ * drm_svm_check_context_ops() - check that a driver has all MMU functions
  * @sdev: the GPU
  * @ops: its MMU functions
  *
- * A program can repeat this, so it is logged once.
+ * Logged once, because a program can repeat this.
  *
  * Return: 0 or -EINVAL.
  */
@@ -62,7 +64,7 @@ static const char *drm_svm_check_missing_vram_op(const struct drm_svm_vram *vram
 }
 
 /**
- * drm_svm_check_vram_ops() - see whether a driver has all functions for its VRAM
+ * drm_svm_check_vram_ops() - check that a driver has all functions for its VRAM
  * @vram: the VRAM, its ops and its owner set
  *
  * Return: 0 or -EINVAL.
@@ -97,7 +99,7 @@ static int drm_svm_check_ttm_funcs(const struct drm_svm_vram *vram)
 	return -EINVAL;
 }
 
-/* As TTM would, for want of room; with the dma_resv held */
+/* Evict as TTM does for want of room. Called with the dma_resv held. */
 static int drm_svm_check_evict(struct drm_svm_bo *bo)
 {
 	const struct ttm_device_funcs *funcs = bo->vram->bdev->funcs;
@@ -112,7 +114,7 @@ static int drm_svm_check_evict(struct drm_svm_bo *bo)
 			"evict_flags() of the driver does not call drm_svm_bo_evict_flags()\n");
 		return -EINVAL;
 	}
-	/* the first move was into VRAM */
+	/* forget the first move, which was into VRAM */
 	bo->asked = false;
 	err = ttm_bo_validate(&bo->tbo, &placement, &ctx);
 	if (bo->asked || err == -ENOMEM)
@@ -122,14 +124,14 @@ static int drm_svm_check_evict(struct drm_svm_bo *bo)
 }
 
 /**
- * drm_svm_check_ttm() - see whether a driver hands on what TTM asks about our buffers
+ * drm_svm_check_ttm() - check that a driver forwards TTM's calls on our BOs
  * @vram: the VRAM, with all that it takes to make a buffer
  *
- * A driver that forgets it takes the place of processes' pages away, and nobody is told.
- * So a buffer of one page is made, and evicted.
+ * A driver that does not would take VRAM away from pages of processes without
+ * telling anybody. So a buffer of one page is made, and evicted.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EINVAL, or why there is no buffer.
+ * Return: 0, -EINVAL, or the reason why there is no buffer.
  */
 int drm_svm_check_ttm(struct drm_svm_vram *vram)
 {

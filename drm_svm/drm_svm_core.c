@@ -17,11 +17,14 @@
 /**
  * DOC: Contexts and their faults
  *
- * What every other file may call: the window of a context, the answer to a fault, and the
- * lines in the log about what takes long.
+ * Functions that every other file may call: the address limit of a context, the
+ * answer to a fault, and the log messages about waits that take long.
  */
 
-/* What no fault waits for: removal, and the end of address spaces. */
+/*
+ * For work that no GPU fault waits for: removing ranges, freeing BOs, ending
+ * address spaces.
+ */
 struct workqueue_struct *drm_svm_idle_wq;
 
 int __init drm_svm_core_init(void)
@@ -36,10 +39,10 @@ void drm_svm_core_exit(void)
 }
 
 /**
- * drm_svm_context_va_end() - where the shared window ends
+ * drm_svm_context_va_end() - end of the addresses that a context shares
  * @ctx: the context, attached
  *
- * Return: the first address, in bytes, that the process or the GPU cannot have.
+ * Return: the first address, in bytes, that the process or the GPU cannot use.
  */
 u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
 {
@@ -50,8 +53,8 @@ u64 drm_svm_context_va_end(const struct drm_svm_context *ctx)
  * drm_svm_context_check_mm() - may the caller act on this address space
  * @ctx: the context
  *
- * For the driver's ioctls: a child of fork(), a process that was handed the
- * file, and a process after execve() have another address space.
+ * For the ioctls of the driver: a child of fork(), a process that was passed
+ * the file, and a process after execve() have another address space.
  *
  * Context: process context.
  * Return: 0, -ENXIO when not attached, -EPERM when the caller's mm is not the
@@ -70,8 +73,11 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx)
 EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
 
 /**
- * drm_svm_context_put_busy() - a fault, or who looks after one, is done with @ctx
+ * drm_svm_context_put_busy() - drop one count of &drm_svm_context.busy
  * @ctx: the context; detach may free it from now on
+ *
+ * Each fault that is not answered yet holds a count, and so may the code that
+ * handles one.
  */
 void drm_svm_context_put_busy(struct drm_svm_context *ctx)
 {
@@ -81,8 +87,9 @@ void drm_svm_context_put_busy(struct drm_svm_context *ctx)
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_context_put_busy);
 
 /*
- * For lockdep fault_done() is under a lock that detach takes, which waits for it. One for
- * all: a worker answers the faults of all contexts, one after the other.
+ * For lockdep, fault_done() runs under a lock that detach takes, because detach
+ * waits for fault_done(). All contexts share one map, because a worker answers
+ * the faults of all contexts one after the other.
  */
 #ifdef CONFIG_LOCKDEP
 struct lockdep_map drm_svm_fault_done_map =
@@ -91,9 +98,9 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_done_map);
 #endif
 
 /**
- * drm_svm_fault_might_wait() - the caller may wait for fault_done()
+ * drm_svm_fault_might_wait() - tell lockdep that fault_done() may be waited for
  *
- * Says so to lockdep, and does nothing else.
+ * Does nothing else.
  */
 void drm_svm_fault_might_wait(void)
 {
@@ -112,7 +119,7 @@ static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
 
 /**
  * drm_svm_fault_finish() - answer a fault
- * @entry: the fault, its result in err
+ * @entry: the fault, with its result in err
  *
  * Context: process context, no lock held. The context may be gone on return.
  */
@@ -127,11 +134,17 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 	drm_svm_context_put_busy(ctx);
 }
 
-/* Longer than anything takes that works. A variable for tests alone. */
+/*
+ * Jiffies after which a wait is logged; nothing that works takes so long. Only
+ * tests change it.
+ */
 unsigned long drm_svm_notice_after = 10 * HZ;
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_notice_after);
 
-/* Programs can repeat what leads here, so how much is logged has a limit. */
+/*
+ * Rate-limited, because programs can cause these messages as often as they
+ * like.
+ */
 void drm_svm_notice_copy(struct drm_svm_vram *vram, struct dma_fence *fence)
 {
 	KUNIT_STATIC_STUB_REDIRECT(drm_svm_notice_copy, vram, fence);

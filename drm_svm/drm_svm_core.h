@@ -2,7 +2,7 @@
 #ifndef _DRM_SVM_CORE_H_
 #define _DRM_SVM_CORE_H_
 
-/* Address spaces, their ranges, and what GPUs have of these. */
+/* Address spaces, their ranges, and what GPUs have mapped of these. */
 
 #include <linux/bitmap.h>
 #include <linux/export.h>
@@ -53,13 +53,16 @@ struct drm_svm_stat_values {
 	u64 v[DRM_SVM_STAT_NUM];
 };
 
-/* The counters of a context; held by the context and by each BO made for it. */
+/*
+ * The counters of a context. The context and each BO made for it have a
+ * reference.
+ */
 struct drm_svm_stats {
 	struct kref ref;
 	struct drm_svm_stat_values __percpu *values;
 };
 
-/* Any context. */
+/* Context: any. */
 static inline void drm_svm_stats_add(struct drm_svm_stats *stats,
 				     enum drm_svm_stat stat, u64 n)
 {
@@ -73,8 +76,9 @@ static inline void drm_svm_stat_add(struct drm_svm_context *ctx,
 }
 
 /*
- * Ranges whose memory was unmapped; @list is a lock-less producer list. @scanning
- * and @next_scan: one scan for idle ranges at a time, and not too often.
+ * Ranges of which memory was unmapped; @list is a lock-less producer list.
+ * @scanning and @next_scan, in jiffies: one scan for idle ranges at a time, and
+ * not too often.
  */
 struct drm_svm_gc {
 	struct llist_head list;
@@ -84,8 +88,8 @@ struct drm_svm_gc {
 };
 
 /*
- * One shared address space. Found by mm, which is held by mmgrab() only: the
- * address space of a process that ends must not live on because a GPU saw it.
+ * One shared address space. Found by mm, which is held by mmgrab() only,
+ * because a GPU must not keep the memory of a process that ends.
  */
 struct drm_svm {
 	struct kref ref;
@@ -94,9 +98,10 @@ struct drm_svm {
 	struct hlist_node node;
 
 	/*
-	 * Looked up under RCU. The key is the address, XOR @base, where the process has
-	 * most of its mappings: it is small for these, so that the first ranges need no
-	 * path of nodes down from the top of the address space.
+	 * Looked up under RCU. The key is the address, XOR @base, where the
+	 * process has most of its mappings. That is small for these, so that
+	 * the first ranges need no path of nodes from the top of the address
+	 * space.
 	 */
 	struct xarray ranges;
 	unsigned long base;
@@ -116,16 +121,18 @@ struct drm_svm {
 #define DRM_SVM_RANGE_IN_GC	1	/* on the list of struct drm_svm_gc */
 
 /*
- * What one context has of a range: @nmapped pages. @ticket is the flush that the last
- * cleared entry needs. @vram: pages mapped in VRAM; @peer: those in that of another GPU.
- * @dma_addr, a page each, only for devices that track DMA. @err belongs to the try that is
- * under way. So does @prepared: the driver has promised that a map needs no memory.
- * Service sets it before it asks the driver; an unmap of the whole range, which ends the
- * promise, clears it under pt_lock, and so does the start of the next try.
+ * The part of a range that one context has mapped: @nmapped pages. @ticket is
+ * the flush that the last cleared entry needs. @vram: pages mapped in VRAM;
+ * @peer: those in the VRAM of another GPU. @dma_addr has an address for each
+ * page, only for devices that track DMA. @err belongs to the current try. So
+ * does @prepared: the driver has promised that a map needs no memory. The fault
+ * path sets it before it asks the driver; an unmap of the whole range, which
+ * ends the promise, clears it under pt_lock, and so does the start of the next
+ * try.
  *
- * @nmapped and the bitmaps change under pt_lock. Service looks at them under service_lock
- * alone, where they can lose bits meanwhile: then a fault is answered that
- * comes again, or one page more is mapped.
+ * @nmapped and the bitmaps change under pt_lock. The fault path reads them
+ * under service_lock alone, so an invalidation can clear bits concurrently. The
+ * worst case is a refault or one redundant map.
  */
 struct drm_svm_view {
 	struct list_head link;
@@ -135,7 +142,7 @@ struct drm_svm_view {
 	bool prepared;
 	int err;
 	unsigned int nmapped;
-	/* the last ones: they are cleared together */
+	/* at the end, because they are cleared together */
 	DECLARE_BITMAP(mapped, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(writable, DRM_SVM_RANGE_PAGES);
 	DECLARE_BITMAP(vram, DRM_SVM_RANGE_PAGES);
@@ -146,15 +153,15 @@ struct drm_svm_view {
  * One PMD_SIZE window of address space.
  *
  * @service_lock: one service at a time; outside of mmap_lock.
- * @pt_lock: taken inside of MMU notifiers, so nothing that may reclaim under
- *	it. Protects @views, their bitmaps and the page tables of the window.
- *	The list itself changes under both locks.
- * @finish: the second pass of an invalidation, for one at a time (@finishing);
- *	others that run at the same moment do both passes at once.
- * @holder: the task that collects a huge page of it, with @held; see
+ * @pt_lock: taken inside MMU notifiers, so nothing that may reclaim is called
+ *	under it. Protects @views, their bitmaps and the page tables of the
+ *	window. The list itself changes under both locks.
+ * @finish: for the second pass of one invalidation at a time (@finishing);
+ *	others that run concurrently do both passes at once.
+ * @holder: the task that collects a huge page of the range, with @held; see
  *	drm_svm_quirk_hold().
- * @view: that of one context, as most ranges have no other; without one its ctx is
- *	NULL.
+ * @view: the view of one context, because most ranges have no other; its ctx is
+ *	NULL while no context has it.
  */
 struct drm_svm_range {
 	struct drm_svm *svm;
@@ -181,11 +188,12 @@ static inline unsigned long drm_svm_page_addr(const struct drm_svm_range *range,
 }
 
 /*
- * mmap_lock for reading; false when it was tried, and is taken. Its holder may wait for user
- * space, so the first tries of a fault do not wait for it. A later one is patient: against a
- * task that takes the lock again and again, trying alone might never succeed. That wait ends,
- * with false, when the process is to stop or to end, or when a context is being detached:
- * mmap_read_lock_killable() would not do.
+ * Take mmap_lock for reading. Without @patient this is a trylock, because the
+ * owner may be blocked on user space; the first tries of a fault use that.
+ * Later tries are patient, because a trylock might never succeed against a task
+ * that takes the lock again and again. The wait ends, and false is returned,
+ * when the process is to stop or to end, or when a context is being detached,
+ * for which mmap_read_lock_killable() would not do.
  */
 static inline bool drm_svm_mmap_read_lock(struct mm_struct *mm, bool patient)
 {
@@ -194,7 +202,7 @@ static inline bool drm_svm_mmap_read_lock(struct mm_struct *mm, bool patient)
 	return !down_read_interruptible(&mm->mmap_lock);
 }
 
-/* Whether the GPU can already do @access to page @index. */
+/* Return whether the GPU can already do @access to page @index. */
 static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 				       unsigned int index, u32 access)
 {

@@ -34,7 +34,7 @@ static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
 	[DRM_SVM_STAT_VRAM_RESERVED] = "vram-reserved",
 };
 
-/* One line a stretch of pages with the same access. */
+/* Print one line for each stretch of pages with the same access. */
 static void drm_svm_print_pages(const struct drm_svm_range *range,
 				const unsigned long *mapped,
 				const unsigned long *writable,
@@ -55,7 +55,7 @@ static void drm_svm_print_pages(const struct drm_svm_range *range,
 	}
 }
 
-/* Copies first: reclaim does not wait for a slow printer. */
+/* Copies the bitmaps, so that reclaim does not wait for a slow printer. */
 static void drm_svm_print_range(struct drm_svm_context *ctx,
 				struct drm_svm_range *range,
 				struct drm_printer *p)
@@ -78,12 +78,12 @@ static void drm_svm_print_range(struct drm_svm_context *ctx,
 	drm_svm_print_pages(range, mapped, writable, p);
 }
 
-/* Where faults are that have no answer yet. */
+/* Print how many faults have no answer yet, and where they are. */
 static void drm_svm_print_queue(struct drm_svm *svm, struct drm_printer *p)
 {
 	struct drm_svm_fault_queue *q = &svm->queue;
 
-	/* numbers of one moment or another: for a look, not for a decision */
+	/* read without locks: for a look, not for a decision */
 	drm_printf(p, "queued faults: %u, busy workers: %lu of %u\n",
 		   READ_ONCE(q->count), q->nmade - hweight_long(READ_ONCE(q->idle)),
 		   q->nworkers);
@@ -97,8 +97,8 @@ static void drm_svm_print_queue(struct drm_svm *svm, struct drm_printer *p)
  * @ctx: the context; one that is not attached prints as such
  * @p: where to
  *
- * For debugfs: the fault queue, counters, and every range with its mapped pages. Shows
- * addresses of the process, so it is for root.
+ * For debugfs: the fault queue, counters, and every range with its mapped
+ * pages. Shows addresses of the process, so it is for root.
  *
  * Context: process context; the driver keeps @ctx from being detached.
  */

@@ -16,24 +16,28 @@
 /**
  * DOC: Eviction
  *
- * It comes from TTM with the dma_resv of a BO, and without mm, VMA or address: the
- * pages may belong to a child of the process that filled the BO, or be elsewhere in its
- * address space by now. Small pages go home by themselves, by migrate_device_pfns(),
- * whoever has them. That calls notifiers for each of them; so where the first one is
- * mapped, GPUs lose all pages of the BO before, with one flush of their TLBs. Huge pages
- * go from where they are mapped: drm_svm_quirk_evict.c.
+ * TTM starts an eviction with the dma_resv of a BO held, and without mm, VMA or
+ * address: the pages may belong to a child of the process that filled the BO,
+ * or have moved within its address space. Small pages migrate to RAM by
+ * migrate_device_pfns(), whichever process maps them. That calls notifiers for
+ * each page; so where the first page is mapped, all pages of the BO are
+ * unmapped from the GPUs first, with one TLB flush. Huge pages migrate from
+ * where they are mapped: drm_svm_quirk_evict.c.
  */
 
-/* Tries of an eviction against folios and locks that are taken for a moment. */
+/* Tries of an eviction against folios and locks that are held for a moment */
 #define DRM_SVM_EVICT_TRIES	4
 
-/* The first page of VRAM that the BO has. */
+/* Index in VRAM of the first page of the BO. */
 static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
 {
 	return drm_svm_bo_offset(e->bo) >> PAGE_SHIFT;
 }
 
-/* The pages of the BO are round the first one, unless they were mapped anew since. */
+/*
+ * Unmap the pages of the BO from the GPUs. They are around the first one,
+ * unless they were mapped elsewhere since. Returns false if there is no range.
+ */
 static bool drm_svm_evict_unmap(struct drm_svm_eviction *e,
 				const struct drm_svm_rmap_place *place)
 {
@@ -50,7 +54,7 @@ static bool drm_svm_evict_unmap(struct drm_svm_eviction *e,
 	return true;
 }
 
-/* A mapping that may have the folio. */
+/* Called for a mapping that may have the folio. */
 static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 				const struct drm_svm_rmap_place *place)
 {
@@ -62,8 +66,8 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 }
 
 /*
- * The device pages of a BO that are in use; free ones must be left out. A huge page
- * that is still there is left out too, unless it goes @whole.
+ * Collect the device pages of a BO that are in use; free ones must be left out.
+ * A huge page that is still there is left out too, unless @whole.
  */
 static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole)
 {
@@ -86,7 +90,10 @@ static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole
 	return n;
 }
 
-/* Small pages, and @whole: huge ones for which nothing else is left. */
+/*
+ * Evict small pages, and if @whole huge ones too, for which nothing else is
+ * left.
+ */
 static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 {
 	struct drm_svm_migration *m = e->m;
@@ -101,7 +108,7 @@ static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 	return err ?: drm_svm_home_run(m, &e->moved);
 }
 
-/* The first page in use, as far as it is possible to tell. */
+/* The first page in use, or 0. A hint: pages are freed at any time. */
 static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 {
 	unsigned long index = drm_svm_evict_index(e);
@@ -118,7 +125,7 @@ static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 	return 0;
 }
 
-/* One try; the caller has the BO for itself. */
+/* One try. The caller has locked the BO. */
 static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 {
 	if (drm_svm_vram_is_interrupted(e->bo->vram))
@@ -139,9 +146,10 @@ static void drm_svm_evict_count(struct drm_svm_eviction *e)
 }
 
 /*
- * Bring all pages of a BO home, which is locked and in VRAM. Needs no mm: works when the
- * process that filled the BO is gone. Returns 0 when no page is left; -EBUSY when one is;
- * the error of a copy; -ERESTARTSYS when the caller is being killed. What moved has moved.
+ * Migrate all pages of a BO, which is locked and resident, to RAM. Needs no mm,
+ * so it works when the process that filled the BO is gone. Returns 0 when no
+ * page is left; -EBUSY when one is; the error of a copy; -ERESTARTSYS when the
+ * caller is being killed. What moved has moved.
  */
 static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 {
@@ -171,7 +179,7 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 	return err ?: -EBUSY;
 }
 
-/* With its dma_resv held: bring its pages home, if it has any. */
+/* Migrate the pages of a BO, if it has any, to RAM. Its dma_resv is held. */
 int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
 {
 	int err;
@@ -194,7 +202,7 @@ void drm_svm_bo_leave_work(struct work_struct *work)
 				  leave_node) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
 		drm_svm_bo_evict(bo, false);
-		/* CPU faults look after what could not go */
+		/* further CPU faults handle pages that could not leave */
 		clear_and_wake_up_bit(0, &bo->leaving);
 		drm_svm_bo_unlock(bo);
 		drm_svm_bo_put(bo);
@@ -211,7 +219,7 @@ static const struct ttm_place drm_svm_bo_system = {
  * @tbo: the BO to evict
  * @placement: returns where to
  *
- * Return: whether the BO is ours; else the driver decides.
+ * Return: whether the BO belongs to drm_svm; else the driver decides.
  */
 bool drm_svm_bo_evict_flags(struct ttm_buffer_object *tbo,
 			    struct ttm_placement *placement)
@@ -229,15 +237,16 @@ EXPORT_SYMBOL_GPL(drm_svm_bo_evict_flags);
  * @tbo: any BO of the driver's TTM device, its dma_resv held
  * @place: the place that is wanted, or NULL for any
  *
- * Takes the place of ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
- * of ours go home here already, unless they are what the caller is prefetching. TTM
- * passes over a BO that is not worth to be evicted without a word, but writes an error to
- * the kernel's log for each BO that cannot be moved, and any process can have pages that
- * cannot.
+ * Replaces ttm_bo_eviction_valuable(), which it asks first. The pages of a BO
+ * of drm_svm migrate to RAM here already, unless the caller is prefetching
+ * them. TTM silently skips a BO that is not worth evicting, but writes an error
+ * to the kernel log for each BO that cannot be moved, and any process can have
+ * pages that cannot.
  *
- * Context: process context, no lock held that eviction takes but @tbo's dma_resv.
- * Return: whether @tbo is to be evicted; true as well when the caller is being killed,
- * so that drm_svm_bo_move() ends the search.
+ * Context: process context, no lock held that eviction takes but @tbo's
+ * dma_resv.
+ * Return: whether @tbo is to be evicted; true as well when the caller is being
+ * killed, so that drm_svm_bo_move() ends the search.
  */
 bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 				  const struct ttm_place *place)
@@ -256,16 +265,16 @@ bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
 
 /**
- * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO that is ours
+ * drm_svm_bo_move() - for &ttm_device_funcs.move, for a BO of drm_svm
  * @tbo: the BO, its dma_resv held
  * @ctx: the operation
  * @new_mem: where to: the VRAM that it was created for, or the system
  *
- * To the system means that every page migrates to ordinary memory of its
- * process and the BO is left without pages, to be freed.
+ * To the system means that every page migrates to RAM and the BO is left
+ * without pages, to be freed.
  *
- * Return: 0; -EBUSY when some page could not be moved: TTM goes on with the next
- * BO, what moved is gone; -ERESTARTSYS when the caller is being killed.
+ * Return: 0; -EBUSY when some page could not be moved: TTM goes on with the
+ * next BO, what moved is gone; -ERESTARTSYS when the caller is being killed.
  */
 int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem)
@@ -274,7 +283,7 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 	int err;
 
 	bo->asked = true;
-	/* for a driver that does not ask drm_svm_bo_eviction_valuable() */
+	/* for a driver that does not call drm_svm_bo_eviction_valuable() */
 	if (drm_svm_keep_has(bo))
 		return -EBUSY;
 	err = drm_svm_bo_evict(bo, true);

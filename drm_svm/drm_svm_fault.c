@@ -12,14 +12,15 @@
  *
  * A batch is sorted by page and cut into groups of one range. The faults of a
  * group, of whatever context, are served under the range's service_lock by
- * drm_svm_mirror_try(), window by window. A try that raced with the CPU, or that
- * found mmap_lock taken, is repeated, with a growing pause, a bounded number of
- * times; then all faults of the group are answered as if they had been served:
- * the GPU tries its accesses again, and misses again, behind everybody else. So
- * no storm of mapping changes can make a job fail, and none can keep a worker.
+ * drm_svm_mirror_try(), window by window. A try that raced with the CPU, or
+ * that found mmap_lock contended, is repeated, with a growing pause, a bounded
+ * number of times. Then all faults of the group are answered as if they had
+ * been served: the GPU repeats its accesses, misses again, and the new faults
+ * queue up behind all others. So no storm of mapping changes can make a job
+ * fail, and none can keep a worker busy.
  */
 
-/* Tries of one fault, and the pause before the later ones. */
+/* Tries of one fault, how many of them without a pause, and the first pause. */
 #define DRM_SVM_TRIES		16
 #define DRM_SVM_TRIES_AT_ONCE	4
 #define DRM_SVM_PAUSE_US	20
@@ -32,7 +33,7 @@ static void drm_svm_fault_pause(unsigned int try)
 		fsleep(DRM_SVM_PAUSE_US << (try - DRM_SVM_TRIES_AT_ONCE));
 }
 
-/* What a worker needs for a batch, or NULL. */
+/* Memory that a worker needs for a batch, or NULL. */
 struct drm_svm_scratch *drm_svm_scratch_alloc(void)
 {
 	return kvzalloc_obj(struct drm_svm_scratch, GFP_KERNEL_ACCOUNT);
@@ -45,7 +46,7 @@ void drm_svm_scratch_free(struct drm_svm_scratch *scratch)
 	kvfree(scratch);
 }
 
-/* What another fault mapped in the meantime needs no service. */
+/* Answer the faults whose pages another fault has mapped in the meantime. */
 VISIBLE_IF_KUNIT
 void drm_svm_fault_skip_served(struct drm_svm_range *range,
 			       struct drm_svm_fault_entry *entries,
@@ -97,9 +98,9 @@ void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_fail_pending);
 
 /*
- * Move the pages of faults to VRAM. A mmap_lock that is taken is tried again, and waited for
- * in the end, as for drm_svm_mirror_try(). Otherwise the pages would be mapped in RAM,
- * and stay there until a neighbour faults.
+ * Move the pages of faults to VRAM. A contended mmap_lock is tried again, and
+ * waited for in the end, as for drm_svm_mirror_try(). Otherwise the pages would
+ * be mapped in RAM, and stay there until a neighbour faults.
  */
 static void drm_svm_fault_move(struct drm_svm_range *range,
 			       struct drm_svm_scratch *scratch,
@@ -109,7 +110,7 @@ static void drm_svm_fault_move(struct drm_svm_range *range,
 
 	while (drm_svm_migrate_to_vram(range, scratch, entries, n,
 				       try >= DRM_SVM_TRIES_AT_ONCE)) {
-		/* the process is to stop, or a context to be detached */
+		/* the process is to stop, or a context is being detached */
 		if (signal_pending(current))
 			return;
 		drm_svm_stat_add(entries[0].ctx, DRM_SVM_STAT_RETRIES, 1);
@@ -117,7 +118,10 @@ static void drm_svm_fault_move(struct drm_svm_range *range,
 	}
 }
 
-/* Try until every fault of the group is answered; -EAGAIN: look the range up. */
+/*
+ * Try until every fault of the group is answered. -EAGAIN: the range was
+ * removed, so look it up again.
+ */
 static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 				      struct drm_svm_scratch *scratch,
 				      struct drm_svm_fault_entry *entries,
@@ -144,7 +148,10 @@ static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 			continue;
 		}
 		drm_svm_stat_add(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
-		/* or the process is to stop, or a context to be detached */
+		/*
+		 * also when the process is to stop, or a context is being
+		 * detached
+		 */
 		if (++try == DRM_SVM_TRIES || signal_pending(current) ||
 		    READ_ONCE(entries[i].ctx->dead)) {
 			drm_svm_fault_fail_pending(entries, n, 0);
@@ -154,7 +161,10 @@ static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 	}
 }
 
-/* Detach does not wait for who has the range: the GPU tries again, if it is still there. */
+/*
+ * Detach must not wait for the owner of service_lock, so an interrupted wait
+ * answers the faults for the GPU to try again.
+ */
 static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 				     struct drm_svm_scratch *scratch,
 				     struct drm_svm_fault_entry *entries,
@@ -171,7 +181,10 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 	return err;
 }
 
-/* A page that an access waits for may be waited for; others are not worth it. */
+/*
+ * Hand the fault to a thread that may wait for the page. A fault that no access
+ * waits for is not worth that.
+ */
 static void drm_svm_fault_wait(struct drm_svm *svm,
 			       struct drm_svm_fault_entry *entry)
 {
@@ -183,7 +196,7 @@ static void drm_svm_fault_wait(struct drm_svm *svm,
 	}
 }
 
-/* Answer a group; what has to wait for its page goes where it may. */
+/* Answer a group; faults that have to wait for their page are handed on. */
 static void drm_svm_fault_finish_group(struct drm_svm *svm,
 				       struct drm_svm_fault_entry *entries,
 				       unsigned int n)
@@ -198,7 +211,7 @@ static void drm_svm_fault_finish_group(struct drm_svm *svm,
 	}
 }
 
-/* Serve faults of one range. */
+/* Serve the faults of one range. */
 static void drm_svm_fault_serve_group(struct drm_svm *svm,
 				      struct drm_svm_scratch *scratch,
 				      struct drm_svm_fault_entry *entries,
@@ -218,12 +231,12 @@ static void drm_svm_fault_serve_group(struct drm_svm *svm,
 		if (err == -EAGAIN)
 			drm_svm_fault_pause(try);
 	}
-	/* the range came and went: the GPU tries again */
+	/* the range was removed each time: the GPU tries again */
 	drm_svm_fault_fail_pending(entries, n, err == -EAGAIN ? 0 : err);
 	drm_svm_fault_finish_group(svm, entries, n);
 }
 
-/* What cannot be served, whatever the CPU's page table says. */
+/* Check what makes a fault fail whatever the CPU page table says. */
 VISIBLE_IF_KUNIT
 int drm_svm_fault_check(const struct drm_svm_fault_entry *entry)
 {
@@ -250,7 +263,7 @@ unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_group);
 
-/* Order: by page; of one page writes first; else as they came. */
+/* Sort order: by page; for one page writes first; then by arrival. */
 #define DRM_SVM_KEY_INDEX	(DRM_SVM_BATCH_MAX - 1)
 
 static u64 drm_svm_fault_key(const struct drm_svm_fault *fault, unsigned int index)
@@ -264,7 +277,7 @@ static u64 drm_svm_fault_key(const struct drm_svm_fault *fault, unsigned int ind
 	return key * DRM_SVM_BATCH_MAX + index;
 }
 
-/* Keys from @a on and from @b on, each in order, up to @end. */
+/* Merge the keys of [@a, @b) with those of [@b, @end), each sorted. */
 static void drm_svm_fault_merge(const u64 *from, u64 *to, unsigned int a,
 				unsigned int b, unsigned int end)
 {
@@ -279,8 +292,9 @@ static void drm_svm_fault_merge(const u64 *from, u64 *to, unsigned int a,
 }
 
 /*
- * The sort() of Linux takes 420 instructions for each fault of a large batch, a quarter of
- * what all else here takes; this takes a hundred. Returns where the sorted keys are.
+ * The kernel's sort() takes 420 instructions for each fault of a large batch, a
+ * quarter of what all else here takes; this takes a hundred. Returns the array
+ * that has the sorted keys.
  */
 static const u64 *drm_svm_fault_sort_keys(u64 *keys, u64 *room, unsigned int n)
 {
@@ -295,7 +309,10 @@ static const u64 *drm_svm_fault_sort_keys(u64 *keys, u64 *room, unsigned int n)
 	return keys;
 }
 
-/* A GPU that goes through memory faults in order; several engines of it do not. */
+/*
+ * Faults of a GPU that goes through memory arrive sorted; with several engines
+ * they do not.
+ */
 VISIBLE_IF_KUNIT
 void drm_svm_fault_sort(struct drm_svm_scratch *scratch, unsigned int n)
 {
@@ -324,8 +341,8 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_sort);
  * @scratch: its batch array holds the faults
  * @n: number of faults, not zero
  *
- * Context: process context of a thread of the process, no lock held. Each fault is
- * answered, or handed to drm_svm_wait_start(), before it returns.
+ * Context: process context of a thread of the process, no lock held. Each fault
+ * is answered, or handed to drm_svm_wait_start(), before this returns.
  */
 void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 			 unsigned int n)
@@ -342,7 +359,7 @@ void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 
 	for (i = 0; i < n; i += group) {
 		group = drm_svm_fault_group(&batch[i], n - i);
-		/* the process is not to wait for the whole batch */
+		/* a process that is killed must not wait for the whole batch */
 		if (fatal_signal_pending(current))
 			drm_svm_fault_fail_pending(&batch[i], group, -EFAULT);
 		if (drm_svm_fault_first_pending(&batch[i], group) == group)

@@ -11,24 +11,24 @@
 
 #include "drm_svm_policy.h"
 
-/* Faults that one address space queues, and that one worker takes at once. */
+/* Limits of an address space: queued faults, faults of one batch, workers. */
 #define DRM_SVM_QUEUE_SIZE	1024U
 #define DRM_SVM_BATCH_MAX	256U
 #define DRM_SVM_MAX_WORKERS	16U
 
-/* Threads of one address space that wait for pages. */
+/* Most threads of one address space that wait for pages */
 #define DRM_SVM_MAX_WAITERS	16U
 
 struct drm_svm;
 struct drm_svm_filler;
 
-/* A fault in the queue: so small that all of these are 32 KiB. */
+/* A fault in the queue, so small that a full queue is 32 KiB. */
 struct drm_svm_queued_fault {
 	struct drm_svm_context *ctx;
 	struct drm_svm_fault fault;
 };
 
-/* One fault on its way: from the queue to fault_done(). */
+/* A fault in service: from the queue to fault_done(). */
 struct drm_svm_fault_entry {
 	struct drm_svm_context *ctx;
 	struct drm_svm_fault fault;
@@ -43,8 +43,9 @@ struct drm_svm_fault_entry {
 struct vhost_task;
 
 /*
- * A thread of the process. @self: set when it runs for the first time. @has_left: it
- * will not look at the address space again; for itself alone.
+ * A thread of the process. @self: set when it runs for the first time.
+ * @has_left: it will not look at the address space again; for the thread itself
+ * only.
  */
 struct drm_svm_thread {
 	struct drm_svm *svm;
@@ -55,10 +56,10 @@ struct drm_svm_thread {
 };
 
 /*
- * All threads of an address space, under @lock: @n have not left. @ended: they are to.
- * @abandoned: nobody waits for that, so the last one has all freed by @free_work. @owner:
- * the &struct signal_struct of their process, which is only compared. @killed: see
- * drm_svm_threads_init().
+ * All threads of an address space, under @lock. @n: those that have not left.
+ * @ended: they are to leave. @abandoned: nobody waits for that, so the last one
+ * queues @free_work, which frees all. @owner: the &struct signal_struct of
+ * their process, only compared. @killed: see drm_svm_threads_init().
  */
 struct drm_svm_threads {
 	spinlock_t lock;
@@ -72,8 +73,8 @@ struct drm_svm_threads {
 };
 
 /*
- * One that serves faults. @scratch: what it needs for a batch; there as long as the thread.
- * @served: it has, since it slept.
+ * A thread that serves faults. @scratch: its memory for a batch, kept as long
+ * as the thread. @served: it has served a batch since it slept.
  */
 struct drm_svm_worker {
 	struct drm_svm_thread thread;
@@ -82,9 +83,9 @@ struct drm_svm_worker {
 };
 
 /*
- * @unsorted, @keys: for the time that @batch is sorted; then there is room for @pfns and
- * @runs.
- * @filler: what moves pages to VRAM; made by the first fault of a GPU that has any.
+ * @unsorted, @keys: used while @batch is sorted; then the same memory is for
+ *	@pfns and @runs.
+ * @filler: migrates pages to VRAM; made by the first fault of a GPU with VRAM.
  */
 struct drm_svm_scratch {
 	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
@@ -102,12 +103,14 @@ struct drm_svm_scratch {
 };
 
 /*
- * Faults of one address space, in order of arrival. @lock (irq-safe: a driver
- * pushes from its interrupt handler) protects all but what workers have for themselves.
+ * Faults of one address space, in order of arrival. @lock protects all but what
+ * workers have for themselves; it is irq-safe, because a driver pushes faults
+ * from its interrupt handler.
  *
- * @woken: the worker that is on its way. @nmade of @nworkers have threads; one more is
- * being made while @growing, but not before @grow_after. @dead: threads end with the process,
- * so @fail_work answers.
+ * Of @nworkers workers @nmade have threads; one more is being made while
+ * @growing, but not before @grow_after, in jiffies. @idle: bits of the workers
+ * that sleep. @woken: a woken worker that has not begun yet. @dead: the threads
+ * end with the process, so @fail_work answers the faults.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -131,16 +134,19 @@ struct drm_svm_waiter {
 	struct drm_svm_fault_entry entry;
 };
 
-/* @waiter: what it is doing; under the lock, NULL when nobody needs it any longer. */
+/*
+ * @waiter: the fault in hand, under the lock; NULL if it is not needed any
+ *	longer.
+ */
 struct drm_svm_wait_thread {
 	struct drm_svm_thread thread;
 	struct drm_svm_waiter *waiter;
 };
 
 /*
- * Faults that wait for their page, under @lock. @npending of them have no thread yet,
- * @nbusy threads have something to do. @nmade threads there are; one more is being made
- * while @growing.
+ * Faults that wait for their page, under @lock. @npending of them have no
+ * thread yet, @nbusy threads have one in hand. @nmade threads exist; one more
+ * is being made while @growing. @idle: bits of the threads that sleep.
  */
 struct drm_svm_waiters {
 	spinlock_t lock;
@@ -201,7 +207,7 @@ void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int e
 void drm_svm_wait_interrupt(struct drm_svm *svm);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* Static in other kernels; for tests/ alone. */
+/* Static without KUnit; only for tests/. */
 void drm_svm_fault_sort(struct drm_svm_scratch *scratch, unsigned int n);
 void drm_svm_fault_skip_served(struct drm_svm_range *range,
 			       struct drm_svm_fault_entry *entries,

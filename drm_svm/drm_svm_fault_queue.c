@@ -10,19 +10,21 @@
 /**
  * DOC: Fault queue
  *
- * Every address space has a queue of its own, served by a few threads of the process,
- * the workers. A worker takes a batch and serves it. Processes compete for processors,
- * as their other threads do, and one whose faults are slow holds up no other. Faults of
- * all contexts share the queue, so that one walk of the CPU's page table serves every GPU
- * that missed there.
+ * Every address space has a queue of its own, served by a few threads of the
+ * process, the workers. A worker takes a batch of faults and serves it.
+ * Processes compete for CPUs with these threads as with all others, and a
+ * process whose faults are slow holds up no other process. Faults of all
+ * contexts share the queue, so that one walk of the CPU page table serves every
+ * GPU that missed there.
  *
  * The first fault of an idle address space wakes one worker. While that one
- * works, faults collect, and the next push wakes another worker; but none while one is on
- * its way: batches grow with the load. There is one worker from the start. One that finds
- * faults it was not woken for, and nobody idle, makes another one, up to the limit.
+ * works, faults collect, and the next push wakes another worker, but none while
+ * a woken worker has not begun yet: batches grow with the load. There is one
+ * worker from the start. A worker that finds faults that it was not woken for,
+ * and no idle worker, makes another one, up to the limit.
  *
- * When the process has ended there are no workers, and a work item answers what is
- * pushed.
+ * When the process has ended there are no workers, and a work item answers the
+ * faults that are pushed.
  */
 
 static unsigned int workers;
@@ -32,12 +34,15 @@ MODULE_PARM_DESC(workers,
 
 #define DRM_SVM_DEFAULT_WORKERS	4U
 
-/* Before a process that may have no more threads is asked again */
+/* Jiffies until another try, after the process could have no more threads */
 #define DRM_SVM_GROW_PAUSE	HZ
 
 #define DRM_SVM_ACCESS_RW	(DRM_SVM_ACCESS_READ | DRM_SVM_ACCESS_WRITE)
 
-/* Wake a worker for what is there; one that has not begun yet will see it. */
+/*
+ * Wake a worker for queued faults. A woken worker that has not begun yet will
+ * see them, so no other one is woken.
+ */
 static void drm_svm_queue_wake_locked(struct drm_svm_fault_queue *q)
 {
 	unsigned int index;
@@ -60,8 +65,8 @@ static unsigned int drm_svm_queue_slot(const struct drm_svm_fault_queue *q,
 }
 
 /*
- * A fair share: what is there, divided by the workers that could take it, but
- * not less than is worth sorting.
+ * A fair share: the queued faults divided by the number of workers that could
+ * take them, but not fewer than are worth sorting.
  */
 #define DRM_SVM_BATCH_MIN	32U
 
@@ -97,7 +102,7 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
-/* Whether there is something to do. If not it is idle: the next push wakes it. */
+/* Return whether there are faults. An idle worker is woken by the next push. */
 static bool drm_svm_queue_begin(struct drm_svm_worker *worker)
 {
 	struct drm_svm_fault_queue *q = &worker->thread.svm->queue;
@@ -110,7 +115,7 @@ static bool drm_svm_queue_begin(struct drm_svm_worker *worker)
 	return q->count;
 }
 
-/* Where it is for this worker to make the next one; else NULL. */
+/* Return the worker that the caller is to make now, or NULL. */
 static struct drm_svm_worker *drm_svm_queue_next_worker(struct drm_svm_fault_queue *q)
 {
 	guard(spinlock_irqsave)(&q->lock);
@@ -132,7 +137,10 @@ static int drm_svm_queue_add_worker(struct drm_svm *svm, struct drm_svm_worker *
 	return drm_svm_thread_start(svm, &worker->thread, drm_svm_queue_run, "drm_svm");
 }
 
-/* Where the process may have no more threads, those do that there are. */
+/*
+ * Make another worker if one is needed. If the process may have no more
+ * threads, the existing workers have to do.
+ */
 static void drm_svm_queue_grow(struct drm_svm *svm)
 {
 	struct drm_svm_fault_queue *q = &svm->queue;
@@ -150,7 +158,7 @@ static void drm_svm_queue_grow(struct drm_svm *svm)
 		q->grow_after = jiffies + DRM_SVM_GROW_PAUSE;
 }
 
-/* One batch */
+/* Serve one batch; returns false when there is none. */
 static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 {
 	struct drm_svm_worker *worker = container_of(thread, struct drm_svm_worker, thread);
@@ -162,7 +170,7 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
-	/* they came while it worked */
+	/* faults came while the worker was busy */
 	if (worker->served)
 		drm_svm_queue_grow(svm);
 	worker->served = true;
@@ -173,7 +181,10 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 	return true;
 }
 
-/* Take up to @max faults out, of @ctx or of whoever, and leave the others in order. */
+/*
+ * Take up to @max faults of @ctx, or of all contexts if it is NULL, out of the
+ * queue. The other faults stay in order.
+ */
 static unsigned int drm_svm_queue_take(struct drm_svm_fault_queue *q,
 				       struct drm_svm_context *ctx,
 				       struct drm_svm_fault_entry *entries,
@@ -198,9 +209,10 @@ static unsigned int drm_svm_queue_take(struct drm_svm_fault_queue *q,
 }
 
 /**
- * drm_svm_fault_queue_cancel() - answer what is queued, by -EFAULT
+ * drm_svm_fault_queue_cancel() - answer queued faults with -EFAULT
  * @svm: the address space
- * @ctx: the context that is being detached, or NULL for all, of a process that has ended
+ * @ctx: the context that is being detached, or NULL for all, of a process that
+ *	has ended
  *
  * Context: process context, no lock held.
  */
@@ -224,10 +236,11 @@ static void drm_svm_queue_fail_work(struct work_struct *work)
 }
 
 /**
- * drm_svm_fault_queue_die() - the threads that serve faults end
+ * drm_svm_fault_queue_die() - note that the threads that serve faults end
  * @svm: the address space of a process that ends
  *
- * Called by each of them: what the others still queue is answered too.
+ * Called by each of the threads, so that what the others still queue is
+ * answered too.
  */
 void drm_svm_fault_queue_die(struct drm_svm *svm)
 {
@@ -237,10 +250,11 @@ void drm_svm_fault_queue_die(struct drm_svm *svm)
 }
 
 /**
- * drm_svm_fault_queue_interrupt() - have no worker wait
+ * drm_svm_fault_queue_interrupt() - end the waits of all workers
  * @svm: the address space
  *
- * What they serve at the moment is served, or answered for the GPU to try again.
+ * The faults that they are serving are served, or answered for the GPU to try
+ * again.
  */
 void drm_svm_fault_queue_interrupt(struct drm_svm *svm)
 {
@@ -256,18 +270,18 @@ void drm_svm_fault_queue_interrupt(struct drm_svm *svm)
  * @ctx: the context that missed; zeroed, before it is attached
  * @fault: the fault; copied
  *
- * On success &drm_svm_context_ops.fault_done is called for it exactly once,
- * from another context, possibly before this returns.
+ * On success &drm_svm_context_ops.fault_done is called for it exactly once, by
+ * another task, possibly before this returns.
  *
  * The driver ends its pushes before it calls drm_svm_context_detach(), which
- * gives up the queue. A push that comes while detach still waits for faults is
- * refused; one that comes at its end may use memory that is freed.
+ * drops the queue. A push while detach still waits for faults is refused; a
+ * push at the end of detach may use freed memory.
  *
  * Context: any, hard interrupts included.
  * Return: 0; -ENOSPC when the queue is full: keep the fault and push it again
- * later; -EINVAL for a fault without access, or with an unknown one; -ENXIO when the
- * context is not attached, or not yet; -EFAULT when it is being detached. After an error
- * fault_done will not be called.
+ * later; -EINVAL for a fault without access, or with an unknown one; -ENXIO
+ * when the context is not attached, or not yet; -EFAULT when it is being
+ * detached. After an error fault_done will not be called.
  */
 int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault)
@@ -323,7 +337,8 @@ int drm_svm_fault_queue_init(struct drm_svm *svm)
  * drm_svm_fault_queue_start() - make the first worker
  * @svm: the address space, complete
  *
- * So no fault can fail for want of a thread or of a batch.
+ * With one worker no fault can fail for want of a thread or of memory for a
+ * batch.
  *
  * Context: process context of the process.
  * Return: as drm_svm_thread_start().
@@ -336,7 +351,8 @@ int drm_svm_fault_queue_start(struct drm_svm *svm)
 
 /**
  * drm_svm_fault_queue_fini() - free the queue
- * @svm: an address space without contexts, so without faults; its threads have left
+ * @svm: an address space without contexts, and so without faults; its threads
+ *	have left
  */
 void drm_svm_fault_queue_fini(struct drm_svm *svm)
 {

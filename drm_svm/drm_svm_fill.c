@@ -15,25 +15,26 @@
 /**
  * DOC: Filling VRAM
  *
- * A filler brings slices to VRAM, for a GPU fault or a prefetch, which choose them.
- * It is all best effort: what does not move, because it is pinned, or no room is
- * left, or somebody raced, stays where it is.
+ * A filler migrates slices to VRAM, for a GPU fault or a prefetch, which choose
+ * them. It is all best effort: a page that does not move, because it is pinned,
+ * no room is left or a race was lost, stays where it is.
  *
- * The order of locks is mmap_lock, then the BO, then folios. BOs are made before,
- * since making room evicts other BOs, and may be evicted before they are filled:
- * filling begins with a look whether the BO is still there.
+ * The lock order is mmap_lock, then the BO, then folios. BOs are made before
+ * mmap_lock is taken, because making room evicts other BOs. They may be evicted
+ * before they are filled, so filling begins with a check that the BO is still
+ * resident.
  *
- * Two slices are under way at a time, if there is memory for that: while the pages of
- * one are copied, those of the next are collected. Both hold locks of folios then, and
- * of BOs. BOs are only tried. To collect waits for the lock of a large folio that it has
- * to split; but what is under way was taken out of all page tables, so whoever has that
- * other lock cannot have found it there, and does not wait for us. Who waits for a page
- * under way, a CPU fault, waits for the end of a copy. So nothing that may fault comes
- * once a slice is under way: it would wait for us.
+ * Two slices are in flight if memory allows: one is copied while the next is
+ * collected. Both then hold locks of folios, and of BOs. BOs are only
+ * trylocked. Collecting can sleep on the lock of a large folio that it has to
+ * split. That cannot deadlock: folios in flight are unmapped everywhere, so the
+ * owner of the other lock cannot be waiting for one. A CPU fault on a page in
+ * flight waits for the end of a copy. So nothing that may fault is called while
+ * a slice is in flight, because it would wait for us.
  */
 
 /**
- * drm_svm_filler_create() - memory to fill VRAM, again and again
+ * drm_svm_filler_create() - allocate memory to fill VRAM, again and again
  * @svm: the address space
  *
  * Return: the filler, empty, or NULL.
@@ -85,7 +86,8 @@ static void drm_svm_filler_count(struct drm_svm_filler *filler,
  * @filler: its slices chosen
  *
  * Context: process context, no lock held that eviction takes: not mmap_lock.
- * Return: whether all slices have theirs; the others are for drm_svm_filler_make_bos().
+ * Return: whether all slices have a BO; drm_svm_filler_make_bos() makes the
+ * others.
  */
 bool drm_svm_filler_try_bos(struct drm_svm_filler *filler)
 {
@@ -121,7 +123,7 @@ static struct drm_svm_bo *drm_svm_filler_make_bo(struct drm_svm_filler *filler,
  * drm_svm_filler_make_bos() - allocate what the slices need, VRAM above all
  * @filler: its slices chosen
  *
- * Evicts others, but for what the filler keeps.
+ * Evicts others, except what the filler keeps.
  *
  * Context: process context, no lock held that eviction takes: not mmap_lock.
  */
@@ -129,7 +131,7 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 {
 	unsigned int i;
 
-	/* where there is none, one slice follows the other */
+	/* without it the slices are filled one after the other */
 	if (filler->n > 1 && !filler->m[1])
 		filler->m[1] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES,
 						       GFP_KERNEL_ACCOUNT);
@@ -154,7 +156,7 @@ void drm_svm_filler_make_bos(struct drm_svm_filler *filler)
 }
 
 /**
- * drm_svm_slice_set_block() - the memory that a slice needs in VRAM
+ * drm_svm_slice_set_block() - choose the block of VRAM that a slice needs
  * @slice: its addresses are set; sets the aligned block around them
  */
 void drm_svm_slice_set_block(struct drm_svm_slice *slice)
@@ -169,8 +171,9 @@ void drm_svm_slice_set_block(struct drm_svm_slice *slice)
 }
 
 /*
- * Somebody has it, though the place is ours: see drm_svm_bo_has_left(). The counts of the
- * pages themselves: a page that is free may look like part of a huge page that was there.
+ * Return whether a page is in use already, though the place is ours: see
+ * drm_svm_bo_has_left(). This looks at the counts of the pages themselves,
+ * because a free page may look like part of a huge page that was there.
  */
 static bool drm_svm_fill_is_taken(struct page *page, unsigned int order)
 {
@@ -183,7 +186,7 @@ static bool drm_svm_fill_is_taken(struct page *page, unsigned int order)
 	return false;
 }
 
-/* A device page of the BO, ready to be a destination: locked. */
+/* A device page of the BO, locked and ready to be a destination, or NULL. */
 VISIBLE_IF_KUNIT
 struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 			       unsigned int order)
@@ -195,10 +198,10 @@ struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 	if (drm_svm_vram_has_bad(vram, offset, 1U << order))
 		return NULL;
 	page = drm_svm_vram_page(vram, offset);
-	/* all of them are written next, so to look at them costs nothing */
+	/* all of them are written next, so looking at them costs nothing */
 	if (WARN_ON_ONCE(drm_svm_fill_is_taken(page, order)))
 		return NULL;
-	/* it may say that it is the tail of a huge page: page_folio() is for later */
+	/* it may look like the tail of a huge page: page_folio() comes after */
 	zone_device_page_init(page, &vram->pagemap, order);
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
@@ -210,9 +213,11 @@ struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fill_page);
 
 /*
- * What migrate_vma would move, but must not. KSM looks into its pages by the CPU; there
- * are hardly any, see drm_svm_quirk_has_ksm(). The zero page, which counts as a hole, may
- * be write-protected by userfaultfd, and what is put there is not.
+ * Return whether to move what migrate_vma would. Not a page of KSM, because KSM
+ * reads its pages by the CPU; there are hardly any, see
+ * drm_svm_quirk_has_ksm(). Not a zero page, which counts as a hole, where
+ * userfaultfd may have it write-protected, because what would replace it is
+ * not.
  */
 static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
 				  struct page *src)
@@ -223,7 +228,7 @@ static bool drm_svm_fill_may_move(const struct drm_svm_slice *slice,
 	return slice->holes && !userfaultfd_wp(slice->m->args.vma);
 }
 
-/* Destination of entry @i, and what to do to it. */
+/* Find a destination for entry @i, and add what to copy or to clear. */
 static void drm_svm_fill_entry(struct drm_svm_slice *slice, unsigned int i)
 {
 	struct drm_svm_migration *m = slice->m;
@@ -261,16 +266,17 @@ static struct vm_area_struct *drm_svm_slice_vma(struct mm_struct *mm,
 }
 
 /**
- * drm_svm_slice_ask_cpu() - what the CPU makes where nothing is yet
+ * drm_svm_slice_ask_cpu() - see what the CPU makes where nothing is yet
  * @vma: the mapping
  * @start: first address of the range
  * @addr: a page of the range, of which the CPU has nothing
  *
- * Settings of the machine, the process and the mapping decide whether a fault makes a
- * huge page, and nothing that looks at all of them is exported. So the CPU's fault for a
- * read decides: where a write would make a huge page, it maps the huge zero page, else
- * the small one. Neither takes memory, and migrate_vma takes both for a hole. Where the
- * machine is set not to use the huge zero page, a huge page comes, and is moved.
+ * Settings of the machine, the process and the mapping decide whether a fault
+ * makes a huge page, and no function that evaluates all of them is exported. So
+ * this does a CPU read fault: where a write would make a huge page, it maps the
+ * huge zero page, else the small one. Neither takes memory, and migrate_vma
+ * treats both as a hole. If the machine is set not to use the huge zero page,
+ * the fault makes a huge page, which is then moved.
  *
  * Context: process context, mmap_lock held. Does not wait for the page.
  * Return: what hmm_range_fault() says of @addr afterwards, or zero.
@@ -288,8 +294,8 @@ unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
 }
 
 /*
- * Of a mapping of a file only copies are collected: to collect a page of the file takes it
- * from all that have it mapped, and splits a large one.
+ * Return whether a slice has pages of a file, which are not collected: that
+ * would unmap such a page from all that map it, and split a large one.
  */
 static bool drm_svm_slice_has_file_pages(const struct drm_svm_slice *slice,
 					 struct vm_area_struct *vma,
@@ -306,7 +312,7 @@ static bool drm_svm_slice_has_file_pages(const struct drm_svm_slice *slice,
 	return i < n;
 }
 
-/* Before any slice is under way: it may fault. */
+/* Called before any slice is in flight, because it may fault. */
 static void drm_svm_slice_prepare(struct drm_svm *svm, const struct drm_svm_slice *slice)
 {
 	struct vm_area_struct *vma;
@@ -319,7 +325,7 @@ static void drm_svm_slice_prepare(struct drm_svm *svm, const struct drm_svm_slic
 		drm_svm_quirk_make_split_queue(svm, vma, slice->start);
 }
 
-/* Collect, and start to copy. False: nothing is under way. */
+/* Collect a slice, and start to copy. Returns false if nothing is in flight. */
 static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 				struct drm_svm_slice *slice,
 				struct drm_svm_migration *m)
@@ -351,7 +357,7 @@ static bool drm_svm_slice_begin(struct drm_svm_filler *filler,
 	return true;
 }
 
-/* What moved, before the entries are put back. */
+/* Count what moved, before migrate_vma_finalize(). */
 static void drm_svm_slice_count(struct drm_svm_filler *filler,
 				struct drm_svm_slice *slice, bool failed)
 {
@@ -370,14 +376,14 @@ static void drm_svm_slice_count(struct drm_svm_filler *filler,
 	}
 	drm_svm_filler_count(filler, slice, DRM_SVM_STAT_VRAM_IN, moved);
 	drm_svm_stats_add(slice->stats, DRM_SVM_STAT_VRAM_COPIED_IN, copied);
-	/* what could not even be collected is not seen here, but known */
+	/* pages that could not even be collected are known by @want only */
 	taken = max(taken, max(slice->want, moved) - moved);
 	drm_svm_filler_count(filler, slice, failed ? DRM_SVM_STAT_VRAM_FAILED :
 						     DRM_SVM_STAT_VRAM_BUSY, taken);
 	trace_drm_svm_fill(filler->svm, slice->start, slice->end, moved, taken);
 }
 
-/* What broke since it was taken for a destination. */
+/* Drop the destinations that were marked bad since they were chosen. */
 VISIBLE_IF_KUNIT
 void drm_svm_slice_drop_bad(struct drm_svm_migration *m)
 {
@@ -453,10 +459,10 @@ void drm_svm_filler_run(struct drm_svm_filler *filler)
 }
 
 /**
- * drm_svm_filler_done() - let go of the slices
+ * drm_svm_filler_done() - release the slices
  * @filler: the filler; empty afterwards, its counts stay
  *
- * A BO without pages goes here.
+ * A BO without pages is freed here.
  */
 void drm_svm_filler_done(struct drm_svm_filler *filler)
 {

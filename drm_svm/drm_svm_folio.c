@@ -15,19 +15,21 @@
 /**
  * DOC: VRAM
  *
- * Device-private pages stand for the VRAM of a GPU in the page tables of the
- * CPU: page n is offset n * PAGE_SIZE of the driver's TTM memory type. The CPU
- * cannot reach them; when it tries, migrate_to_ram() brings the data home.
+ * Device-private pages stand for the VRAM of a GPU in the CPU page tables: page
+ * n is offset n * PAGE_SIZE of the driver's TTM memory type. The CPU cannot
+ * access them; when it tries, migrate_to_ram() migrates the data to RAM.
  *
  * A page belongs to the &struct drm_svm_bo in its zone_device_data, from its
  * initialization by a migration until folio_free(). Bit 0 of that pointer says
- * that the data has left already: the page only waits for its last reference.
+ * that the data has moved already: the page only waits for its last reference
+ * to be dropped.
  *
- * No BO at all says that the page is lost: its memory is bad, or went with the
- * device. Processes that have it keep it until they unmap it or end, for nothing
- * else can stand in their page tables for data that is gone; who touches it gets
- * SIGBUS. The device pages outlive drm_svm_vram_fini() for that, and the driver's
- * module cannot be unloaded: bit 1 says that a reference to it is held.
+ * A page without a BO is lost: its memory is bad, or went with the device.
+ * Processes that map it keep it until they unmap it or end, because nothing
+ * else can stand in their page tables for data that is gone; a CPU access gets
+ * SIGBUS. For such pages the device pages outlive drm_svm_vram_fini(), and the
+ * driver's module cannot be unloaded: bit 1 says that the page holds a
+ * reference to it.
  */
 
 #define DRM_SVM_FOLIO_RETIRED	1UL
@@ -35,8 +37,8 @@
 #define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_RETIRED | DRM_SVM_FOLIO_HOLDS)
 
 /*
- * All VRAM has the same owner for the core of mm, so that one walk sees the pages
- * of every GPU; which of them a GPU reaches is drm_svm_page_is_reachable().
+ * All VRAM has the same owner for core mm, so that one walk sees the pages of
+ * every GPU; drm_svm_page_is_reachable() says which of them a GPU can access.
  */
 const char drm_svm_pagemap_owner;
 
@@ -58,7 +60,7 @@ bool drm_svm_folio_is_lost(const struct folio *folio)
 	return !drm_svm_folio_bo(folio);
 }
 
-/* Under the folio's lock: its data is in RAM now. */
+/* Mark a folio whose data is in RAM now; called with the folio locked. */
 void drm_svm_folio_retire(struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
@@ -71,7 +73,7 @@ struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
 	return pfn_to_page(PHYS_PFN(vram->pagemap.range.start + offset));
 }
 
-/* Whether the GPU can use a device page where it is. */
+/* Return whether the GPU can access a device page where it is. */
 bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev)
 {
@@ -84,15 +86,16 @@ bool drm_svm_page_is_reachable(const struct page *page,
 }
 
 /*
- * Whether to end early what brings pages home, as the caller is being killed. Not once the
- * VRAM goes: its pages belong to others, who would lose them.
+ * Return whether to end an eviction early because the caller is being killed.
+ * Not once the VRAM goes for good, because its pages belong to other processes,
+ * which would lose them.
  */
 bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
 {
 	return fatal_signal_pending(current) && !READ_ONCE(vram->ending);
 }
 
-/* For lost pages, until a module that is being unloaded has none any more. */
+/* Woken when no lost page is left, for a module that is being unloaded. */
 static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
 
 struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
@@ -101,8 +104,8 @@ struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
 }
 
 /*
- * Lost pages are gone. The last one ends the wait of drm_svm_vram_fini(), or lets the VRAM
- * go when that did not wait.
+ * Lost pages were freed. The last one ends the wait of drm_svm_vram_fini(), or
+ * has the VRAM released if drm_svm_vram_fini() did not wait.
  */
 void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr)
 {
@@ -119,13 +122,19 @@ bool drm_svm_vram_has_lost(struct drm_svm_vram *vram)
 	return atomic_long_read(&vram->lost) > DRM_SVM_LOST_NONE;
 }
 
-/* Wait until nobody has a lost page: for as long as processes like, so no task that hangs. */
+/*
+ * Wait until no process has a lost page. Processes may keep them for as long as
+ * they like, so the wait must not look like a hung task.
+ */
 void drm_svm_vram_wait_lost(struct drm_svm_vram *vram)
 {
 	wait_event_idle(drm_svm_vram_lost_wait, !drm_svm_vram_has_lost(vram));
 }
 
-/* Pages of it are no longer in use. Atomic context: the last one only queues it. */
+/*
+ * @npages pages of the BO are no longer in use. May be called in atomic
+ * context, so the last page only queues the BO to be freed.
+ */
 void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 {
 	struct drm_svm_vram *vram = bo->vram;
@@ -137,8 +146,9 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 }
 
 /*
- * Under the folio's lock: its data is gone, and so it is no page of a BO. A module that
- * is being unloaded can no longer be held: then drm_svm_vram_fini() waits.
+ * The data of the folio is gone: take the folio from its BO. Called with the
+ * folio locked. If the module is being unloaded no reference to it can be
+ * taken; then drm_svm_vram_fini() waits.
  */
 void drm_svm_folio_lose(struct folio *folio)
 {
@@ -157,8 +167,9 @@ void drm_svm_folio_lose(struct folio *folio)
 }
 
 /*
- * Under the folio's lock: whether its BO has lost its place. Then the data is somebody
- * else's, and the folio is lost as well.
+ * Return whether the folio's BO has lost its place. Then the data there belongs
+ * to another buffer, and the folio is lost as well. Called with the folio
+ * locked.
  */
 bool drm_svm_folio_has_left(struct folio *folio)
 {
@@ -173,9 +184,9 @@ bool drm_svm_folio_has_left(struct folio *folio)
 }
 
 /*
- * The folio of a page that is in use, with a reference; else NULL. A page that is
- * free still looks like part of the huge page that it was, and what is its head by
- * that may be another folio by now.
+ * Get the folio of a page that is in use, with a reference, or NULL. A page
+ * that is free still looks like part of the huge page that it was, and what
+ * that makes its head may belong to another folio.
  */
 struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index)
@@ -192,7 +203,7 @@ struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 	return NULL;
 }
 
-/* The BO that has a page in use, with a reference; else NULL. */
+/* Get the BO of a page that is in use, with a reference, or NULL. */
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 				       unsigned long index)
 {
@@ -201,7 +212,7 @@ struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 
 	if (!folio)
 		return NULL;
-	/* under the lock nobody loses it; with a page in use the BO stays */
+	/* the lock keeps the page from being lost, the page keeps the BO */
 	folio_lock(folio);
 	bo = drm_svm_folio_has_left(folio) ? NULL : drm_svm_folio_bo(folio);
 	if (bo)
@@ -211,7 +222,7 @@ struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 	return bo;
 }
 
-/* Atomic context. */
+/* Called in atomic context. */
 void drm_svm_vram_folio_free(struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
@@ -242,7 +253,10 @@ void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
 		__module_get(drm_svm_vram_module(drm_svm_page_vram(folio_page(head, 0))));
 }
 
-/* Whether one of the pages at @offset must not be used; see drm_svm_vram_has_bad(). */
+/*
+ * Return whether one of the @npages pages at @offset must not be used; called
+ * by drm_svm_vram_has_bad().
+ */
 bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
 			   unsigned int npages)
 {
@@ -251,7 +265,7 @@ bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
 	return xa_find(&vram->bad, &index, index + npages - 1, XA_PRESENT);
 }
 
-/* Wait until nothing uses the VRAM, or a BO of it, that has no page of it. */
+/* Wait for those that use the VRAM, or a BO of it, without a page of it. */
 void drm_svm_vram_wait_users(struct drm_svm_vram *vram)
 {
 	wait_var_event(&vram->users, !atomic_read(&vram->users));

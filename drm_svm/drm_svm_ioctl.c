@@ -42,7 +42,7 @@ int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_attach);
 
-/* An interval must not be empty, and consists of whole pages of the shared window. */
+/* Check that an interval is not empty, and consists of whole shared pages. */
 static int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 					u64 size)
 {
@@ -58,9 +58,9 @@ static int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
 /**
  * DOC: Query
  *
- * What the GPU has of its pages, from the bitmaps of a view; and where pages are,
- * from the CPU's page table. One range after the other: what is told of two of them
- * need not have been true at the same time.
+ * Reports what the GPU has of its pages, from the bitmaps of a view, and where
+ * pages are, from the CPU page table. Ranges are read one after the other, so
+ * what is reported of two of them need not have been true at the same time.
  */
 
 static int drm_svm_query_check(struct drm_svm_context *ctx,
@@ -72,7 +72,7 @@ static int drm_svm_query_check(struct drm_svm_context *ctx,
 	return drm_svm_ioctl_check_interval(ctx, args->start, args->size);
 }
 
-/* Of one range. */
+/* Buffers for one range */
 struct drm_svm_query_room {
 	u32 state[DRM_SVM_RANGE_PAGES];
 	unsigned long pfns[DRM_SVM_RANGE_PAGES];
@@ -144,7 +144,7 @@ static u32 drm_svm_query_pfn(struct drm_svm_context *ctx, unsigned long pfn)
 	       DRM_SVM_PAGE_FOLIO_SHIFT;
 }
 
-/* Adds where the pages are, by the CPU's page table. */
+/* Add where the pages are, according to the CPU page table. */
 static int drm_svm_query_residence(struct drm_svm_context *ctx,
 				   unsigned long start, unsigned long end,
 				   struct drm_svm_query_room *room)
@@ -164,7 +164,7 @@ static int drm_svm_query_residence(struct drm_svm_context *ctx,
 	return err;
 }
 
-/* Range by range. */
+/* Query one range after the other, and copy to user space. */
 static int drm_svm_query_all(struct drm_svm_context *ctx,
 			     const struct drm_svm_query *args,
 			     struct drm_svm_query_room *room)
@@ -179,7 +179,7 @@ static int drm_svm_query_all(struct drm_svm_context *ctx,
 		drm_svm_query_range(ctx, start, next, room->state);
 		if (args->flags & DRM_SVM_QUERY_RESIDENCE)
 			err = drm_svm_query_residence(ctx, start, next, room);
-		/* not under a lock: this may fault, into our own notifier */
+		/* with no lock held: this may fault, into our own notifier */
 		if (!err && copy_to_user(out, room->state, n * sizeof(*out)))
 			err = -EFAULT;
 		out += n;
@@ -225,7 +225,7 @@ static void drm_svm_counters_vram(struct drm_svm_context *ctx,
 	args->out_vram_bytes_in =
 		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_COPIED_IN) << PAGE_SHIFT;
 	args->out_vram_pages_out = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_OUT);
-	/* every page that goes home is copied */
+	/* every page that goes to RAM is copied */
 	args->out_vram_bytes_out = args->out_vram_pages_out << PAGE_SHIFT;
 	args->out_vram_cpu_faults =
 		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_CPU_FAULTS);
@@ -285,7 +285,7 @@ int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);
 
-/* Whether all that is left of it is mapped. */
+/* Check that all that is left of the interval is mapped. */
 static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
 					 const struct drm_svm_prefetch *args)
 {
@@ -309,8 +309,8 @@ static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
 }
 
 /*
- * The counts are those of a call that was interrupted, if it was one; else they begin at
- * zero.
+ * A call that goes on after an interruption keeps its counts; else they begin
+ * at zero. Returns false if @args->progress and the counts do not fit.
  */
 static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
 {
@@ -355,9 +355,8 @@ static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
  * @file: whose syncobjs the payload names
  * @args: the payload
  *
- * The driver keeps @ctx from being detached meanwhile; after drm_dev_unplug() that does
- * not take long, unless the syncobjs are named in memory for which user space has to be
- * waited.
+ * The driver keeps @ctx attached. After drm_dev_unplug() the call returns soon,
+ * unless reading the syncobj arrays blocks on user space.
  *
  * Context: process context, no lock held that eviction takes.
  * Return: 0, or an error of struct drm_svm_prefetch.
@@ -379,7 +378,7 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
 	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
 	if (!err)
 		err = drm_svm_prefetch_work(ctx, args);
-	/* it is for the call that comes after an interruption, and for no other */
+	/* only the call that follows an interruption goes on from there */
 	if (err != -ERESTARTSYS)
 		args->progress = 0;
 	if (!err)

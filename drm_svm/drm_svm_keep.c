@@ -11,16 +11,18 @@
 /**
  * DOC: What a prefetch keeps
  *
- * A prefetch that finds no room evicts others, but not what it has brought itself, nor
- * what it found in VRAM where the program wants it. A &struct drm_svm_keep says which
- * blocks of VRAM these are. TTM asks the library before it evicts a BO, in the task that
- * wants the room, so the keep of a call is found by its task.
+ * A prefetch that finds no room evicts others, but neither the pages that it
+ * has brought itself, nor those that it found in VRAM where the program wants
+ * them. A &struct drm_svm_keep records which blocks of VRAM these are. TTM asks
+ * drm_svm before it evicts a BO, in the task that wants the room, so the keep
+ * of a call is found by its task.
  *
- * Only its task reads and writes the blocks of a keep. Where a block was given back
- * meanwhile, and somebody else has it, that one is not evicted by this call either.
+ * Only its task reads and writes the blocks of a keep. If a block was freed in
+ * the meantime and belongs to another BO, this call does not evict that BO
+ * either.
  */
 
-/* Slices in a row for which no room was made, before no more are tried. */
+/* Slices in a row for which no room was made, before no more are tried */
 #define DRM_SVM_KEEP_MISSES	8
 
 struct drm_svm_keep {
@@ -32,7 +34,7 @@ struct drm_svm_keep {
 };
 
 /**
- * drm_svm_keep_create() - from now on, have evictions by the caller pass over blocks
+ * drm_svm_keep_create() - let evictions by the caller skip some blocks
  * @vram: the VRAM; stays until drm_svm_keep_destroy()
  *
  * Return: the keep, empty, or NULL.
@@ -69,7 +71,7 @@ static struct drm_svm_keep *drm_svm_keep_find(struct drm_svm_vram *vram)
 {
 	struct drm_svm_keep *keep;
 
-	/* that of the caller would be seen */
+	/* no need for the lock: a keep of the caller would be seen */
 	if (list_empty(&vram->keeps))
 		return NULL;
 	guard(spinlock)(&vram->lock);
@@ -80,7 +82,7 @@ static struct drm_svm_keep *drm_svm_keep_find(struct drm_svm_vram *vram)
 	return NULL;
 }
 
-/* Keep @npages from @offset on, where the VRAM has them. */
+/* Keep the @npages pages at @offset of the VRAM. */
 void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages)
 {
 	unsigned long first = offset / DRM_SVM_SLICE_MIN;
@@ -89,7 +91,7 @@ void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages
 	bitmap_set(keep->blocks, first, last / DRM_SVM_SLICE_MIN - first + 1);
 }
 
-/* Keep the place of a BO that was made for the caller, unless it was evicted already. */
+/* Keep the place of a BO made for the caller, unless it was evicted. */
 void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 {
 	dma_resv_lock(bo->tbo.base.resv, NULL);
@@ -99,7 +101,7 @@ void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 	dma_resv_unlock(bo->tbo.base.resv);
 }
 
-/* What came of room for a slice: a BO, or an error. */
+/* Note whether room was made for a slice: @bo is the BO, or an ERR_PTR(). */
 void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 {
 	if (IS_ERR(bo)) {
@@ -111,15 +113,15 @@ void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 }
 
 /*
- * Whether to ask for no more room: TTM would look at each BO again, and there may be
- * many.
+ * Return whether to ask for no more room: TTM would look at each BO again, and
+ * there may be many.
  */
 bool drm_svm_keep_is_full(const struct drm_svm_keep *keep)
 {
 	return keep->misses >= DRM_SVM_KEEP_MISSES;
 }
 
-/* With the dma_resv of the BO held: whether the caller must not evict it. */
+/* Return whether the caller must not evict the BO, whose dma_resv is held. */
 bool drm_svm_keep_has(struct drm_svm_bo *bo)
 {
 	struct drm_svm_keep *keep = drm_svm_keep_find(bo->vram);

@@ -19,19 +19,19 @@
  * Shared virtual memory for DRM drivers: a GPU uses the address space of a
  * process as the process does.
  *
- * Four objects. &struct drm_svm_device is a GPU that takes part. &struct
- * drm_svm is the address space of one process, shared by all GPUs that the
- * process uses; it is found by mm. &struct drm_svm_context is one GPU's view
- * of it: a GPU page table. &struct drm_svm_range is a window of PMD_SIZE of the
- * address space, the unit of lookup, locking and notification; within it
- * everything is page-granular.
+ * There are four objects. &struct drm_svm_device is a GPU that takes part.
+ * &struct drm_svm is the address space of one process, shared by all GPUs that
+ * the process uses; it is found by mm. &struct drm_svm_context is one GPU's
+ * view of it: a GPU page table. &struct drm_svm_range is a window of PMD_SIZE
+ * of the address space, the unit of lookup, locking and notification; within a
+ * range everything is page-granular.
  *
- * Data flows in one direction. A fault of the GPU goes into the queue of the
- * address space (drm_svm_fault_queue.c); a worker, a thread of the process
- * (drm_svm_thread.c), sorts and groups a batch
- * (drm_svm_fault.c), reads the CPU's page table (drm_svm_mirror.c), turns pages
- * into runs (drm_svm_run.c) and has the driver write its page table. When the
- * CPU changes its mapping, the notifier takes the GPU's entries away first
+ * Data flows in one direction. A GPU fault goes into the queue of the address
+ * space (drm_svm_fault_queue.c). A worker, which is a thread of the process
+ * (drm_svm_thread.c), sorts and groups a batch of faults (drm_svm_fault.c),
+ * reads the CPU page table (drm_svm_mirror.c), turns pages into runs
+ * (drm_svm_run.c) and calls the driver to write the GPU page table. Before a
+ * CPU mapping changes, the notifier removes the GPU's entries
  * (drm_svm_notifier.c).
  */
 
@@ -40,36 +40,39 @@
  *
  * Outermost first:
  *
- * 1. &drm_svm_range.service_lock, a mutex: one service at a time in a range,
- *    and its creation and removal. Memory is allocated under it, so it is
- *    never taken by a notifier
- * 2. mmap_lock, for reading; workers try it first, for its holder may wait for
- *    user space. Under it, the second walk of a try waits for the
- *    invalidations of the mm that are under way
+ * 1. &drm_svm_range.service_lock, a mutex: serializes the service of a range,
+ *    its creation and its removal. Memory is allocated under it, so a notifier
+ *    never takes it
+ * 2. mmap_lock, for reading. Workers trylock it first, because its holder may
+ *    wait for user space. Under it, the second walk of a try waits for the
+ *    invalidations of the mm that are in progress
  * 3. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
- *    Taken by notifiers, that is, inside of reclaim: nothing that may reclaim
- *    is called under it
+ *    Notifiers take it, that is, it is taken inside reclaim: nothing that may
+ *    reclaim is called under it
  * 4. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
- * An eviction has the dma_resv of a BO, and only tries the mmap_lock of who has its
- * pages. No notifier waits for it: drm_svm_quirk_hold().
+ * Eviction runs under the dma_resv of a BO and only trylocks the mmap_lock of
+ * the processes that map its pages. No notifier waits for an eviction, see
+ * drm_svm_quirk_hold().
  *
- * The locks of the fault queue, of the waiting threads and of the count of threads are
- * innermost: no other lock of this list is taken under them. The threads that wait take
- * mmap_lock with none of the locks held, and attach takes it for writing. Workers take
- * service_lock and mmap_lock so that detach can interrupt them. The
- * mutex of the table of address spaces belongs to attach and to the end of an
- * address space; none of the locks is taken, and nothing is allocated, under it.
- * There is no lock for all ranges or for all processes on the fault path or in a
- * notifier. Removal of a range's notifier waits for running notifiers, so it is
- * done with none of the locks held.
+ * The locks of the fault queue, of the waiting threads and of the count of
+ * threads are innermost: no other lock of this list is taken under them. The
+ * threads that wait for pages take mmap_lock with none of the locks held, and
+ * attach takes it for writing. Workers take service_lock and mmap_lock
+ * interruptibly, so that detach can interrupt them. The mutex of the table of
+ * address spaces is taken by attach and at the end of an address space; none of
+ * the locks is taken, and nothing is allocated, under it.
+ *
+ * There is no lock for all ranges or for all processes on the fault path or in
+ * a notifier. Removing the notifier of a range waits for running notifiers, so
+ * it is done with none of the locks held.
  */
 
-/* Between two tries of detach to have a range that a worker serves */
+/* Pause of detach between two attempts to lock a range that a worker serves */
 #define DRM_SVM_SERVICE_PAUSE_US	100
 
-/* Between two tries of detach to have the workers answer */
+/* Jiffies after which detach interrupts the workers again */
 #define DRM_SVM_DETACH_PAUSE		max(HZ / 50, 1)
 
 static bool track_dma;
@@ -89,17 +92,17 @@ static bool drm_svm_dma_is_coherent(struct device *dev)
 }
 
 /**
- * drm_svm_device_init() - announce a GPU
+ * drm_svm_device_init() - initialize a GPU for shared virtual memory
  * @sdev: the device to initialize; memory of the driver
  * @drm: the DRM device
  * @dma_dev: the device that does the DMA, its masks set
- * @va_end: first address, in bytes, that the GPU's MMU cannot translate; what is
- *	left of the last range is not shared
+ * @va_end: first address, in bytes, that the GPU's MMU cannot translate;
+ *	rounded down to a whole range
  *
  * Context: process context.
- * Return: 0, or -EOPNOTSUPP when the device is not coherent with the CPU, or the
- * DMA layer would have to copy pages to bounce buffers: then CPU and GPU cannot
- * share them.
+ * Return: 0, or -EOPNOTSUPP when the device is not coherent with the CPU or the
+ * DMA layer would have to use bounce buffers, because CPU and GPU cannot share
+ * pages then.
  */
 int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
 			struct device *dma_dev, u64 va_end)
@@ -118,10 +121,12 @@ int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
 EXPORT_SYMBOL_GPL(drm_svm_device_init);
 
 /**
- * drm_svm_device_fini() - a GPU goes away
- * @sdev: the device; all of its contexts are detached, and drm_svm_vram_fini() was called
+ * drm_svm_device_fini() - clean up a GPU
+ * @sdev: the device; all its contexts are detached, and drm_svm_vram_fini() was
+ *	called
  *
- * Warns where this is not so, and then leaves it as it is for those who use it still.
+ * Warns if this is not so, and then leaves @sdev unchanged because it is still
+ * in use.
  */
 void drm_svm_device_fini(struct drm_svm_device *sdev)
 {
@@ -131,7 +136,7 @@ void drm_svm_device_fini(struct drm_svm_device *sdev)
 }
 EXPORT_SYMBOL_GPL(drm_svm_device_fini);
 
-/* Its threads have left, or were never made. */
+/* All threads of @svm have left, or none was made. */
 static void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
@@ -148,7 +153,7 @@ static void drm_svm_free_work(struct work_struct *work)
 	drm_svm_free(container_of(work, struct drm_svm, threads.free_work));
 }
 
-/* There are no contexts, so its threads use none of the ranges any more. */
+/* @svm has no context any more, so its threads do not use its ranges. */
 static void drm_svm_end(struct drm_svm *svm)
 {
 	drm_svm_range_remove_all(svm);
@@ -192,9 +197,10 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 }
 
 /*
- * The same, made where there is none, or an ERR_PTR(). What is allocated is charged, and
- * may take as long as it likes where the process is at its limit; the mutex is for all
- * processes, so it is not held meanwhile.
+ * Find or make the address space of @mm. Returns it with a reference, or an
+ * ERR_PTR(). The table's mutex is not held while memory is allocated, because
+ * it is shared by all processes, and an allocation that is charged to a process
+ * at its limit may take arbitrarily long.
  */
 static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 {
@@ -212,10 +218,8 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 }
 
 /*
- * What the first notifier of a process allocates, for which all of its VMAs are locked:
- * here, lest the first fault take mmap_lock for writing to do it. Linux gives that up when
- * a signal is pending, and begins anew when it is called again: with many VMAs and many
- * signals for ever. So all signals but SIGKILL come after it.
+ * Registering the first notifier of an mm takes mmap_lock for writing and locks
+ * all VMAs. Do it at attach, so that the first GPU fault need not.
  */
 static int drm_svm_prepare_mm(struct mm_struct *mm)
 {
@@ -223,9 +227,10 @@ static int drm_svm_prepare_mm(struct mm_struct *mm)
 }
 
 /*
- * The address space of the caller. Linux gives up to lock all VMAs, and to make a thread,
- * when a signal is pending, and begins anew when it is called again: with many VMAs and many
- * signals for ever. So all signals but SIGKILL come after it.
+ * Get the address space of the caller, with all signals but SIGKILL blocked.
+ * Locking all VMAs and creating a thread fail while a signal is pending, and
+ * start from scratch when they are called again: with many VMAs and many
+ * signals they might never succeed.
  */
 static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
 {
@@ -248,16 +253,18 @@ static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
  * @sdev: the GPU
  * @ops: the MMU functions
  *
- * The contexts of one process, of whatever GPU, share one address space. The
- * ops may be called from the first fault pushed until detach returns. The
- * driver serializes attach and detach of one context.
+ * All contexts of one process share one address space, whichever GPUs they
+ * belong to. The ops may be called from the first pushed fault until
+ * drm_svm_context_detach() returns. The driver serializes attach and detach of
+ * one context.
  *
  * Context: process context of the process whose memory is shared. Takes
  * mmap_lock for writing.
  * Return: 0, -EEXIST when attached already, -EINVAL without a user address
- * space or when @ops lacks a function that is not optional, -EINTR or -ERESTARTNOINTR when
- * the caller is being killed or is to stop, -ENOMEM without memory or when the process may
- * have no more threads. After the last three it can be called again.
+ * space or when @ops lacks a function that is not optional, -EINTR or
+ * -ERESTARTNOINTR when the caller is being killed or is to stop, -ENOMEM
+ * without memory or when the process may have no more threads. After -EINTR,
+ * -ERESTARTNOINTR and -ENOMEM attach can be called again.
  */
 int drm_svm_context_attach(struct drm_svm_context *ctx,
 			   struct drm_svm_device *sdev,
@@ -291,14 +298,18 @@ int drm_svm_context_attach(struct drm_svm_context *ctx,
 	spin_lock_init(&ctx->flush.lock);
 	ctx->flush.start = U64_MAX;
 	atomic_inc(&sdev->ncontexts);
-	/* complete: pairs with the load in drm_svm_context_check_mm() */
+	/* publishes @ctx: pairs with the load in drm_svm_context_check_mm() */
 	smp_store_release(&ctx->svm, svm);
 	trace_drm_svm_attach(ctx);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_attach);
 
-/* A worker that serves another context may wait for mmap_lock with this one held. */
+/*
+ * Lock a range for detach. The workers are interrupted until that succeeds,
+ * because a worker that serves another context may hold service_lock while it
+ * waits for mmap_lock.
+ */
 static void drm_svm_range_lock_service(struct drm_svm_range *range)
 {
 	while (!mutex_trylock(&range->service_lock)) {
@@ -324,7 +335,10 @@ static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
 	}
 }
 
-/* All of them are unmapped before the first one is dropped: it flushes for all. */
+/*
+ * Unmap all ranges before the first one is dropped, so that one flush covers
+ * all of them.
+ */
 static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
 {
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);
@@ -332,8 +346,9 @@ static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
 }
 
 /*
- * Again and again: a worker that was interrupted may wait for another one, which takes the
- * next fault meanwhile and waits for mmap_lock.
+ * Interrupt the workers again and again: an interrupted worker may have to wait
+ * for another one, which takes the next fault in the meantime and then waits
+ * for mmap_lock.
  */
 static void drm_svm_context_wait_idle(struct drm_svm_context *ctx)
 {
@@ -355,15 +370,16 @@ static void drm_svm_context_wait_idle(struct drm_svm_context *ctx)
  * @ctx: the context; one that is not attached is left alone
  *
  * Faults that are queued, or that wait for their page, are answered with
- * -EFAULT, and those that a worker is serving as soon as it is done; it is told
- * not to wait for mmap_lock. On return the page table is empty, the TLBs are flushed,
- * and no op is called any more. Works after the process is gone, and while it is
- * stopped.
+ * -EFAULT. Faults that a worker is serving are answered as soon as it is done;
+ * the worker is told not to wait for mmap_lock. On return the page table is
+ * empty, the TLBs are flushed, and no op is called any more. Works after the
+ * process is gone, and while it is stopped.
  *
- * The driver stops what pushes faults first: no drm_svm_fault_queue_push() may
- * run beside this, or later.
+ * The driver first stops what pushes faults: no drm_svm_fault_queue_push() may
+ * run concurrently or later.
  *
- * Context: process context, no lock held that an op takes; not from fault_done().
+ * Context: process context, no lock held that an op takes; not from
+ * fault_done().
  */
 void drm_svm_context_detach(struct drm_svm_context *ctx)
 {
@@ -411,9 +427,9 @@ err_core:
 
 static void __exit drm_svm_module_exit(void)
 {
-	/* a task may still be on its way out of drm_svm_bo_wait_work() */
+	/* a task may still be returning from drm_svm_bo_wait_work() */
 	synchronize_rcu_tasks();
-	/* its work items use what is freed next */
+	/* ends the work items, which use what is freed next */
 	drm_svm_core_exit();
 	drm_svm_bo_module_exit();
 	drm_svm_range_module_exit();

@@ -11,34 +11,38 @@
 /**
  * DOC: Migration
  *
- * Three ways share the stages of this file: to VRAM for a GPU fault or a prefetch,
- * to RAM for a CPU fault or a prefetch, to RAM for an eviction. Each collects source
- * pages, which takes them out of all page tables and locks them; allocates
- * destinations; adds what to copy and to clear; starts that and waits for it;
- * commits with migrate_vma_pages() or migrate_device_pages(); and finishes, which
- * puts either the new pages or the old ones back into the page tables.
+ * Three kinds of migration share the stages of this file: to VRAM for a GPU
+ * fault or a prefetch, to RAM for a CPU fault or a prefetch, to RAM for an
+ * eviction. Each one collects source pages, which takes them out of all page
+ * tables and locks them; allocates destinations; adds what to copy and to
+ * clear; starts that and waits for it; commits with migrate_vma_pages() or
+ * migrate_device_pages(); and finalizes, which puts either the new pages or the
+ * old ones back into the page tables.
  *
- * A destination is handed over only when it was written completely. When the
+ * A destination is committed only when it was written completely. When the
  * transfer fails, none is: the old pages stay.
  */
 
 /**
- * drm_svm_migration_alloc() - memory for migrations, one after the other
- * @max: most pages of one
- * @gfp: GFP_KERNEL_ACCOUNT for memory that is kept for the process; GFP_KERNEL for one
- *	migration that brings pages home: no limit of whoever makes room, or touches a
- *	page, is to keep them from it
+ * drm_svm_migration_alloc() - allocate memory for consecutive migrations
+ * @max: most pages of one migration
+ * @gfp: GFP_KERNEL_ACCOUNT for memory that is kept for the process; GFP_KERNEL
+ *	for a single migration to RAM, which must not fail because the task that
+ *	makes room or touches a page is at its limit
  *
  * Return: the migration, to be reset before its use, or NULL.
  */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp)
 {
-	/* in one BO, so two that are not one are apart */
+	/* in one BO, so runs that do not merge have a gap in between */
 	unsigned int max_clears = max / 2 + 1;
 	struct drm_svm_migration *m;
 	void *p;
 
-	/* Segments and runs are written before they are read, and they are the most. */
+	/*
+	 * Segments and runs, the largest part, are written before they are
+	 * read, so they are not zeroed.
+	 */
 	m = kvmalloc(sizeof(*m) + max * (2 * sizeof(*m->src) + sizeof(*m->dma) +
 					 sizeof(*m->segs)) +
 		     max_clears * sizeof(*m->clears), gfp);
@@ -99,9 +103,9 @@ static void drm_svm_migration_add_seg(struct drm_svm_migration *m,
 #define DRM_SVM_COPY_ATTRS	DMA_ATTR_REQUIRE_COHERENT
 
 /**
- * drm_svm_migration_add_copy() - copy pages between RAM and VRAM
+ * drm_svm_migration_add_copy() - add pages to copy between RAM and VRAM
  * @m: the migration
- * @i: entry; its DMA mapping is undone by drm_svm_migration_unmap_dma()
+ * @i: entry; drm_svm_migration_unmap_dma() unmaps it for DMA
  * @ram: first page of RAM
  * @vram_page: first device page
  * @npages: pages, of one folio on either side
@@ -122,7 +126,7 @@ int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 			    DMA_BIDIRECTIONAL, DRM_SVM_COPY_ATTRS);
 	if (dma_mapping_error(dev, addr))
 		return -ENOMEM;
-	/* so that no address is zero, and the size is known: page bits */
+	/* the page bits have the size, so that no entry is zero */
 	m->dma[i] = addr | npages;
 	seg.src = to_vram ? addr : offset;
 	seg.dst = to_vram ? offset : addr;
@@ -136,7 +140,7 @@ int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_add_copy);
 
 /**
- * drm_svm_migration_add_clear() - VRAM for pages that nobody has touched
+ * drm_svm_migration_add_clear() - add VRAM to clear, for pages never touched
  * @m: the migration
  * @vram_page: first device page
  * @npages: pages
@@ -159,7 +163,7 @@ void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_add_clear);
 
-/* No fence would count as a copy that is done: the data of whatever was there. */
+/* A missing fence would count as a finished copy, and show data of others. */
 static struct dma_fence *drm_svm_migration_begun(struct dma_fence *fence)
 {
 	return WARN_ON_ONCE(!fence) ? ERR_PTR(-EIO) : fence;
@@ -217,7 +221,7 @@ static void drm_svm_migration_unmap_dma(struct drm_svm_migration *m)
 	}
 }
 
-/* Entry @i, which may have a destination, does not migrate. */
+/* Entry @i does not migrate: drop its destination, if it has one. */
 void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i)
 {
 	struct page *dst = migrate_pfn_to_page(m->dst[i]);
@@ -242,8 +246,8 @@ static void drm_svm_migration_drop_all(struct drm_svm_migration *m)
  * drm_svm_migration_wait() - wait until all is copied and cleared
  * @m: the migration, started
  *
- * Return: 0, or an error: then what was to be written was dropped, so that nobody
- * can be shown it.
+ * Return: 0, or an error: then all destinations were dropped, so that nobody
+ * can see what is in them.
  */
 int drm_svm_migration_wait(struct drm_svm_migration *m)
 {

@@ -2,19 +2,19 @@
 #ifndef _DRM_SVM_MIGRATE_H_
 #define _DRM_SVM_MIGRATE_H_
 
-/* Pages on their way to VRAM and back. */
+/* Migrations of pages to VRAM and back. */
 
 #include <linux/migrate.h>
 
 #include "drm_svm_vram.h"
 
 /*
- * One migration, of up to @max pages, between RAM and @vram. @args, with @src and
- * @dst, is what migrate_vma and migrate_device work on. The stages fill the rest:
- * where RAM was DMA-mapped (@dma, zero where it is not), what to copy and to
- * clear, the fences of that. @split: a huge page stayed, at @split_index of the VRAM,
- * that has to be split before it can move. @spare: RAM for a huge page, to be
- * taken before more is allocated, or NULL.
+ * One migration, of up to @max pages, between RAM and @vram. @args, with @src
+ * and @dst, is what migrate_vma and migrate_device work on. The stages fill the
+ * rest: where RAM was DMA-mapped (@dma, zero where it is not), what to copy and
+ * to clear, the fences of that. @split: a huge page, at @split_index of the
+ * VRAM, stayed because it has to be split before it can move. @spare: RAM for a
+ * huge page, to be taken before more is allocated, or NULL.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -35,7 +35,7 @@ struct drm_svm_migration {
 	struct drm_svm_run *clears;
 };
 
-/* What became of pages that were to move. */
+/* Counts of pages that were to move, by what became of them. */
 struct drm_svm_moved {
 	u64 moved;
 	u64 copied;
@@ -46,10 +46,10 @@ struct drm_svm_moved {
 };
 
 /*
- * Pages [@start, @end) to bring to VRAM. @base and @npages: the aligned block of
- * addresses around them that the BO stands behind. @whole: a huge page stays one.
- * @holes: pages that nobody has touched are made there. @want: pages of which it is
- * known that they should move.
+ * Pages [@start, @end) to migrate to VRAM. @base and @npages: the aligned block
+ * of addresses around them that the BO stands behind. @whole: a huge page stays
+ * one. @holes: pages that were never touched are made there. @want: number of
+ * pages that are known to have to move.
  */
 struct drm_svm_slice {
 	struct drm_svm_vram *vram;
@@ -66,16 +66,19 @@ struct drm_svm_slice {
 };
 
 /*
- * Slices whose BOs are made before the first of them is filled: all of a range of which
- * every other block is in VRAM, and the rest of the block of the fault.
+ * Slices whose BOs are made before the first of them is filled: enough for a
+ * range of which every other block is in VRAM, and for the rest of the block of
+ * the fault.
  */
 #define DRM_SVM_FILL_SLICES	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_SLICE_MIN / 2 + 1))
 
 /*
- * Brings slices to VRAM: two migrations, so that one is copied meanwhile; the second one is
- * made for the first two slices. @tried: pages
- * of the range in service that were to move for its faults. Who had them has lost them,
- * whether they moved or not. @keep: of a prefetch that has found no room, or NULL.
+ * Migrates slices to VRAM. With two migrations the next slice is collected
+ * while the previous one is copied; the second one is allocated when there are
+ * two slices for the first time. @tried: pages of the range in service for
+ * which migration was attempted for its faults; all GPUs have been unmapped
+ * from them, whether they moved or not. @keep: of a prefetch that has found no
+ * room, or NULL.
  */
 struct drm_svm_filler {
 	struct drm_svm *svm;
@@ -88,8 +91,8 @@ struct drm_svm_filler {
 };
 
 /*
- * Pages that entry @i stands for: a huge one has one entry. Of a hole that was filled
- * the source does not say so any more.
+ * Pages that entry @i stands for: a huge page has one entry. The source of a
+ * filled hole does not say so any more, so look at the destination too.
  */
 static inline unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
 						    unsigned int i)
@@ -149,7 +152,7 @@ int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
 void drm_svm_bo_leave_work(struct work_struct *work);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* Static in other kernels; for tests/ alone. */
+/* Static without KUnit; only for tests/. */
 struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
 			       unsigned int order);
 void drm_svm_slice_drop_bad(struct drm_svm_migration *m);

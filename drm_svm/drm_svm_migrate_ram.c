@@ -12,30 +12,32 @@
 /**
  * DOC: To RAM
  *
- * A CPU that touches a page in VRAM comes here with mmap_lock and the lock of
- * the page, so no lock of the driver or of a BO may be taken: what is needed to
- * know is in the device page. A slice around the fault comes home, or a huge page.
+ * A CPU access to a page in VRAM calls migrate_to_ram() with mmap_lock and the
+ * lock of the page held, so no lock of the driver or of a BO may be taken: all
+ * that is needed is in the device page. A slice around the fault migrates to
+ * RAM, or a huge page.
  *
- * A huge page for which RAM has no huge page has to be split, which cannot be done
- * here: who touched it holds a reference to the page. It is left to a work item that
- * evicts it (drm_svm_evict.c). The task waits for that before it is back in user mode, and
- * tries again. The commit of a migration cannot split either: it wants to see one reference
- * less, and would see to one mapping only.
+ * If no huge page can be allocated in RAM the device folio must be split. That
+ * is impossible here, because the faulting CPU holds a reference: a work item
+ * evicts the BO (drm_svm_evict.c), and the task waits for that before it is
+ * back in user mode and refaults. migrate_vma_pages() cannot split it either:
+ * it expects one reference fewer and fixes up only one of the mappings.
  *
- * The lock of a page and the references to it are left to whoever has them for the
- * moment: a page that moved is marked as retired, so that nobody copies it again.
+ * A migrated device page can stay locked and referenced for a while; it is
+ * marked retired so that it is not migrated again.
  *
- * Forward progress. A GPU fault waits for room in VRAM, so for evictions; these wait
- * for RAM, for copies, and for invalidations, that is for TLB flushes. None of them
- * waits for a GPU fault: RAM by its rules for reclaim, which may call our notifiers,
- * which wait for flushes only; copies by the contract of struct drm_svm_vram_ops. A
- * page that cannot go is not waited for. So GPU faults that evict each other's pages
- * can be slow, but each is served once it has its room, or mapped in RAM: the access
- * is tried again before that page is a candidate for eviction, because its BO was
- * moved to the end of the LRU.
+ * Forward progress: a GPU fault waits for room in VRAM, so for evictions.
+ * Evictions wait for RAM, for copies, and for invalidations, that is, for TLB
+ * flushes. None of these waits for a GPU fault: RAM is allocated by the rules
+ * of reclaim, which may call our notifiers, which wait for flushes only; copies
+ * keep the contract of struct drm_svm_vram_ops. A page that cannot migrate is
+ * not waited for. So GPU faults that evict each other's pages can be slow, but
+ * each is served once it has its room, or is mapped in RAM: the access is tried
+ * again before that page is a candidate for eviction, because its BO was moved
+ * to the end of the LRU.
  */
 
-/* For a page of a mapping, or of nobody knows whom. */
+/* @vma is NULL for eviction, which does not know who maps the page. */
 struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
 				unsigned int order)
 {
@@ -48,7 +50,7 @@ struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
 	return folio_alloc(gfp, order);
 }
 
-/* One destination page or folio for entry @i, and its copy. */
+/* Allocate a destination page or folio for entry @i, and add its copy. */
 static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 			     struct page *src, unsigned long addr,
 			     unsigned int order)
@@ -74,7 +76,10 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 	return true;
 }
 
-/* Whether entry @i may go: ours, with its data still in it, and in its place. */
+/*
+ * Return whether a page may migrate: it is in @m's VRAM, has its data, and its
+ * BO has its place.
+ */
 static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
 {
 	struct folio *folio = page_folio(src);
@@ -84,7 +89,7 @@ static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
 	       !drm_svm_bo_has_left(drm_svm_folio_bo(folio));
 }
 
-/* Destination of entry @i. */
+/* Find a destination for entry @i. */
 static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
 {
 	unsigned long addr = m->args.start + ((unsigned long)i << PAGE_SHIFT);
@@ -108,9 +113,9 @@ static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
 }
 
 /*
- * The source of entry @i was committed, or not. It is still locked, and has its BO:
- * what moved is not to be copied again, whoever still holds the old page; what is
- * bad will never move.
+ * Entry @i was committed, or not. Its source is still locked, and has its BO. A
+ * page that moved is retired, because others may still hold it and it must not
+ * be copied again. A bad page will never move, so it is lost.
  */
 static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 			       struct drm_svm_moved *moved)
@@ -123,7 +128,7 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 		return;
 	folio = page_folio(src);
 	nr = folio_nr_pages(folio);
-	/* those that must not go have lost the flag */
+	/* the flag is left for what moved, which has a BO */
 	if (m->src[i] & MIGRATE_PFN_MIGRATE) {
 		drm_svm_stats_add(drm_svm_folio_bo(folio)->stats,
 				  DRM_SVM_STAT_VRAM_OUT, nr);
@@ -140,7 +145,7 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 	}
 }
 
-/* Allocate and copy; on failure no entry has a destination. */
+/* Allocate destinations and copy; on failure no entry has a destination. */
 static int drm_svm_home_transfer(struct drm_svm_migration *m)
 {
 	struct folio *huge = drm_svm_quirk_guard_huge(m);
@@ -164,14 +169,14 @@ static void drm_svm_home_leave_all(struct drm_svm_migration *m,
 		drm_svm_home_leave(m, i, moved);
 }
 
-/* The page that was touched could move, but found no memory. */
+/* Return whether the page that was touched could move, but found no memory. */
 static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 				  struct vm_fault *vmf)
 {
 	unsigned int i = (vmf->address - m->args.start) >> PAGE_SHIFT;
 	struct page *page;
 
-	/* a huge page is the only entry, and is split if it cannot go */
+	/* a huge page is the only entry, and is split if it cannot move */
 	if (m->src[0] & MIGRATE_PFN_COMPOUND)
 		return false;
 	page = migrate_pfn_to_page(m->src[i]);
@@ -179,7 +184,10 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
 	       !drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(page), 1);
 }
 
-/* Commit what has a destination; the rest stays. @err: of the transfer, for the trace. */
+/*
+ * Commit the entries that have a destination; the other pages stay. @err is
+ * that of the transfer, for the trace.
+ */
 static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 				struct drm_svm_moved *moved)
 {
@@ -202,9 +210,9 @@ static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 }
 
 /**
- * drm_svm_home_run() - bring home what was collected
+ * drm_svm_home_run() - migrate collected pages to RAM
  * @m: the migration: pages of a mapping, or device pages
- * @moved: what became of them is added here
+ * @moved: the counts of what became of them are added here
  *
  * Return: 0, or the error of a copy: then all have stayed.
  */
@@ -217,13 +225,14 @@ int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
 }
 
 /**
- * drm_svm_home_prepare() - say which pages of a mapping to collect
+ * drm_svm_home_prepare() - choose which pages of a mapping to collect
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
  * @start: first address, within @vma and one range
  * @end: address past the last one
- * @fault_page: a page that the caller has locked and has a reference to, or NULL
+ * @fault_page: a page that the caller has locked and has a reference to, or
+ *	NULL
  */
 void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
 			  struct vm_area_struct *vma, unsigned long start,
@@ -243,7 +252,8 @@ void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram
  * drm_svm_home_collect() - collect pages of a mapping that are in VRAM
  * @m: the migration, prepared
  *
- * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT; another error.
+ * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT when there are
+ * none; another error.
  */
 int drm_svm_home_collect(struct drm_svm_migration *m)
 {
@@ -255,7 +265,7 @@ int drm_svm_home_collect(struct drm_svm_migration *m)
 	return m->args.cpages ? 0 : -ENOENT;
 }
 
-/* A huge page stayed: have its BO evicted, in pieces. */
+/* A huge page stayed: have its BO evicted, in small pages. */
 static void drm_svm_home_leave_bo(struct drm_svm_migration *m)
 {
 	struct drm_svm_bo *bo = drm_svm_vram_get_bo(m->vram, m->split_index);
@@ -267,13 +277,13 @@ static void drm_svm_home_leave_bo(struct drm_svm_migration *m)
 }
 
 /**
- * drm_svm_migrate_home() - bring pages of a mapping home
+ * drm_svm_migrate_home() - migrate pages of a mapping to RAM
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
  * @start: first address, within @vma and one range
  * @end: address past the last one
- * @moved: what became of them is added here; a failure as well
+ * @moved: the counts of what became of them are added here; a failure as well
  *
  * Return: whether some pages moved.
  */
@@ -318,9 +328,8 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
 }
 
 /*
- * What comes home with the page. Alone comes one of a huge page of which the CPU has
- * the pages one by one: to collect it splits the huge page, which changes hands of its
- * lock, and the next try is one of a small page.
+ * Fault-around window. A PTE-mapped huge page is migrated alone: collecting it
+ * splits the folio and passes its lock on; the refault then finds a small page.
  */
 static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
 				unsigned long *start, unsigned long *end)
@@ -337,8 +346,8 @@ static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
 }
 
 /*
- * The page waits to be split. The kernel's own accesses try again and again; they look at
- * signals in between.
+ * The page waits to be split. A fault of the kernel's own does not wait, and is
+ * tried again and again; signals are checked in between.
  */
 static void drm_svm_home_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
 {
@@ -346,7 +355,10 @@ static void drm_svm_home_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
 		drm_svm_bo_wait_leaving(bo);
 }
 
-/* The page has no data any more: no GPU is to go on with what is in its place. */
+/*
+ * The page has no data any more: unmap the VRAM of the range from all GPUs, so
+ * that none goes on with what is in its place.
+ */
 static vm_fault_t drm_svm_home_lost(struct vm_fault *vmf)
 {
 	struct drm_svm_range *range = drm_svm_range_find(vmf->vma->vm_mm,
@@ -361,14 +373,15 @@ static vm_fault_t drm_svm_home_lost(struct vm_fault *vmf)
 }
 
 /**
- * drm_svm_migrate_to_ram() - the CPU touched a page that is in VRAM
+ * drm_svm_migrate_to_ram() - migrate a page that the CPU touched to RAM
  * @vmf: the fault; the page is locked and referenced by the caller
  *
  * When the copy of the neighbours fails, the page is tried alone.
  *
- * Return: 0 when the page is in RAM, or was not to be moved for the moment, or waits
- * to be split, so that the fault is tried again; VM_FAULT_OOM; VM_FAULT_SIGBUS when
- * the data could not be copied; VM_FAULT_HWPOISON when there is no data any more.
+ * Return: 0 when the page is in RAM, or was not to be moved for the moment, or
+ * waits to be split, so that the fault is tried again; VM_FAULT_OOM;
+ * VM_FAULT_SIGBUS when the data could not be copied; VM_FAULT_HWPOISON when
+ * there is no data any more.
  */
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 {
@@ -381,7 +394,7 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 		return drm_svm_home_lost(vmf);
 	if (!bo)
 		return VM_FAULT_HWPOISON;
-	/* its lock is wanted by who splits it, so give it back at once */
+	/* the work item that splits it needs its lock, so return at once */
 	if (drm_svm_bo_is_leaving(bo)) {
 		drm_svm_home_wait(vmf, bo);
 		return 0;

@@ -9,13 +9,13 @@
 /**
  * DOC: To VRAM
  *
- * Before a GPU fault is mirrored, the pages around it move to the VRAM of the
- * GPU, if they can. What does not move is mapped where it is.
+ * Before a GPU fault is mirrored, the pages around it migrate to the VRAM of
+ * the GPU, if they can. Pages that do not move are mapped where they are.
  */
 
 /*
- * Whether the page of a fault is worth to be moved: not if it is in VRAM, nor if a device
- * has it pinned, for as long as that may be.
+ * Return whether the page of a fault is worth moving: not if it is in VRAM, nor
+ * if a device has it pinned, which may last.
  */
 VISIBLE_IF_KUNIT
 bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
@@ -29,16 +29,19 @@ bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
 		folio = drm_svm_pfn_folio(pfn);
 		if (!folio)
 			return false;
-		/* else it is a zero page, a huge one perhaps */
+		/* else it is a zero page, maybe the huge one */
 		if (folio_test_anon(folio))
 			return !folio_maybe_dma_pinned(folio);
 	}
-	/* a read of what nobody wrote needs no memory at all */
+	/* a read of what was never written needs no memory at all */
 	return fault->access & DRM_SVM_ACCESS_WRITE;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_is_wanted);
 
-/* Up to @npages from page @first on, as far as the mapping goes, become a slice. */
+/*
+ * Make a slice of @npages pages from page @first on, as far as the mapping
+ * goes.
+ */
 static void drm_svm_slice_add(struct drm_svm_filler *filler,
 			      struct drm_svm_range *range,
 			      const struct drm_svm_fault_entry *entry,
@@ -47,7 +50,7 @@ static void drm_svm_slice_add(struct drm_svm_filler *filler,
 {
 	struct drm_svm_slice *slice = &filler->slices[filler->n++];
 	unsigned long base = drm_svm_page_addr(range, first);
-	/* the last byte: the end of the last range may not be a number */
+	/* by the last byte, because the end of the last range may overflow */
 	unsigned long last = base + ((unsigned long)npages << PAGE_SHIFT) - 1;
 
 	*slice = (struct drm_svm_slice) {
@@ -59,16 +62,17 @@ static void drm_svm_slice_add(struct drm_svm_filler *filler,
 		.end = min(last, vma->vm_end - 1) + 1,
 		.holes = entry->fault.access & DRM_SVM_ACCESS_WRITE,
 	};
-	/* of the others it is not known whether they are there */
+	/* it is not known whether the other pages are present */
 	slice->want = entry->fault.addr >= slice->start &&
 		      entry->fault.addr < slice->end;
 }
 
 /*
- * All of the window that will be mapped, at least: what does not move now is mapped in
- * RAM, and does not fault again. Blocks that have pages in VRAM are left alone, but for that of
- * the fault. Returns the page past the window, as far as that is in the mapping: others have
- * faults of their own.
+ * Make slices of at least the window that will be mapped, because what does not
+ * move now is mapped in RAM and does not fault again. Blocks that have pages in
+ * VRAM are left alone, except that of the fault. Returns the page past the
+ * window, as far as that is in the mapping, because other mappings have faults
+ * of their own.
  */
 VISIBLE_IF_KUNIT
 unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
@@ -98,8 +102,9 @@ unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_slice_window);
 
 /*
- * Whether nothing is known of the range yet: neither from what the GPU has, nor from
- * another fault of this batch. The CPU makes no huge page where it has some pages.
+ * Return whether nothing is known of the range yet: neither from what the GPU
+ * has, nor from another fault of this batch. The CPU makes no huge page where
+ * it has some pages.
  */
 static bool drm_svm_slice_is_first(const struct drm_svm_filler *filler,
 				   struct drm_svm_range *range,
@@ -128,9 +133,10 @@ static void drm_svm_slice_bounds(struct drm_svm_range *range,
 }
 
 /*
- * The page of the fault is write-protected. In VRAM it would still be, and would have to
- * come home to be copied; so would its neighbours, one by one. So the pages that are going
- * to move are made writable before. Returns what the CPU has then of the page of the fault.
+ * The page of the fault is write-protected. In VRAM it would still be, and
+ * would have to migrate to RAM to be copied; so would its neighbours, one by
+ * one. So make the pages that are going to move writable first. Returns what
+ * the CPU then has of the page of the fault.
  */
 static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
 					     struct drm_svm_range *range,
@@ -141,7 +147,7 @@ static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
 	unsigned int first, last;
 
 	drm_svm_slice_bounds(range, entry, vma, &first, &last);
-	/* nothing is under way, so this memory is free */
+	/* nothing is in flight, so this memory is free */
 	drm_svm_populate_writable(vma, drm_svm_page_addr(range, first),
 				  drm_svm_page_addr(range, last), filler->m[0]->src);
 	if (drm_svm_walk_peek(vma->vm_mm, addr, addr + PAGE_SIZE, &pfn))
@@ -149,7 +155,7 @@ static unsigned long drm_svm_slice_unprotect(struct drm_svm_filler *filler,
 	return pfn;
 }
 
-/* A page of a file that was copied, in RAM. */
+/* Return whether the page is a copy of a page of a file, in RAM. */
 static bool drm_svm_pfn_is_copy(unsigned long pfn)
 {
 	struct folio *folio = drm_svm_pfn_folio(pfn);
@@ -158,8 +164,8 @@ static bool drm_svm_pfn_is_copy(unsigned long pfn)
 }
 
 /*
- * Of a mapping of a file: the pages of the window that were copied and have no others
- * between them and that of the fault. Returns the page past them.
+ * For a mapping of a file: make a slice of the copied pages of the window that
+ * are contiguous with that of the fault. Returns the page past them.
  */
 static unsigned int drm_svm_slice_copies(struct drm_svm_filler *filler,
 					 struct drm_svm_range *range,
@@ -187,8 +193,8 @@ static unsigned int drm_svm_slice_copies(struct drm_svm_filler *filler,
 }
 
 /*
- * Which pages to move for this fault, with mmap_lock held. Returns the page of the
- * range past those that were looked after.
+ * Choose the pages to move for this fault. Called with mmap_lock held. Returns
+ * the page of the range past those that were looked at.
  */
 static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 					 struct drm_svm_range *range,
@@ -219,7 +225,7 @@ static unsigned int drm_svm_slice_choose(struct drm_svm_filler *filler,
 	return DRM_SVM_RANGE_PAGES;
 }
 
-/* With mmap_lock held. Returns the number of faults that were looked after. */
+/* Called with mmap_lock held. Returns the number of faults looked at. */
 static unsigned int drm_svm_migrate_choose(struct drm_svm_range *range,
 					   struct drm_svm_filler *filler,
 					   const struct drm_svm_fault_entry *entries,
@@ -240,7 +246,10 @@ static unsigned int drm_svm_migrate_choose(struct drm_svm_range *range,
 	return i;
 }
 
-/* Whether some fault is of a GPU with VRAM; if so there is a filler, if possible. */
+/*
+ * Return whether a fault is of a GPU with VRAM, and there is, or could be made,
+ * a filler.
+ */
 static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 					struct drm_svm_scratch *scratch,
 					const struct drm_svm_fault_entry *entries,
@@ -258,16 +267,17 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 }
 
 /**
- * drm_svm_migrate_to_vram() - bring the pages of faults to the GPUs' memory
+ * drm_svm_migrate_to_vram() - move the pages of faults to the GPUs' memory
  * @range: the range
  * @scratch: of the worker
  * @entries: the faults, sorted by page
  * @n: number of @entries
  * @patient: wait for mmap_lock instead of trying it
  *
- * Context: process context of a thread of the process, service_lock of @range held.
- * Return: 0, or -EAGAIN when mmap_lock was tried and is taken, or the wait for it was
- * interrupted. What moved has moved.
+ * Context: process context of a thread of the process, service_lock of @range
+ * held.
+ * Return: 0, or -EAGAIN when the trylock of mmap_lock failed, or the wait for
+ * it was interrupted. What moved has moved.
  */
 int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 			    struct drm_svm_scratch *scratch,

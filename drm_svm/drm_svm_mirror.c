@@ -12,53 +12,54 @@
 /**
  * DOC: Mirroring
  *
- * How pages of the CPU's page table get into the GPU's: one try.
+ * One try to copy pages of the CPU page table into the GPU page table.
  *
  * Collect, under mmap_lock: choose a window within one VMA around the first
- * fault; read the CPU's page table there; make present just the pages that
- * faulted and are missing; read again. Prepare, with no lock but the range's
- * service_lock: memory for page tables. Commit, under pt_lock: if no
- * invalidation came in between, write the GPU's page table.
+ * fault; read the CPU page table there; make just the pages present that
+ * faulted and are missing; read again. Prepare, under the range's service_lock
+ * only: get memory for page tables. Commit, under pt_lock: if no invalidation
+ * came in between, write the GPU page table.
  *
- * The walk is hmm_range_fault() without any request to fault, and missing
- * pages are brought in by handle_mm_fault() one by one. HMM's own faulting
- * would fill the whole hole around a missing page, so that a write to one page
- * would allocate all of the window; and it cannot be told not to wait. Only where
- * most of a block is there is the rest of it brought in: a GPU that fills memory
- * would else fault for each page, and no more than half is for nothing. For a write,
- * a page that is there but write-protected, as after a fork(), is one that is missing.
+ * The walk is hmm_range_fault() without any request to fault; missing pages are
+ * brought in by handle_mm_fault() one by one. Faulting by HMM would fill the
+ * whole hole around a missing page, so that a write to one page would allocate
+ * all of the window; and it cannot be told not to wait. The rest of a block is
+ * brought in only if at least half of the block is present: otherwise a GPU
+ * that fills memory would fault for each page, and this way no more pages are
+ * allocated speculatively than were requested. For a write, a page that is
+ * present but write-protected, as after fork(), counts as missing.
  *
- * The first tries do not wait for a mmap_lock that is taken, as its holder may
- * wait for user space. No try waits for a page: one whose fault may have to is
- * reported as %DRM_SVM_MUST_WAIT, and left to a thread (drm_svm_wait.c). These
- * are
+ * The first tries do not wait for a contended mmap_lock, because its owner may
+ * be blocked on user space. No try waits for a page: one whose fault may have
+ * to wait is reported as %DRM_SVM_MUST_WAIT, and left to a thread
+ * (drm_svm_wait.c). These are
  *
  * - pages under userfaultfd
  * - pages of a file that are not cached
- * - the first write to a page of a shared file mapping: to make it writable is
- *   for the file system, which may wait for its server or for writeback
+ * - the first write to a page of a shared file mapping: the file system makes
+ *   it writable, and may wait for its server or for writeback
  * - anonymous pages whose swap-in is not over at once, and locked ones
  *
- * Memory of shmem and of hugetlbfs is brought in by the try itself, from swap
- * too; and it waits for a page that is being migrated.
+ * Memory of shmem and of hugetlbfs is brought in by the try itself, also from
+ * swap; and the try waits for a page that is being migrated.
  */
 
-/* One window on its way through a try. */
+/* State of one try, for one window */
 struct drm_svm_mirror {
 	struct drm_svm_range *range;
 	struct drm_svm_scratch *scratch;
-	/* faults, of which the first @n are within the window; [0] is pending */
+	/* the faults; the first @n are within the window, [0] is pending */
 	struct drm_svm_fault_entry *entries;
 	unsigned int n;
 	unsigned int total;
 	/* the window as it was chosen, in pages of the range */
 	unsigned int block_first;
 	unsigned int block_last;
-	/* what is walked, and mapped from the walk */
+	/* the part that is walked, and mapped from the walk */
 	unsigned int first;
 	unsigned int last;
 	unsigned long seq;
-	/* the mapping may have pages that are not memory to be shared */
+	/* the mapping may have pages that cannot be shared */
 	bool special;
 	/* pages in VRAM count as missing, see drm_svm_mirror_hide_vram() */
 	bool hide_vram;
@@ -78,9 +79,9 @@ static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 }
 
 /*
- * Which pages to look at for a fault of page @index: a window, and with it all that was
- * to move to VRAM. Else two pages that an access needs, and that cannot move, take
- * turns: to try to move the one unmaps the other.
+ * The window for page @index, extended to all pages whose migration was just
+ * attempted. Otherwise two pages of one access that both fail to migrate
+ * livelock: each attempt unmaps the other.
  */
 static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *view,
 				unsigned int index, unsigned int *first,
@@ -100,8 +101,8 @@ static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *v
 }
 
 /*
- * What the GPU has at both ends of the window, as well as it wants, needs no look; a GPU
- * that fills memory has half of each window from the one before.
+ * Trim pages already mapped with sufficient access from both ends of the
+ * window; a GPU that streams has half of each window mapped already.
  */
 static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
 {
@@ -124,7 +125,10 @@ static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
 		m->last--;
 }
 
-/* Faults of the VMA that lie within the window, or in one that adjoins it. */
+/*
+ * Choose the window: take in the faults of the VMA whose own windows overlap or
+ * adjoin it.
+ */
 static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
 {
@@ -138,7 +142,7 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		index = drm_svm_entry_index(entry);
 		if (index >= hi)
 			break;
-		/* where nothing moves, one that is in the window is served by it */
+		/* nothing migrates: this window serves the fault too */
 		if (m->n && index < m->last && !m->scratch->filler) {
 			drm_svm_mirror_admit(entry, vma);
 			continue;
@@ -163,9 +167,10 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 }
 
 /*
- * Where userfaultfd has taken the access to a page away, its entry traps reads too. The
- * entry of a device page cannot: the walk calls it readable. So a device page counts as
- * missing there. The fault of the CPU that brings it home restores the trap.
+ * Treat device pages as missing where userfaultfd has taken away the access to
+ * pages. The entry of such a page in RAM traps reads too, but that of a device
+ * page cannot: the walk reports it as readable. The CPU fault that migrates the
+ * page to RAM restores the trap.
  */
 static void drm_svm_mirror_hide_vram(unsigned long *pfns, unsigned int n)
 {
@@ -187,14 +192,14 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 		.start = drm_svm_page_addr(m->range, first),
 		.end = drm_svm_page_addr(m->range, last),
 		.hmm_pfns = pfns,
-		/* all VRAM of ours; that of other libraries comes home */
+		/* all VRAM of drm_svm; pages of other owners go to RAM first */
 		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
 	};
 	int err;
 
 	if (first == last)
 		return 0;
-	/* Flags of the last walk would stick. */
+	/* flags of the previous walk would stick */
 	memset(pfns, 0, (last - first) * sizeof(*pfns));
 	err = hmm_range_fault(&hmm);
 	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
@@ -204,7 +209,10 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
-/* Whether the page is there for this fault; VRAM out of reach has to come home. */
+/*
+ * Return whether the page is present for this fault; one in VRAM that the GPU
+ * cannot reach has to go to RAM first.
+ */
 static bool drm_svm_entry_is_present(const struct drm_svm_fault_entry *entry,
 				     unsigned long pfn)
 {
@@ -218,8 +226,8 @@ static bool drm_svm_entry_is_present(const struct drm_svm_fault_entry *entry,
 /*
  * Make the pages present that faulted and are missing.
  *
- * Entries are sorted, writes before reads of the same page: the second one of a
- * page that was just brought in asks for nothing more.
+ * Entries are sorted, writes before reads of the same page, so once an entry
+ * has brought its page in, the other entries of that page need nothing more.
  *
  * Returns the number of pages brought in.
  */
@@ -245,7 +253,10 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 	return n;
 }
 
-/* Whether the CPU has the page as a fault for @access wants it, or nobody can. */
+/*
+ * Return whether the page need not be brought in for @access: the CPU has it,
+ * or cannot have it, or it stays merged by KSM.
+ */
 static bool drm_svm_mirror_is_there(unsigned long pfn, u32 access)
 {
 	if (pfn & HMM_PFN_ERROR)
@@ -256,7 +267,10 @@ static bool drm_svm_mirror_is_there(unsigned long pfn, u32 access)
 	       drm_svm_pfn_is_ksm(pfn);
 }
 
-/* Pages that need not be brought in ahead: what is there, and what has just come. */
+/*
+ * The pages that need not be brought in ahead: those that are present, and
+ * those that were just brought in.
+ */
 static void drm_svm_mirror_find_there(const struct drm_svm_mirror *m, u32 access,
 				      unsigned long *there)
 {
@@ -270,16 +284,17 @@ static void drm_svm_mirror_find_there(const struct drm_svm_mirror *m, u32 access
 	for (i = m->first; i < m->last; i++)
 		if (drm_svm_mirror_is_there(pfns[i], access))
 			__set_bit(i, there);
-	/* the walk was before those that were missing came */
+	/* the walk was done before missing pages were brought in */
 	for (i = 0; i < m->n; i++)
 		if (m->entries[i].err == DRM_SVM_PENDING)
 			__set_bit(drm_svm_entry_index(&m->entries[i]), there);
 }
 
 /*
- * The GPU fills memory that nobody has touched, or that a fork() has write-protected:
- * where most of a block is there by now, bring in the rest of it. What is not to be had
- * at once is left alone. So is what KSM has merged.
+ * The GPU fills memory that was never touched, or that fork() has
+ * write-protected: where at least half of a block is present, bring in the rest
+ * of it. The first page that cannot be brought in at once ends this. Pages
+ * merged by KSM are left alone.
  */
 static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 					  struct vm_area_struct *vma)
@@ -288,7 +303,7 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 	unsigned int i, first = m->block_first, last = m->block_last;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
 
-	/* userfaultfd may count which pages are accessed: not those that nobody asked for */
+	/* userfaultfd may track accesses: touch only what was requested */
 	if (!vma_is_anonymous(vma) || uffd_disable_fault_around(vma))
 		return;
 	drm_svm_mirror_find_there(m, fault->access, there);
@@ -302,16 +317,17 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 }
 
 /*
- * What page 0 of the range has, from any page of a mapping as large as the range: its memory
- * is as aligned. Not by counting: for a huge device page the walk counts from its own start
- * and not from the start of the page.
+ * The walk's entry of page 0 of the range, computed from that of any page of a
+ * CPU mapping as large as the range, whose memory is equally aligned.
+ * Subtracting the index would be wrong: for a huge device page the walk counts
+ * from its own start and not from the start of the page.
  */
 static unsigned long drm_svm_mirror_base(unsigned long pfn)
 {
 	return pfn & ~(unsigned long)(DRM_SVM_RANGE_PAGES - 1);
 }
 
-/* All of [@first, @last) of the range is known, and to be mapped. */
+/* All of [@first, @last) of the range is known, and is to be mapped. */
 static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 				struct vm_area_struct *vma, unsigned int first,
 				unsigned int last)
@@ -323,9 +339,10 @@ static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 }
 
 /*
- * A CPU mapping as large as the range says all there is to know with any one of
- * its pages: map it whole, without walking it. It does not cross the end of the
- * VMA: where that comes to be, Linux splits the huge page first.
+ * If the CPU mapping is as large as the range, any one of its pages describes
+ * all others: map the range whole, without walking it. The mapping does not
+ * cross the end of the VMA, because core mm splits a huge page before that
+ * happens.
  */
 static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)
@@ -345,20 +362,23 @@ static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	return true;
 }
 
-/* Missing pages were brought in: look again. */
+/* Walk again, because missing pages were brought in. */
 static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
 				     struct vm_area_struct *vma)
 {
 	drm_svm_mirror_populate_ahead(m, vma);
 	/*
-	 * A page that was copied on write told our own notifier. This walk reads
-	 * everything anew, so it can begin here.
+	 * A page that was copied on write called our own notifier. This walk
+	 * reads everything anew, so the sequence can begin here.
 	 */
 	m->seq = mmu_interval_read_begin(&m->range->notifier);
 	return drm_svm_mirror_walk(m, m->first, m->last);
 }
 
-/* The window becomes all of the range that is in the mapping; what was trimmed is had. */
+/*
+ * Extend the window to the part of the range within the VMA; trimmed pages stay
+ * out, they are mapped.
+ */
 static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)
 {
@@ -377,7 +397,7 @@ static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 	return err;
 }
 
-/* Whether more of the range than the window is to be mapped. */
+/* Return whether to map more of the range than the window. */
 static bool drm_svm_mirror_is_in_use(const struct drm_svm_mirror *m)
 {
 	const struct drm_svm_fault_entry *first = &m->entries[0];
@@ -389,7 +409,7 @@ static bool drm_svm_mirror_is_in_use(const struct drm_svm_mirror *m)
 					drm_svm_entry_index(last));
 }
 
-/* Under mmap_lock: from the first fault to a window with a good walk. */
+/* Called under mmap_lock: choose a window for the first fault and walk it. */
 static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 {
 	struct drm_svm_fault_entry *entry = &m->entries[0];
@@ -420,7 +440,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	return err;
 }
 
-/* No view: there was no memory for one. */
+/* Fail the fault if its view is NULL, for want of memory, or has an error. */
 static void drm_svm_mirror_fail(struct drm_svm_fault_entry *entry,
 				struct drm_svm_view *view)
 {
@@ -430,7 +450,7 @@ static void drm_svm_mirror_fail(struct drm_svm_fault_entry *entry,
 		entry->err = view->err;
 }
 
-/* Memory for a view and for page tables, for each context that faulted. */
+/* Get memory for views and for page tables, for each context that faulted. */
 static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 {
 	unsigned long start = drm_svm_page_addr(m->range, m->first);
@@ -447,7 +467,10 @@ static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 			continue;
 		view = drm_svm_range_obtain_view(m->range, ctx);
 		if (view && !READ_ONCE(view->prepared)) {
-			/* first: an eviction may end the promise at any time */
+			/*
+			 * before the call: an eviction may end the promise at
+			 * any time
+			 */
 			WRITE_ONCE(view->prepared, true);
 			view->err = ctx->ops->map_prepare(ctx, start, end);
 		}
@@ -455,7 +478,10 @@ static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 	}
 }
 
-/* Returns whether @ctx has a fault in the window, and to which pages it writes. */
+/*
+ * Return whether @ctx has a fault in the window, and in @writes which pages it
+ * writes.
+ */
 static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
 				 struct drm_svm_context *ctx,
 				 unsigned long *writes)
@@ -477,9 +503,9 @@ static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
 }
 
 /*
- * What is there, or cannot be, but is not memory that can be shared. The walk calls a
- * huge device page of another library an error as well, which comes home when the CPU
- * faults on it; only mappings of special pages have those that stay one.
+ * True if the page can never be mirrored. The walk also reports a huge device
+ * page of another owner as an error, but a CPU fault migrates that to RAM; only
+ * mappings of special pages have errors that last.
  */
 static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
 				      const struct drm_svm_fault_entry *entry)
@@ -493,8 +519,8 @@ static bool drm_svm_mirror_is_refused(const struct drm_svm_mirror *m,
 }
 
 /*
- * With a good sequence: write the page tables. A view whose promise an eviction has ended is
- * left out, so that the next try prepares it again.
+ * Write the page tables if the sequence is still good. A view whose promise an
+ * eviction has ended is left out, so that the next try prepares it again.
  */
 static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 {
@@ -514,7 +540,7 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 							   m->first, m->last,
 							   writes);
 	}
-	/* looks at pages, which stay for as long as the lock is held */
+	/* accesses struct pages, which stay while the lock is held */
 	for (i = 0; i < m->n; i++) {
 		if (m->entries[i].err == DRM_SVM_PENDING &&
 		    drm_svm_mirror_is_refused(m, &m->entries[i]))
@@ -537,8 +563,9 @@ static bool drm_svm_mirror_is_duplicate(const struct drm_svm_mirror *m,
 }
 
 /*
- * Answer what is mapped now. What is not could not be mapped, or was lost to a
- * race. Every pending fault has a view: that is what prepare saw to.
+ * Answer the faults whose pages are mapped now. A page that is not could not be
+ * mapped, or lost a race. Every pending fault has a view, because
+ * drm_svm_mirror_prepare() fails the others.
  */
 static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 {
@@ -571,12 +598,14 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  * @n: number of @entries
  * @patient: wait for mmap_lock instead of trying it
  *
- * Context: process context of a thread of the process, service_lock of @range held.
- * Takes mmap_lock for reading, if nobody is in the way; interruptible.
+ * Context: process context of a thread of the process, service_lock of @range
+ * held. Takes mmap_lock for reading; with @patient interruptibly, else by a
+ * trylock.
  * Return: 0 when the first fault was answered (others may have been too): its
  * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
- * changes its mapping at the same time, or when mmap_lock was tried and is
- * taken, or when the thread was interrupted. Another errno is the answer to the first fault.
+ * changes its mapping concurrently, when the trylock of mmap_lock fails, or
+ * when the thread was interrupted. Another errno is the answer to the first
+ * fault.
  */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,

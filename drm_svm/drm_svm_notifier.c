@@ -10,23 +10,24 @@
 /**
  * DOC: Invalidation
  *
- * The CPU is about to change part of its mapping: the GPU's entries of just
- * those pages go first.
+ * Before the CPU changes part of its mapping, the GPU's entries of just those
+ * pages are removed.
  *
- * Two passes. The first clears page-table entries of every range concerned and
- * takes a ticket for the flush that each context now owes; the second posts one
- * flush for all that a context owes, and waits for it. An munmap() of 1 GiB
- * clears 512 ranges and flushes once.
+ * There are two passes. The first clears page-table entries of every range
+ * concerned and takes a ticket for the flush that each context now owes. The
+ * second posts one flush for all that a context owes, and waits for it. An
+ * munmap() of 1 GiB clears 512 ranges and flushes once.
  *
- * Two invalidations of the same page may run side by side. The second one finds
+ * Two invalidations of the same page may run concurrently. The second one finds
  * nothing mapped, yet it must not return before the flush of the first one is
- * over: the page would be freed while a TLB still has it. So a view remembers
- * its last ticket, and whoever meets a ticket that is not done waits for it.
+ * over, because the page would be freed while a TLB still has it. So a view
+ * remembers its last ticket, and every invalidation waits for a ticket that is
+ * not done.
  *
- * Invalidations run inside of reclaim. Nothing here allocates, and nothing that
- * is waited for may allocate. One that must not sleep, the OOM reaper's, is
- * refused where a GPU has a page or a flush is owed; the reaper then passes over
- * the VMA.
+ * Invalidations run inside reclaim. Nothing here allocates, and nothing that is
+ * waited for may allocate. An invalidation that must not sleep (the OOM
+ * reaper's) is refused where a GPU has a page mapped or a flush is owed; the
+ * reaper then skips the VMA.
  */
 
 /* Take a ticket for the flush of [@start, @end). */
@@ -39,14 +40,20 @@ static u64 drm_svm_flush_owe(struct drm_svm_context *ctx, unsigned long start,
 	return ++ctx->flush.ticket;
 }
 
-/* Mostly so: another range of the same invalidation has flushed. So without the lock. */
+/*
+ * Checked without the lock: in most cases another range of the same
+ * invalidation has flushed already.
+ */
 static bool drm_svm_flush_is_done(struct drm_svm_context *ctx, u64 ticket)
 {
-	/* what the TLBs had is gone: pairs with the exchange in drm_svm_flush_wait() */
+	/* TLBs are clean: pairs with the exchange in drm_svm_flush_wait() */
 	return ticket <= smp_load_acquire(&ctx->flush.done);
 }
 
-/* Post one flush for all that is owed, unless one covers @ticket already. */
+/*
+ * Post one flush for all that is owed, unless one that covers @ticket was
+ * posted.
+ */
 static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 {
 	if (drm_svm_flush_is_done(ctx, ticket))
@@ -59,11 +66,11 @@ static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 	trace_drm_svm_flush(ctx, ctx->flush.start, ctx->flush.end);
 	ctx->flush.start = U64_MAX;
 	ctx->flush.end = 0;
-	/* after it was started: pairs with the load in drm_svm_flush_wait() */
+	/* after its start: pairs with the load in drm_svm_flush_wait() */
 	smp_store_release(&ctx->flush.posted, ctx->flush.ticket);
 }
 
-/* Wait for a flush that was posted. */
+/* Wait for the flush that covers @ticket; it was posted. */
 static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
 {
 	u64 posted, done;
@@ -73,7 +80,7 @@ static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
 	/* before the wait: pairs with the release in drm_svm_flush_post() */
 	posted = smp_load_acquire(&ctx->flush.posted);
 	ctx->ops->tlb_flush_wait(ctx);
-	/* after it: pairs with the load in drm_svm_flush_is_done() */
+	/* after the wait: pairs with the load in drm_svm_flush_is_done() */
 	done = READ_ONCE(ctx->flush.done);
 	while (done < posted && !try_cmpxchg_release(&ctx->flush.done, &done, posted))
 		;
@@ -83,7 +90,7 @@ static void drm_svm_flush_wait(struct drm_svm_context *ctx, u64 ticket)
  * drm_svm_range_flush_locked() - finish the flushes that a range owes
  * @range: the range
  *
- * Posts to all contexts before it waits for the first one.
+ * Posts the flushes of all contexts before it waits for the first one.
  *
  * Context: pt_lock held; sleeps in the driver's tlb_flush_wait().
  */
@@ -100,8 +107,8 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range)
 }
 
 /*
- * DMA addresses go back only when no TLB has them. Only devices that track DMA
- * pay for a flush of their own here.
+ * Unmap DMA addresses, after a flush, because no TLB may have them any more.
+ * Only devices that track DMA pay for this flush.
  */
 static void drm_svm_view_release_dma(struct drm_svm_view *view,
 				     unsigned int first, unsigned int last)
@@ -116,7 +123,7 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
-/* How many pages are mapped. */
+/* Number of mapped pages in [@first, @last). */
 static unsigned int drm_svm_view_count(const struct drm_svm_view *view, unsigned int first,
 				       unsigned int last)
 {
@@ -125,11 +132,11 @@ static unsigned int drm_svm_view_count(const struct drm_svm_view *view, unsigned
 	return bitmap_weight_from(view->mapped, first, last);
 }
 
-/* Pages of which @n are mapped. */
+/* Clear the bitmaps of [@first, @last), in which @n pages are mapped. */
 static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
 				unsigned int last, unsigned int n)
 {
-	/* mostly so, and a fraction of the work */
+	/* the common case, at a fraction of the cost */
 	if (n == view->nmapped) {
 		memset_startat(view, 0, mapped);
 	} else {
@@ -142,14 +149,14 @@ static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
 }
 
 /**
- * drm_svm_range_unmap_locked() - take pages away from one context
+ * drm_svm_range_unmap_locked() - unmap pages from one context
  * @range: the range
  * @view: the context's view of it
  * @start: first address, page aligned, within the range
  * @end: address past the last one, page aligned, within the range
  *
- * Clears page-table entries and takes a ticket; the caller has
- * drm_svm_range_flush_locked() called, later or at once.
+ * Clears page-table entries and takes a ticket; the caller sees to
+ * drm_svm_range_flush_locked(), at once or later.
  *
  * Context: pt_lock held. Does not allocate.
  */
@@ -179,7 +186,7 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	trace_drm_svm_unmap(ctx, start, end, n);
 }
 
-/* Whether some context owes a flush, so that the invalidation must wait. */
+/* Return whether a context owes a flush, so that the invalidation must wait. */
 static bool drm_svm_range_owes(struct drm_svm_range *range)
 {
 	struct drm_svm_view *view;
@@ -215,7 +222,7 @@ static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
 		drm_svm_range_unmap_locked(range, view, start, end);
 }
 
-/* Only what is in VRAM, or only what is not. */
+/* Unmap only the pages in VRAM, or with !@vram only the others. */
 static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 					     unsigned long start,
 					     unsigned long end, bool vram)
@@ -242,12 +249,12 @@ static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 }
 
 /**
- * drm_svm_range_unmap_vram() - take pages in VRAM away from all contexts
+ * drm_svm_range_unmap_vram() - unmap pages in VRAM from all contexts
  * @range: the range
  * @start: first address, page aligned, within the range
  * @end: address past the last one, page aligned, within the range
  *
- * On return the GPUs cannot reach them, until they fault there again.
+ * On return the GPUs cannot reach these pages until they fault again.
  *
  * Context: process context. Takes pt_lock, waits for a flush.
  */
@@ -260,7 +267,7 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
 
-/* With pt_lock, unless that would have to be waited for. */
+/* Take pt_lock and break a hold. If !@blockable, fail instead of sleeping. */
 static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 {
 	if (blockable)
@@ -271,7 +278,10 @@ static bool drm_svm_notifier_lock(struct drm_svm_range *range, bool blockable)
 	return true;
 }
 
-/* Whether no other range is concerned, with which a flush could be shared. */
+/*
+ * Return whether this is the only range concerned: no other one shares the
+ * flush.
+ */
 static bool drm_svm_range_has_all(const struct drm_svm_range *range,
 				  const struct mmu_notifier_range *mmu_range)
 {
@@ -291,7 +301,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 				DRM_SVM_RANGE_SIZE - 1);
 	bool blockable = mmu_notifier_range_blockable(mmu_range);
 
-	/* by the last byte: the end of the last range may not be a number */
+	/* by the last byte, because the end of the last range may overflow */
 	end = (end | ~PAGE_MASK) + 1;
 
 	if (!drm_svm_notifier_lock(range, blockable))
@@ -305,7 +315,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	if (mmu_range->event == MMU_NOTIFY_MIGRATE &&
 	    mmu_range->owner == range->svm)
-		/* to VRAM: what is there already stays mapped */
+		/* to VRAM: pages that are there already stay mapped */
 		drm_svm_range_unmap_where_locked(range, start, end, false);
 	else
 		drm_svm_range_unmap_all_locked(range, start, end);
@@ -324,7 +334,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	return true;
 }
 
-/* The range cannot go: its removal waits for the end of the invalidation. */
+/* Removing the range waits for the end of the invalidation, so it stays. */
 static void drm_svm_notifier_finish(struct mmu_interval_notifier_finish *finish)
 {
 	struct drm_svm_range *range =

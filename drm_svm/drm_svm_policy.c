@@ -17,22 +17,23 @@
  * Decisions, and nothing else: no locks, no allocations, no side effects.
  */
 
-/* Pages around a fault that are worth a look: a table walk pays for them. */
+/* Pages around a fault that are always looked at, because a walk is cheap. */
 #define DRM_SVM_WINDOW_MIN	((unsigned int)(DRM_SVM_SLICE_MIN >> PAGE_SHIFT))
 
 /**
- * drm_svm_policy_window() - which pages to look at for a fault
+ * drm_svm_policy_window() - choose the pages to look at for a fault
  * @view: what the GPU has of the range already, or NULL
  * @index: page of the fault, within the range
  * @growth: DRM_SVM_GROWTH_MAP or DRM_SVM_GROWTH_MOVE
  * @first: returns the first page of the window
  * @last: returns the page past the window
  *
- * The window is a naturally aligned power of two of pages: the largest block
- * that is mapped to more than one part of @growth once the 64 KiB around the fault are.
- * Neighbours of pages in use are likely used next, and a page that the CPU has
- * already costs little to map. A sequential scan of a range takes six faults, or three
- * where they move to VRAM: to move a window costs as much as thirty pages in one.
+ * The window is a naturally aligned power of two of pages: the largest block of
+ * which more than 1/@growth is mapped once the 64 KiB around the fault are.
+ * Neighbours of pages in use are likely to be used next, and a page that the
+ * CPU has already costs little to map. A sequential scan of a range takes six
+ * faults, or three where pages move to VRAM: a window that moves costs as much
+ * as moving thirty more pages in the same one.
  */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int growth, unsigned int *first,
@@ -59,7 +60,7 @@ void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
 
 /**
- * drm_svm_policy_bounds() - which pages of a range are in a mapping
+ * drm_svm_policy_bounds() - the pages of a range that are in a mapping
  * @range: the range
  * @vma: the mapping, some of which is in the range
  * @lo: returns the first page
@@ -78,16 +79,17 @@ void drm_svm_policy_bounds(const struct drm_svm_range *range,
 }
 
 /**
- * drm_svm_policy_is_in_use() - whether all of a range is worth to be mapped
+ * drm_svm_policy_is_in_use() - is all of a range worth mapping
  * @ctx: the context of a fault whose page the CPU has
  * @view: what it has of the range already, or NULL
- * @more: other pages of it fault at the same time
+ * @more: other pages of the range fault at the same time
  *
- * Who comes back to a range, or wants several pages of it at a time, will come back
- * again. To map what the CPU has there costs as much as ten faults, and once only. Not
- * for a GPU with VRAM, which moves what it maps.
+ * A range that faults again, or for several pages at once, is likely to fault
+ * more. Mapping all that the CPU has present costs about ten faults, once. Not
+ * for a GPU with VRAM, because it moves what it maps.
  *
- * Return: whether to look at the rest of the range, and not at the window alone.
+ * Return: whether to look at the rest of the range, and not at the window
+ * alone.
  */
 bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 			      const struct drm_svm_view *view, bool more)
@@ -99,15 +101,16 @@ bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
 
 /**
- * drm_svm_policy_ahead() - which pages to make with those that were missing
- * @there: pages that are there, those that were missing among them
+ * drm_svm_policy_ahead() - choose the pages to make along with the missing ones
+ * @there: pages that are present, including those that were missing
  * @index: page of the fault, within the range
  * @first: first page to look at; returns the first one to make
  * @last: page past those to look at; returns the one past those to make
  *
- * The largest aligned block of which a half is there, so that no more is made for
- * nothing than was wanted. Of a part of a block, where the rest is not to be looked
- * at, it takes more than a half: one page of two says little.
+ * The largest aligned block that is at least half populated, so that
+ * speculative allocations never exceed requested ones. A block that sticks out
+ * of the pages to look at must be more than half populated, because one page of
+ * two says little.
  */
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 			  unsigned int *first, unsigned int *last)
@@ -129,16 +132,16 @@ void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_ahead);
 
 /**
- * drm_svm_policy_slice() - which pages to move to VRAM together
+ * drm_svm_policy_slice() - choose the pages to move to VRAM together
  * @view: what the GPU has of the range already, or NULL
  * @first: first page, a multiple of the smallest slice
  * @last: the page past those that are to be moved
  *
- * VRAM is allocated for the whole slice, so what is there already would be there
- * twice.
+ * VRAM is allocated for the whole slice, so pages of it that are in VRAM
+ * already would take VRAM twice.
  *
- * Return: pages of the largest aligned block that begins at @first and of which
- * nothing is in VRAM; zero when there is none.
+ * Return: the number of pages of the largest aligned block that begins at
+ * @first and of which nothing is in VRAM; zero when there is none.
  */
 unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
 				  unsigned int first, unsigned int last)
@@ -167,8 +170,9 @@ static bool drm_svm_policy_is_secret(struct vm_area_struct *vma)
 }
 
 /*
- * What the kernel maps of its own without a file, as [vvar]: the process itself may fault
- * on it, but nobody for it. Up to Linux 7.2 [vvar] is VM_IO.
+ * Return whether the mapping has the kernel's own pages without a file, as
+ * [vvar]: only the process itself may fault on them, no other task on its
+ * behalf. Up to Linux 7.2 [vvar] is VM_IO.
  */
 static bool drm_svm_policy_is_kernel_data(struct vm_area_struct *vma)
 {
@@ -180,9 +184,9 @@ static bool drm_svm_policy_is_kernel_data(struct vm_area_struct *vma)
  * @vma: the mapping, or NULL
  * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
- * hmm_range_fault() does not refuse secret memory, which has no place in the
- * kernel's direct map: a device that copies by CPU would oops. Nor does it know
- * shadow stacks, which the CPU's stores cannot reach either.
+ * hmm_range_fault() does not refuse secret memory, which is not in the kernel's
+ * direct map: a device that copies by CPU would oops. Nor does it refuse shadow
+ * stacks, which stores of the CPU cannot reach either.
  *
  * Context: mmap_lock held.
  * Return: 0, -ENOENT, -EOPNOTSUPP or -EACCES.
@@ -202,8 +206,9 @@ int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access)
 }
 
 /*
- * Whether a mapping has pages of its own: anonymous memory, private mappings of /dev/zero
- * among it, or copies of pages of a file. Those of DAX and hugetlbfs are not migrated.
+ * Return whether a mapping has pages of its own: anonymous memory, private
+ * mappings of /dev/zero included, or copies of file pages. DAX and hugetlbfs do
+ * not count, because their pages are not migrated.
  */
 static bool drm_svm_policy_has_own_pages(struct vm_area_struct *vma)
 {
@@ -219,8 +224,8 @@ static bool drm_svm_policy_has_own_pages(struct vm_area_struct *vma)
  * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
  * Context: mmap_lock held.
- * Return: whether the GPU may access it, and it is of a kind of which pages are migrated:
- * all of them, or those that were copied from a file.
+ * Return: whether the GPU may access the mapping, and it is of a kind of which
+ * pages are migrated: all of them, or those that were copied from a file.
  */
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access)
 {
@@ -234,17 +239,18 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_has_vram);
  * @vma: the mapping, or NULL
  * @access: what the GPU wants of it: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
- * While KSM merges a page, Linux does not know all places where it is mapped; a
- * migration entry that is put there meanwhile would stay, and whoever touches it, GPU or
- * CPU, would try for ever.
+ * While KSM merges a page, core mm does not know all places where it is mapped.
+ * A migration entry that is put in such a place would stay, and an access
+ * there, by GPU or CPU, would be retried for ever.
  *
- * Where userfaultfd may take the access to pages away, the entry of a device page would
- * let the GPU read what it must not, see drm_svm_mirror_hide_vram(). And where it watches a
- * private mapping of a file, a zap of copies keeps marks, of those in RAM only.
+ * Where userfaultfd may take away the access to pages, the entry of a device
+ * page would let the GPU read what it must not, see drm_svm_mirror_hide_vram().
+ * And where userfaultfd watches a private mapping of a file, a zap of copied
+ * pages leaves its marks only for those in RAM.
  *
  * Context: mmap_lock held.
- * Return: whether there can be pages of it in VRAM, and neither KSM nor userfaultfd is in
- * the way.
+ * Return: whether there can be pages of the mapping in VRAM, and neither KSM
+ * nor userfaultfd forbids it.
  */
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 {
@@ -255,14 +261,15 @@ bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access)
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
 
 /**
- * drm_svm_policy_may_be_whole() - can the CPU make a huge page of all of a range
+ * drm_svm_policy_may_be_whole() - can the CPU make one huge page of a range
  * @vma: the mapping
  * @start: first address of the range
  *
- * What else decides that, the CPU has to be asked: drm_svm_slice_ask_cpu(). It is not
- * asked for memory under userfaultfd, whose holes are not filled in VRAM.
+ * What else decides that can only be found out by a CPU fault, see
+ * drm_svm_slice_ask_cpu(). Memory under userfaultfd is not faulted for that,
+ * because its holes are not filled in VRAM.
  *
- * Return: whether it is worth to ask.
+ * Return: whether a CPU fault is worth it.
  */
 bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start)
 {
@@ -278,7 +285,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_be_whole);
  * @start: first address of the range
  * @pfn: what hmm_range_fault() says of one of its pages
  *
- * Return: whether it is one. The huge zero page is one too.
+ * Return: whether the range is one huge page. The huge zero page counts.
  */
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn)
@@ -289,16 +296,16 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 
 /**
- * drm_svm_policy_home() - which addresses come home with one that the CPU touched
- * @addr: the address
+ * drm_svm_policy_home() - choose the addresses that migrate to RAM together
+ * @addr: the address that the CPU touched
  * @huge: it is of a huge page
  * @gone: pages of its BO that are not in use, or no longer
  * @start: returns the first address
  * @end: returns the address past the last one
  *
- * As many as one GPU fault takes to VRAM at least, and as many as have come home:
- * who touches all pages of a range one by one takes six faults, and no more comes
- * for nothing than came before.
+ * At least DRM_SVM_SLICE_MIN, doubling with the pages that have already been
+ * migrated back: scanning a range takes six CPU faults, and speculation is
+ * bounded by past use.
  */
 void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 			 unsigned long *start, unsigned long *end)
@@ -314,16 +321,15 @@ void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_home);
 
 /**
- * drm_svm_policy_may_write() - may a page that the CPU can write be mapped writable
- *	for a GPU that did not ask for it
- * @folio: the folio of the page
+ * drm_svm_policy_may_write() - may a page be mapped writable without a request
+ * @folio: the folio of the page, which the CPU can write
  *
- * Nobody tells us later whether the GPU wrote, so a page that is mapped
- * writable counts as dirty at once. That costs nothing when the folio is dirty
- * already, or is anonymous memory that reclaim must write to swap in any case. A
- * clean file page, a page that MADV_FREE gave up, and a page with a clean copy in
- * swap would all be written back for nothing: they are mapped read-only until
- * the GPU writes.
+ * The GPU did not ask to write, and nothing tells later whether it did, so a
+ * page that is mapped writable counts as dirty at once. That costs nothing when
+ * the folio is dirty already, or is anonymous memory that reclaim must write to
+ * swap in any case. A clean file page, a page that MADV_FREE gave up, and a
+ * page with a clean copy in swap would all be written back for nothing: they
+ * are mapped read-only until the GPU writes.
  *
  * Return: true to map it writable, and to mark it dirty.
  */

@@ -2,7 +2,7 @@
 #ifndef _DRM_SVM_POLICY_H_
 #define _DRM_SVM_POLICY_H_
 
-/* How an address space is divided, and what is decided about its parts. */
+/* Division of an address space, and decisions about its parts. */
 
 #include <kunit/visibility.h>
 
@@ -34,13 +34,16 @@ static inline bool drm_svm_pfn_is_valid(unsigned long pfn)
 	return (pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) == HMM_PFN_VALID;
 }
 
-/* Whether the CPU maps the page as part of a huge one, as large as a range. */
+/*
+ * Return whether the CPU maps the page as part of a huge one, as large as a
+ * range.
+ */
 static inline bool drm_svm_pfn_is_huge(unsigned long pfn)
 {
 	return hmm_pfn_to_map_order(pfn) >= PMD_SHIFT - PAGE_SHIFT;
 }
 
-/* Whether all of the range that begins at @start is in the mapping. */
+/* Return whether all of the range that begins at @start is in the mapping. */
 static inline bool drm_svm_vma_has_range(const struct vm_area_struct *vma,
 					 unsigned long start)
 {
@@ -48,7 +51,7 @@ static inline bool drm_svm_vma_has_range(const struct vm_area_struct *vma,
 }
 
 /* drm_svm_policy.c */
-/* How much larger than what is in use a window is at most, by what is done with it */
+/* A window is less than this many times what is in use, to map and to move. */
 #define DRM_SVM_GROWTH_MAP	2
 #define DRM_SVM_GROWTH_MOVE	8
 void drm_svm_policy_bounds(const struct drm_svm_range *range,

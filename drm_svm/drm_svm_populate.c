@@ -13,11 +13,11 @@
 /**
  * DOC: Bringing pages in
  *
- * What the CPU lacks for an access of the GPU is brought in by faults of the CPU, page by
- * page, under mmap_lock, without waiting for a page.
+ * Pages that the CPU lacks for a GPU access are brought in by CPU faults, page
+ * by page, under mmap_lock, without waiting for a page.
  */
 
-/* Whether the CPU has a page there that is the process's own. */
+/* Return whether the CPU has an anonymous page there, the process's own. */
 static bool drm_svm_populate_has_copy(struct vm_area_struct *vma, unsigned long addr)
 {
 	unsigned long pfn;
@@ -28,9 +28,10 @@ static bool drm_svm_populate_has_copy(struct vm_area_struct *vma, unsigned long 
 }
 
 /*
- * FAULT_FLAG_RETRY_NOWAIT is a wish that file systems do not all hear: a page
- * that is not cached may be read at once, and to make a shared page writable is
- * for the file system to do, which may wait for its server or for writeback.
+ * Return whether a CPU fault may wait. Not all file systems heed
+ * FAULT_FLAG_RETRY_NOWAIT: a page that is not cached may be read synchronously,
+ * and a shared page is made writable by the file system, which may wait for its
+ * server or for writeback.
  */
 static bool drm_svm_populate_may_block(struct vm_area_struct *vma,
 				       unsigned long addr, bool write)
@@ -39,7 +40,7 @@ static bool drm_svm_populate_may_block(struct vm_area_struct *vma,
 	struct folio *folio;
 	bool cached;
 
-	/* a private mapping of /dev/zero has a file, and nothing is read from it */
+	/* nothing is read from the file of a private mapping of /dev/zero */
 	if (vma_is_anonymous(vma) || !vma->vm_file || is_vm_hugetlb_page(vma))
 		return false;
 	mapping = vma->vm_file->f_mapping;
@@ -47,30 +48,31 @@ static bool drm_svm_populate_may_block(struct vm_area_struct *vma,
 		return false;
 	if (write && vma->vm_flags & VM_SHARED)
 		return true;
-	/* nor for a page that was copied from a file */
+	/* nor from a file of which the page was copied */
 	if (drm_svm_populate_has_copy(vma, addr))
 		return false;
 	folio = filemap_get_folio(mapping, linear_page_index(vma, addr));
 	if (IS_ERR(folio))
 		return true;
-	/* the readahead that a marked page asks for may wait too */
+	/* the readahead that a marked page triggers may wait too */
 	cached = folio_test_uptodate(folio) && !folio_test_readahead(folio);
 	folio_put(folio);
 	return !cached;
 }
 
 /**
- * drm_svm_populate_page() - bring in one page, as a fault of the CPU does
+ * drm_svm_populate_page() - bring in one page by a CPU fault
  * @vma: the mapping
  * @addr: the page
  * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE
  *
- * A page in VRAM comes home; where it is write-protected there it stays so, and is made
- * writable by the next call.
+ * A page in VRAM is migrated to RAM. If it is write-protected in VRAM it stays
+ * so, and the next call makes it writable.
  *
- * Context: process context, mmap_lock held, also on return. Does not wait for the page.
- * Return: %DRM_SVM_PENDING when it came, %DRM_SVM_MUST_WAIT when it may have to be
- * waited for, or the errno of the fault.
+ * Context: process context, mmap_lock held, also on return. Does not wait for
+ * the page.
+ * Return: %DRM_SVM_PENDING when it came, %DRM_SVM_MUST_WAIT when it may have to
+ * be waited for, or the errno of the fault.
  */
 int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
 			  u32 access)
@@ -85,18 +87,21 @@ int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
 	if (write)
 		flags |= FAULT_FLAG_WRITE;
 	ret = handle_mm_fault(vma, addr & PAGE_MASK, flags, NULL);
-	/* a file system may have failed for the signal */
+	/* a file system may have failed because of the signal */
 	if (ret & VM_FAULT_ERROR && signal_pending(current))
 		return DRM_SVM_MUST_WAIT;
 	if (ret & VM_FAULT_ERROR)
 		return vm_fault_to_errno(ret, 0) ?: -EFAULT;
-	/* mmap_lock is still held: that is what RETRY_NOWAIT says */
+	/* mmap_lock is still held, because RETRY_NOWAIT was set */
 	if (ret & VM_FAULT_RETRY)
 		return DRM_SVM_MUST_WAIT;
 	return DRM_SVM_PENDING;
 }
 
-/* Anonymous memory that may not be written to; that of KSM stays merged. */
+/*
+ * Return whether a page is write-protected anonymous memory; KSM pages, which
+ * stay merged, do not count.
+ */
 static bool drm_svm_pfn_is_protected(unsigned long pfn)
 {
 	return !(pfn & HMM_PFN_WRITE) && drm_svm_pfn_is_anon(pfn) &&
@@ -104,14 +109,15 @@ static bool drm_svm_pfn_is_protected(unsigned long pfn)
 }
 
 /**
- * drm_svm_populate_is_protected() - is a page to be made writable before it moves
+ * drm_svm_populate_is_protected() - is a page to be made writable before moving
  * @vma: the mapping
  * @access: the access of the fault
  * @pfn: what hmm_range_fault() says of its page
  *
- * Not under userfaultfd, which may count what is written.
+ * Not under userfaultfd, which may track writes.
  *
- * Return: whether it is a write to anonymous memory that a fork() has write-protected.
+ * Return: whether it is a write to anonymous memory that fork() has
+ * write-protected.
  */
 bool drm_svm_populate_is_protected(struct vm_area_struct *vma, u32 access,
 				   unsigned long pfn)
@@ -120,18 +126,19 @@ bool drm_svm_populate_is_protected(struct vm_area_struct *vma, u32 access,
 	       !uffd_disable_fault_around(vma);
 }
 
-/* The first page comes home from VRAM with its neighbours; then it is copied too. */
+/* The first pass migrates pages from VRAM to RAM, the second copies them. */
 #define DRM_SVM_UNPROTECT_TRIES	2
 
 /**
- * drm_svm_populate_writable() - make pages of anonymous memory writable that are there
+ * drm_svm_populate_writable() - make present pages of anonymous memory writable
  * @vma: the mapping; it may be written to
  * @start: first address
  * @end: address past the last one
  * @pfns: room for a word a page
  *
- * Best effort. A page that is write-protected since a fork() is copied, or is that of
- * @vma alone again. Pages in VRAM come home for that: nobody copies them there.
+ * Best effort. A page that fork() has write-protected is copied, or reused if
+ * no other mapping has it. Pages in VRAM are migrated to RAM first, because
+ * nothing copies them in VRAM.
  *
  * Context: process context, mmap_lock held. Does not wait for pages.
  */

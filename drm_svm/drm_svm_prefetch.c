@@ -14,27 +14,32 @@
 /**
  * DOC: Prefetch
  *
- * A program says where its pages are to be, before they are used. The work is done
- * by the caller, who owns the memory: it is charged to him, he can be killed, and he
- * is told what became of each page.
+ * A program says where its pages are to be, before they are used. The calling
+ * task, which owns the memory, does the work: it is charged for it, it can be
+ * killed, and it is told what became of each page.
  *
- * Pieces of the interval that lie in one range and one mapping are looked at, a page
- * table walk each. To VRAM, several of them go into a filler, and are moved in one go.
- * No range is made for them and no service_lock is taken: where a GPU fault moves the
- * same pages at the same time, each page goes with the one that locks it first.
+ * Pieces of the interval that lie in one range and one mapping are looked at
+ * with one page-table walk each. To VRAM, several of them go into a filler, and
+ * are moved together. Only a huge page has a range made for it, and no
+ * service_lock is held: if a GPU fault moves the same pages concurrently, each
+ * page goes with the migration that locks it first.
  *
- * As long as VRAM is free, that is taken. Once there is none, the interval is gone over
- * for what of it is in VRAM already, which the call keeps, see drm_svm_keep.c. Then others
- * are evicted. What finds no room even so stays, and is counted.
+ * Free VRAM is taken first. Once there is none, the interval is scanned for
+ * pages that are in VRAM already, which the call keeps, see drm_svm_keep.c.
+ * Then others are evicted. Pages that find no room even so stay, and are
+ * counted.
  */
 
-/* Pages of one piece are in the memory of that many other GPUs at most. */
+/* A piece may be spread over this many other GPUs; the rest is left there. */
 #define DRM_SVM_HOME_TRIES	8
 
-/* Pieces that are looked at before mmap_lock is dropped. */
+/* Pieces that are looked at before mmap_lock is dropped */
 #define DRM_SVM_PIECES		64
 
-/* Not more at once, lest others evict the BO of the first one before it is filled. */
+/*
+ * Slices at a time: with more, others might evict the first BO before it is
+ * filled.
+ */
 #define DRM_SVM_PREFETCH_SLICES	8U
 
 struct drm_svm_prefetcher {
@@ -42,13 +47,16 @@ struct drm_svm_prefetcher {
 	const struct drm_svm_prefetch *args;
 	struct drm_svm_filler *filler;
 	struct drm_svm_moved moved;
-	/* of the piece */
+	/* the current piece */
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
-	/* a VRAM of which it has pages, other than the one that keeps its own; counted there */
+	/*
+	 * a VRAM with pages of the piece, other than the one whose pages stay;
+	 * counted in its users
+	 */
 	struct drm_svm_vram *other;
-	/* pages in such VRAM; pages to be had, from @first up to @last */
+	/* pages in such VRAM; pages to move, within [@first, @last) */
 	unsigned int others;
 	unsigned int want;
 	unsigned int first;
@@ -61,15 +69,15 @@ static unsigned int drm_svm_piece_pages(const struct drm_svm_prefetcher *p)
 	return (p->end - p->start) >> PAGE_SHIFT;
 }
 
-/* The offset of a page in its VRAM; a huge page may begin a little before. */
+/* Offset of a page in its VRAM, in bytes; a huge page may begin before it. */
 static u64 drm_svm_pfn_offset(const struct drm_svm_vram *vram, unsigned long pfn)
 {
 	return PFN_PHYS(pfn & ~HMM_PFN_FLAGS) - vram->pagemap.range.start;
 }
 
 /*
- * The next piece from @start on, with mmap_lock held. Returns false at the end, or
- * where the memory was unmapped meanwhile.
+ * Find the next piece from @start on, with mmap_lock held. Returns false at the
+ * end, or where the memory was unmapped in the meantime.
  */
 static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start,
 			       unsigned long end)
@@ -85,8 +93,8 @@ static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start
 }
 
 /*
- * What the CPU has in the piece. A huge page says all with its first page, and most of
- * what is prefetched is of such.
+ * Read what the CPU has in the piece. The first page of a huge page describes
+ * it all, and most of what is prefetched is of huge pages.
  */
 static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 {
@@ -98,7 +106,7 @@ static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 	       !drm_svm_walk_peek(mm, p->start, p->end, p->pfns);
 }
 
-/* Count what of the piece is where, for the VRAM @keep; there it stays. */
+/* Count where the pages of the piece are; those in the VRAM @keep stay. */
 static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 			       struct drm_svm_vram *keep)
 {
@@ -135,8 +143,8 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 }
 
 /*
- * Bring home what is in VRAM, but for that of @keep. Returns the number of pages that
- * were in VRAM; what is counted on return is what is left.
+ * Migrate the pages in VRAM to RAM, except those in @keep. Returns the number
+ * of pages that were in VRAM; the counts in @p are of the pages that are left.
  */
 static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 				       struct drm_svm_vram *keep,
@@ -158,7 +166,7 @@ static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
 	return n;
 }
 
-/* Whether a slice is, or becomes, a huge page. */
+/* Return whether a slice is, or becomes, a huge page. */
 static bool drm_svm_slice_is_huge(const struct drm_svm_slice *slice,
 				  struct vm_area_struct *vma, unsigned long pfn)
 {
@@ -169,7 +177,7 @@ static bool drm_svm_slice_is_huge(const struct drm_svm_slice *slice,
 	return drm_svm_policy_is_whole(vma, slice->start, pfn);
 }
 
-/* What of the piece is not in our VRAM yet becomes a slice. */
+/* Make a slice of the pages of the piece that are not in our VRAM yet. */
 static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
 {
 	struct drm_svm_slice *slice = &p->filler->slices[p->filler->n];
@@ -190,8 +198,8 @@ static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
 }
 
 /*
- * Of a mapping of a file the pages that were copied move, and no others: the piece ends
- * where they begin or end. Returns whether it is one that moves.
+ * Of a mapping of a file only the copied pages move, so end the piece where
+ * they begin or end. Returns whether the piece moves.
  */
 static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
 {
@@ -200,7 +208,7 @@ static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
 
 	if (vma_is_anonymous(p->vma))
 		return true;
-	/* of a huge page, the first word is all that is known */
+	/* of a huge page only the first entry is known */
 	if (drm_svm_pfn_is_huge(p->pfns[0]))
 		i = npages;
 	while (i < npages && drm_svm_pfn_is_anon(p->pfns[i]) == own)
@@ -211,14 +219,17 @@ static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
 	return own;
 }
 
-/* All of the mapping stays. */
+/* Pass over the rest of the mapping, all of which stays. */
 static void drm_svm_piece_skip(struct drm_svm_prefetcher *p, unsigned long end)
 {
 	p->end = min(p->vma->vm_end, end);
 	p->moved.unsupported += (p->end - p->start) >> PAGE_SHIFT;
 }
 
-/* With mmap_lock held. Returns where to go on; the same: nothing is there. */
+/*
+ * Called with mmap_lock held. Returns where to go on; @start if nothing is
+ * there.
+ */
 static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 					     unsigned long start,
 					     unsigned long end)
@@ -243,8 +254,8 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 }
 
 /*
- * With mmap_lock held: keep what is in our VRAM of some pieces from @start on. Returns
- * where to go on.
+ * Keep what some pieces from @start on have in our VRAM, with mmap_lock held.
+ * Returns where to go on.
  */
 static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
 						unsigned long start,
@@ -264,7 +275,7 @@ static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
 	return start;
 }
 
-/* There is no room: what of the interval has some must not make it. */
+/* There is no room: keep what the interval has in VRAM from being evicted. */
 static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
 {
 	unsigned long start = p->args->start, end = start + p->args->size;
@@ -275,7 +286,7 @@ static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
 	filler->keep = drm_svm_keep_create(p->ctx->sdev->vram);
 	if (!filler->keep)
 		return -ENOMEM;
-	/* these have no pages yet */
+	/* these BOs have no pages yet */
 	for (i = 0; i < filler->n; i++) {
 		if (filler->slices[i].bo)
 			drm_svm_keep_add_bo(filler->keep, filler->slices[i].bo);
@@ -306,8 +317,8 @@ static int drm_svm_prefetch_make_bos(struct drm_svm_prefetcher *p)
 }
 
 /*
- * A huge page leaves VRAM whole only where it has a range: drm_svm_quirk_evict.c. Where
- * there is no memory for one, it will be split.
+ * A huge page leaves VRAM whole only where it has a range, see
+ * drm_svm_quirk_evict.c. If there is no memory for a range, it will be split.
  */
 static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
 {
@@ -323,7 +334,7 @@ static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
 	}
 }
 
-/* Returns 0 and where to go on, or an error. */
+/* Returns 0 and in @start where to go on, or an error. */
 static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 				    unsigned long *start, unsigned long end)
 {
@@ -350,7 +361,7 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 	return err;
 }
 
-/* One piece; as above. */
+/* The same to system memory, for one piece. */
 static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 				      unsigned long *start, unsigned long end)
 {
@@ -382,9 +393,10 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 }
 
 /*
- * Whether to end early: since the device goes, or for a signal. Signals may come faster than
- * the interval can be gone over. So a call ends for one only once it has moved a page,
- * which the next call finds there, or if its caller hands progress on.
+ * Return the error with which to end early: because the device goes, or for a
+ * signal. Signals may come faster than the interval can be processed. So a call
+ * ends for a signal only once it has moved a page, which the next call finds
+ * there, or if its caller passes @progress on.
  */
 static int drm_svm_prefetch_check_end(struct drm_svm_prefetcher *p)
 {
@@ -398,7 +410,7 @@ static int drm_svm_prefetch_check_end(struct drm_svm_prefetcher *p)
 	       -ERESTARTSYS : 0;
 }
 
-/* Returns an error and how far it came. */
+/* Returns an error, and in @progress how far it came. */
 static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
 				const struct drm_svm_prefetch *args, u64 *progress)
 {
@@ -419,7 +431,7 @@ static int drm_svm_prefetch_run(struct drm_svm_prefetcher *p,
 	return err;
 }
 
-/* Take up to @n of the pages that are @left for a count. */
+/* Add up to @n pages to a count, and take them from those that are @left. */
 static void drm_svm_prefetch_count(u64 *out, u64 n, u64 *left)
 {
 	n = min(n, *left);
@@ -428,8 +440,9 @@ static void drm_svm_prefetch_count(u64 *out, u64 n, u64 *left)
 }
 
 /*
- * Add what became of @npages to the counts. What these leave was where it should be; they
- * may count a page twice.
+ * Add what became of @npages to the counts. The pages that remain were where
+ * they should be. The counts of a call may have a page twice, so each is
+ * limited to the pages that remain.
  */
 static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
 				    struct drm_svm_prefetch *args, u64 npages)

@@ -3,16 +3,17 @@
 #define _DRM_SVM_QUIRK_H_
 
 /*
- * What bugs of the core of mm ask for. Each file of this prefix begins with the bug, the
- * kernels that have it, and when the file can go.
+ * Work-arounds for bugs of core mm. Each file of this prefix begins with the
+ * bug, the kernels that have it, and when the file can be removed.
  */
 
 #include "drm_svm_migrate.h"
 
 /*
- * Where a folio may be mapped: from @addr on in @mm, whose mmap_lock is held, by the mapping
- * that begins at @start, which may be before @addr or after it. @shared: it is mapped
- * elsewhere too. @folio is a number only, without a reference.
+ * A place where a folio may be mapped: from @addr on in @mm, whose mmap_lock is
+ * held, by the mapping that begins at @start, which may be before @addr or
+ * after it. @large: the folio is a huge page. @shared: it is mapped elsewhere
+ * too. @folio is only a number, without a reference.
  */
 struct drm_svm_rmap_place {
 	struct mm_struct *mm;
@@ -23,15 +24,18 @@ struct drm_svm_rmap_place {
 	bool shared;
 };
 
-/* Looks after a folio at a place. Returns whether it is mapped there. */
+/*
+ * Called for each place where a folio may be. Returns whether it is mapped
+ * there.
+ */
 struct drm_svm_rmap_visitor {
 	bool (*visit)(const struct drm_svm_rmap_visitor *visitor,
 		      const struct drm_svm_rmap_place *place);
 };
 
 /*
- * One BO on its way; @visitor looks after a huge page, or after @first, the first page in
- * use, where it is mapped.
+ * Eviction of one BO. @visitor visits the places of a huge page, or of @first,
+ * the first page in use.
  */
 struct drm_svm_eviction {
 	struct drm_svm_rmap_visitor visitor;

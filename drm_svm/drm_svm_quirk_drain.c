@@ -9,24 +9,27 @@
 /**
  * DOC: Quirk: pages of locked memory stay in batches after they were unmapped
  *
- * Where a small page of locked memory (mlock()) is unmapped, munlock_folio() puts it in a
- * batch of that CPU, with a reference, and sees to it when the batch is full or somebody
- * empties the batches of all CPUs. For a page of RAM that makes no difference. A device page
- * neither becomes free so, nor can it migrate, and keeps its BO in VRAM.
+ * When a small page of locked memory (mlock()) is unmapped, munlock_folio()
+ * puts it in a batch of that CPU, with a reference, and handles it when the
+ * batch is full or the batches of all CPUs are drained. For a page of RAM that
+ * makes no difference. A device page is neither freed until then, nor can it
+ * migrate, and it keeps its BO in VRAM.
  *
- * Kernels: 7.2, 7.3. Remove when munlock_vma_folio() leaves device pages alone, or
- * lru_add_drain_all() is exported.
+ * Kernels: 7.2, 7.3. Remove when munlock_vma_folio() leaves device pages alone,
+ * or lru_add_drain_all() is exported.
  *
- * So whoever evicts such a BO empties the batches. Where nobody does, a work item looks
- * after the BOs that were filled with locked memory, once a second while there are any.
+ * So the eviction of such a BO drains the batches. Where nothing is evicted, a
+ * work item checks the BOs that were filled with locked memory, once a second
+ * while there are any.
  */
 
 #define DRM_SVM_DRAIN_PERIOD	HZ
 
 /*
- * Have the batches of all CPUs emptied. lru_add_drain_all() is not exported, but called by
- * migrate_device_pfns() where a page of RAM is in no LRU list, which might be as it is in
- * a batch. One that was just allocated is in none either, and is left as it was.
+ * Have the batches of all CPUs drained. lru_add_drain_all() is not exported,
+ * but migrate_device_pfns() calls it for a page of RAM that is in no LRU list,
+ * because such a page may be in a batch. A page that was just allocated is in
+ * no list either, and is left as it was.
  */
 static void drm_svm_drain(void)
 {
@@ -41,8 +44,8 @@ static void drm_svm_drain(void)
 }
 
 /*
- * Whether a page is in a batch, by its references: those who want its data, a CPU's fault
- * for instance, have its lock or wait for it.
+ * Return whether a page is in a batch, judging by its references: others that
+ * want its data, such as a CPU fault, have its lock or wait for it.
  */
 static bool drm_svm_drain_is_held(struct drm_svm_vram *vram, unsigned long index)
 {
@@ -72,10 +75,10 @@ static bool drm_svm_drain_any_is_held(struct drm_svm_vram *vram,
 }
 
 /**
- * drm_svm_drain_bo() - empty batches for a BO that cannot be evicted, if that may help
+ * drm_svm_drain_bo() - drain batches for a BO that cannot be evicted, if useful
  * @bo: the BO, its dma_resv held, in VRAM
  *
- * Return: whether they were emptied.
+ * Return: whether they were drained.
  */
 bool drm_svm_drain_bo(struct drm_svm_bo *bo)
 {
@@ -86,7 +89,7 @@ bool drm_svm_drain_bo(struct drm_svm_bo *bo)
 	return true;
 }
 
-/* The next BO that is watched: its pages. What becomes of it meanwhile does no harm. */
+/* The pages of the next watched BO. Later changes to the BO do no harm. */
 static bool drm_svm_drain_next(struct drm_svm_vram *vram, unsigned long *index,
 			       unsigned int *npages)
 {
@@ -122,7 +125,10 @@ static void drm_svm_drain_work(struct work_struct *work)
 				   DRM_SVM_DRAIN_PERIOD);
 }
 
-/* With its dma_resv held: locked memory comes to the BO, which is in VRAM. */
+/*
+ * Watch a BO because it is filled with locked memory. It is resident, and its
+ * dma_resv is held.
+ */
 void drm_svm_drain_watch(struct drm_svm_bo *bo)
 {
 	struct drm_svm_vram *vram = bo->vram;
@@ -138,7 +144,7 @@ void drm_svm_drain_watch(struct drm_svm_bo *bo)
 				   DRM_SVM_DRAIN_PERIOD);
 }
 
-/* The BO goes. */
+/* The BO is being freed. */
 void drm_svm_drain_unwatch(struct drm_svm_bo *bo)
 {
 	struct drm_svm_vram *vram = bo->vram;
@@ -156,7 +162,7 @@ void drm_svm_drain_init(struct drm_svm_vram *vram)
 	INIT_DELAYED_WORK(&vram->drain_work, drm_svm_drain_work);
 }
 
-/* The VRAM is ending, so nobody queues it any more. */
+/* The VRAM is ending, so nothing queues the work any more. */
 void drm_svm_drain_fini(struct drm_svm_vram *vram)
 {
 	cancel_delayed_work_sync(&vram->drain_work);

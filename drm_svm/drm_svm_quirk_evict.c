@@ -9,18 +9,20 @@
 /**
  * DOC: Quirk: huge pages cannot be evicted by their numbers
  *
- * migrate_device_pfns() takes small pages wherever they are mapped. A huge page must not go
- * that way, because of the moment in which its entry is none (drm_svm_quirk_hold.c); and
- * where system memory has no huge page for it, it has to be split first, but nothing that
- * splits a folio is exported to modules.
+ * migrate_device_pfns() takes small pages wherever they are mapped. A huge page
+ * must not go that way, because of the moment in which its entry is none
+ * (drm_svm_quirk_hold.c). And if system memory has no huge page for it, it has
+ * to be split first, but no function that splits a folio is exported to
+ * modules.
  *
- * Kernels: 7.2, 7.3. Remove when set_pmd_migration_entry() replaces the entry at once, and
- * folio_split() or the like is exported.
+ * Kernels: 7.2, 7.3. Remove when set_pmd_migration_entry() replaces the entry
+ * at once, and folio_split() or the like is exported.
  *
- * So a huge page is looked up where it is mapped. If that is in one range, which has our
- * notifier, the range is held and the page moves whole. Else it is split, and goes in
- * pieces: to collect it with migrate_vma_setup(), without asking for huge pages, splits it,
- * wherever it is mapped.
+ * So a huge page is looked up where it is mapped. If it is mapped once, in a
+ * range, which has our notifier, the range is held and the page moves whole.
+ * Else it is split, and its pages move one by one: collecting it with
+ * migrate_vma_setup(), without asking for huge pages, splits it wherever it is
+ * mapped.
  */
 
 static bool drm_svm_quirk_evict_is_of(unsigned long pfn, const struct folio *folio)
@@ -33,9 +35,9 @@ static bool drm_svm_quirk_evict_is_of(unsigned long pfn, const struct folio *fol
 }
 
 /*
- * Whether the CPU has any page of the folio from @addr on, where the folio begins. The
- * first one may be gone (MADV_DONTNEED), or be before the mapping. Nobody can look into a
- * mapping without PROT_READ: it may have the folio.
+ * Return whether the CPU has any page of the folio, which begins at @addr. The
+ * first page may be gone (MADV_DONTNEED), or be before the mapping. A mapping
+ * without PROT_READ cannot be walked, so it may have the folio.
  */
 static bool drm_svm_quirk_evict_is_at(struct drm_svm_migration *m,
 				      struct vm_area_struct *vma, unsigned long addr,
@@ -57,7 +59,7 @@ static bool drm_svm_quirk_evict_is_at(struct drm_svm_migration *m,
 	return false;
 }
 
-/* Whether the CPU has the folio at @addr as a huge page. */
+/* Return whether the CPU maps the folio at @addr as a huge page. */
 static bool drm_svm_quirk_evict_is_huge_at(struct mm_struct *mm, unsigned long addr,
 					   const struct folio *folio)
 {
@@ -78,9 +80,10 @@ static bool drm_svm_quirk_evict_trylock(struct folio *folio)
 }
 
 /*
- * Whether the huge page at @addr went home. With its range held, it is collected only if its
- * entry has not changed since the look at it. As in a fault of the CPU the page is locked and
- * has one reference more, for a zap to drop that comes during the copy.
+ * Return whether the huge page at @addr migrated to RAM. With its range held,
+ * it is collected only if its entry has not changed since it was looked at. As
+ * in a CPU fault the page is locked and has one reference more, for a zap
+ * during the copy to drop.
  */
 static bool drm_svm_quirk_evict_held(struct drm_svm_eviction *e,
 				     struct vm_area_struct *vma, unsigned long addr,
@@ -107,8 +110,9 @@ static bool drm_svm_quirk_evict_held(struct drm_svm_eviction *e,
 }
 
 /*
- * Whether the folio, mapped nowhere else, went home from @addr. Its memory is allocated
- * before it is locked, for reclaim calls notifiers, and may wait for locks of folios.
+ * Return whether the folio, which is mapped nowhere else, migrated to RAM from
+ * @addr. RAM is allocated before the folio is locked, because reclaim calls
+ * notifiers, and may wait for locks of folios.
  */
 static bool drm_svm_quirk_evict_whole(struct drm_svm_eviction *e,
 				      struct vm_area_struct *vma, unsigned long addr,
@@ -133,7 +137,10 @@ static bool drm_svm_quirk_evict_whole(struct drm_svm_eviction *e,
 	return done;
 }
 
-/* Collect the folio where it is mapped, and put it back: its pages stay where they are. */
+/*
+ * Collect the folio where it is mapped, which splits it, and put it back: its
+ * pages stay where they are.
+ */
 static void drm_svm_quirk_evict_split(struct drm_svm_migration *m,
 				      struct vm_area_struct *vma, unsigned long addr)
 {
@@ -148,12 +155,12 @@ static void drm_svm_quirk_evict_split(struct drm_svm_migration *m,
 }
 
 /**
- * drm_svm_quirk_evict_huge() - have a huge page leave VRAM, from where it may be mapped
+ * drm_svm_quirk_evict_huge() - evict a huge page from where it may be mapped
  * @e: the eviction
  * @place: the place
  *
  * Context: mmap_lock of the place held.
- * Return: whether it is mapped there; then it went, or was split.
+ * Return: whether it is mapped there; then it has left VRAM, or was split.
  */
 bool drm_svm_quirk_evict_huge(struct drm_svm_eviction *e,
 			      const struct drm_svm_rmap_place *place)

@@ -11,26 +11,29 @@
 /**
  * DOC: Quirk: a zap drops what the entry of a migration does not have
  *
- * When a huge entry is zapped while its device page migrates, zap_huge_pmd_folio() takes
- * the entry of the migration for that of the page, and drops a mapping and a reference that
- * it does not have.
+ * When a huge entry is zapped while its device page migrates,
+ * zap_huge_pmd_folio() takes the migration entry for the entry of the page, and
+ * drops a mapping and a reference that it does not have.
  *
- * Kernels: 7.2, 7.3. Remove when zap_huge_pmd_folio() looks at the entry, not at the folio.
+ * Kernels: 7.2, 7.3. Remove when zap_huge_pmd_folio() looks at the entry, not
+ * at the folio.
  *
- * So references are added while an entry may be zapped, and the count of mappings tells how
- * many were taken. The page is locked and not mapped, so there are none but those. Left over
- * is the moment of the commit, which counts references. A zap in this moment makes the
- * commit fail, for a page that nobody has any more. It drops the reference that comes with
+ * So references are added while an entry may be zapped, and the mapcount tells
+ * how many of them were dropped: the page is locked and not mapped, so the
+ * count has nothing else. What remains is the moment of the commit, which
+ * counts references. A zap in this moment makes the commit fail, for a page
+ * that no process has any more, and drops the reference that comes with
  * &migrate_vma.fault_page.
  */
 
 #define DRM_SVM_SPARE_REFS	1024
 
 /**
- * drm_svm_quirk_guard_huge() - give the huge page of a migration spare references
+ * drm_svm_quirk_guard_huge() - give a migration's huge page spare references
  * @m: the migration, collected
  *
- * Return: the page, for drm_svm_quirk_unguard_huge(), or NULL when it is none.
+ * Return: the page, for drm_svm_quirk_unguard_huge(), or NULL when there is
+ * none.
  */
 struct folio *drm_svm_quirk_guard_huge(struct drm_svm_migration *m)
 {
@@ -47,7 +50,7 @@ struct folio *drm_svm_quirk_guard_huge(struct drm_svm_migration *m)
 }
 
 /**
- * drm_svm_quirk_unguard_huge() - take the spare references back that are left
+ * drm_svm_quirk_unguard_huge() - take back the spare references that are left
  * @folio: the page, or NULL
  */
 void drm_svm_quirk_unguard_huge(struct folio *folio)
@@ -65,7 +68,7 @@ void drm_svm_quirk_unguard_huge(struct folio *folio)
 	folio_put_refs(folio, DRM_SVM_SPARE_REFS - max(zapped, 0));
 }
 
-/* What the CPU has at an address; zero: nothing */
+/* The walk's entry of an address, or zero if the CPU has nothing there */
 static unsigned long drm_svm_quirk_peek(struct vm_area_struct *vma, unsigned long addr)
 {
 	unsigned long pfn;
@@ -75,7 +78,7 @@ static unsigned long drm_svm_quirk_peek(struct vm_area_struct *vma, unsigned lon
 	return pfn & HMM_PFN_VALID ? pfn : 0;
 }
 
-/* Nothing is there, or the zero page: what is put there is new. */
+/* Return whether the CPU has nothing there, or the zero page. */
 static bool drm_svm_quirk_is_hole(unsigned long pfn)
 {
 	struct folio *folio = drm_svm_pfn_folio(pfn);
@@ -84,9 +87,10 @@ static bool drm_svm_quirk_is_hole(unsigned long pfn)
 }
 
 /*
- * Whether pages of the mapping may have been those of another process too: it forked, or
- * is a child. Core mm takes the count of @vma->vm_mm at each fork, and a child's mapping
- * begins with the chain of its parent's.
+ * Return whether pages of the mapping may have been shared with another
+ * process, because the process has forked or is a child. Core mm takes the
+ * write_protect_seq of @vma->vm_mm at each fork, and the chain of a child's
+ * mapping begins with that of its parent's.
  */
 static bool drm_svm_quirk_was_forked(struct vm_area_struct *vma)
 {
@@ -98,13 +102,15 @@ static bool drm_svm_quirk_was_forked(struct vm_area_struct *vma)
 /**
  * DOC: Quirk: soft-dirty is taken for writable
  *
- * remove_migration_pmd(), which puts a huge device page in place, looks for the bit that says
- * writable in an entry where it means soft-dirty. For a page that a fork() has left
- * to two processes it ends in a VM_BUG_ON() on 7.2, in a warning on 7.3.
+ * remove_migration_pmd(), which puts a huge device page in place, tests the
+ * writable bit in the entry of a device page, where that bit means soft-dirty.
+ * For a page that fork() has left to two processes this ends in a VM_BUG_ON()
+ * on 7.2, in a warning on 7.3.
  *
- * Kernels: 7.2, 7.3. Remove when remove_migration_pmd() looks at the entry of the migration.
+ * Kernels: 7.2, 7.3. Remove when remove_migration_pmd() looks at the entry of
+ * the migration.
  *
- * So such a page moves in pieces.
+ * So such a page is split, and its pages move one by one.
  */
 
 /**
@@ -112,7 +118,7 @@ static bool drm_svm_quirk_was_forked(struct vm_area_struct *vma)
  * @vma: the mapping
  * @start: where the page begins
  *
- * Context: mmap_lock held: no fork() changes the answer meanwhile.
+ * Context: mmap_lock held, so no fork() changes the answer.
  * Return: false when it must be split.
  */
 bool drm_svm_quirk_may_be_huge(struct vm_area_struct *vma, unsigned long start)
@@ -125,7 +131,7 @@ bool drm_svm_quirk_may_be_huge(struct vm_area_struct *vma, unsigned long start)
 	pfn = drm_svm_quirk_peek(vma, start);
 	if (drm_svm_quirk_is_hole(pfn) || pfn & HMM_PFN_WRITE)
 		return true;
-	/* not PageAnonExclusive(): it stops too, if the page has just gone */
+	/* not PageAnonExclusive(): it asserts too, for a page just freed */
 	page = pfn_to_online_page(pfn & ~HMM_PFN_FLAGS);
 	return !page || test_bit(PG_anon_exclusive, &page->flags.f);
 }
@@ -133,19 +139,21 @@ bool drm_svm_quirk_may_be_huge(struct vm_area_struct *vma, unsigned long start)
 /**
  * DOC: Quirk: places of pages of KSM are not all known
  *
- * Where another process had pages merged that it shares with this one, KSM forgets them
- * once that one has others. They stay in this mapping, but core mm does not find them there
- * any more, and so not the entry of a migration either: it would stay, and whoever touches
- * it would try for ever.
+ * After fork(), KSM may know the mappings of its pages only through the
+ * relative that had them merged. Once that relative has other pages there, the
+ * reverse map no longer finds the pages in our mapping, nor a migration entry
+ * for one: the entry would stay, and every access to it would be retried for
+ * ever.
  *
- * Kernels: 7.2, 7.3. Remove when KSM knows its places for those that share them by fork.
+ * Kernels: 7.2, 7.3. Remove when KSM knows its places for those that share them
+ * by fork.
  *
- * So where a process has forked, or is a child, what has pages of KSM is not collected.
- * drm_svm_policy_may_move() leaves out what KSM may merge now.
+ * So if a process has forked, or is a child, what has pages of KSM is not
+ * collected. drm_svm_policy_may_move() leaves out what KSM may merge now.
  */
 
 /**
- * drm_svm_quirk_has_ksm() - are there pages that must not be collected
+ * drm_svm_quirk_has_ksm() - are there pages of KSM that must not be collected
  * @vma: the mapping
  * @start: first address
  * @end: address past the last one
@@ -171,21 +179,22 @@ bool drm_svm_quirk_has_ksm(struct vm_area_struct *vma, unsigned long start,
 }
 
 /**
- * DOC: Quirk: a huge page that fills a hole makes no split queue for its memory cgroup
+ * DOC: Quirk: a huge page that fills a hole makes no split queue of its cgroup
  *
- * Each memory cgroup has a queue of huge pages that may be split. The fault of a CPU makes
- * it (folio_memcg_alloc_deferred(), which is not exported), but not migrate_vma, which
- * fills a hole. Such a page goes by the queue of the parent then, and by another one, of
- * another lock, once the cgroup has one.
+ * Each memory cgroup has a queue of huge pages that may be split. A CPU fault
+ * makes it (folio_memcg_alloc_deferred(), which is not exported), but
+ * migrate_vma, which fills a hole, does not. Without it a huge page is queued
+ * on the queue of the parent, and later dequeued from that of the cgroup, under
+ * another lock, once there is one.
  *
  * Kernels: 7.2, 7.3. Remove when migrate_vma_insert_huge_pmd_page() calls
  * folio_memcg_alloc_deferred().
  *
- * So the first huge page of a cgroup is made in system memory, and moved. Where no huge
- * page is to be had, small ones are moved.
+ * So the first huge page of a cgroup is made in system memory, and moved. If no
+ * huge page is available, small ones are moved.
  */
 
-/* Of the memory controller; zero: the root, or none. */
+/* ID of the memory cgroup of @mm, or zero for the root or none. */
 static u64 drm_svm_quirk_cgroup(struct mm_struct *mm)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
@@ -198,10 +207,11 @@ static u64 drm_svm_quirk_cgroup(struct mm_struct *mm)
 }
 
 /**
- * drm_svm_quirk_lacks_split_queue() - may the process be in a cgroup without a split queue
+ * drm_svm_quirk_lacks_split_queue() - may the process lack a split queue
  * @svm: the address space
  *
- * Return: whether drm_svm_quirk_make_split_queue() is to come before a hole is filled.
+ * Return: whether drm_svm_quirk_make_split_queue() is to come before a hole is
+ * filled.
  */
 bool drm_svm_quirk_lacks_split_queue(struct drm_svm *svm)
 {
@@ -209,7 +219,7 @@ bool drm_svm_quirk_lacks_split_queue(struct drm_svm *svm)
 }
 
 /**
- * drm_svm_quirk_make_split_queue() - have a hole filled by the CPU, if it is one
+ * drm_svm_quirk_make_split_queue() - let a CPU fault fill a hole, if it is one
  * @svm: the address space
  * @vma: the mapping
  * @start: a range where a huge page is to be made

@@ -11,24 +11,29 @@
 /**
  * DOC: Quirk: nothing that finds the mappings of a folio is exported
  *
- * Kernels: 7.2, 7.3. Remove when rmap_walk() is exported, or huge device pages can be
- * evicted by their numbers.
+ * Kernels: 7.2, 7.3. Remove when rmap_walk() is exported, or huge device pages
+ * can be evicted by their numbers.
  *
- * A BO cannot know who has its pages: they may have gone to a child, or
- * be elsewhere in the address space, and the process that filled it may be dead. So the
- * reverse map of anonymous memory is asked, in the way of folio_lock_anon_vma_read().
- * All locks are tried only, so it works under any lock of ours; who is in the way of one
- * try is not for the next.
+ * A BO cannot know which processes have its pages: they may have gone to a
+ * child, or have moved within the address space, and the process that filled
+ * the BO may be dead. So this walks the reverse map of anonymous memory as
+ * folio_lock_anon_vma_read() does. All locks are only trylocked, so it works
+ * under any lock of ours; a lock that is contended in one try may be free in
+ * the next.
  */
 
 /*
- * Processes that have the page, and mappings that may or may not have it: for each the
- * tree is gone through from its beginning.
+ * Most mappings that have the page, and most mappings that may or may not have
+ * it. The number is limited because the tree is walked from its beginning for
+ * each.
  */
 #define DRM_SVM_RMAP_FOUND	16
 #define DRM_SVM_RMAP_LOOKED_AT	1024
 
-/* The offset that anonymous pages of a mapping go by: for /dev/zero not that of the file */
+/*
+ * The page offset by which anonymous pages of a mapping are indexed; for a
+ * private mapping of /dev/zero it is not that of the file.
+ */
 static unsigned long drm_svm_avc_start(struct anon_vma_chain *avc)
 {
 	return vma_start_anon_pgoff(avc->vma);
@@ -44,14 +49,17 @@ INTERVAL_TREE_DEFINE(struct anon_vma_chain, rb, unsigned long, rb_subtree_last,
 		     drm_svm_avc_start, drm_svm_avc_last, static inline,
 		     drm_svm_avc_tree)
 
-/* Locked; the folio is locked too. NULL: not mapped, or its lock is taken. */
+/*
+ * Lock the anon_vma of a folio, which is locked too, for reading. NULL if it is
+ * not mapped, or the lock is contended.
+ */
 static struct anon_vma *drm_svm_rmap_trylock_anon_vma(struct folio *folio)
 {
 	unsigned long mapping;
 	struct anon_vma *anon_vma;
 	struct rw_semaphore *lock;
 
-	/* an anon_vma that is freed stays one until the end of this section */
+	/* a freed anon_vma stays an anon_vma until the end of this section */
 	guard(rcu)();
 	mapping = (unsigned long)READ_ONCE(folio->mapping);
 	if ((mapping & FOLIO_MAPPING_FLAGS) != FOLIO_MAPPING_ANON ||
@@ -61,14 +69,14 @@ static struct anon_vma *drm_svm_rmap_trylock_anon_vma(struct folio *folio)
 	lock = &READ_ONCE(anon_vma->root)->rwsem;
 	if (!down_read_trylock(lock))
 		return NULL;
-	/* mapped still: it was the right one, and stays while we have its lock */
+	/* still mapped: it is the right one, and the lock keeps it */
 	if (folio_mapped(folio))
 		return anon_vma;
 	up_read(lock);
 	return NULL;
 }
 
-/* The mm of a mapping, with a user and mmap_lock held, unless that is taken. */
+/* The mm of a mapping, with a user and mmap_lock held, or NULL if contended. */
 static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = vma->vm_mm;
@@ -82,8 +90,8 @@ static struct mm_struct *drm_svm_rmap_trylock_mm(struct vm_area_struct *vma)
 }
 
 /*
- * A process that may have a folio, which is locked, and where; the first @skip are
- * passed over.
+ * Find a process that may have a folio, which is locked, and where. The first
+ * @skip mappings are passed over.
  */
 static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 			      struct drm_svm_rmap_place *place)
@@ -106,14 +114,14 @@ static void drm_svm_rmap_find(struct folio *folio, unsigned int skip,
 		if (!place->mm)
 			continue;
 		place->start = avc->vma->vm_start;
-		/* wraps where the mapping begins within the folio */
+		/* wraps if the mapping begins within the folio */
 		place->addr = avc->vma->vm_start +
 			      ((first - drm_svm_avc_start(avc)) << PAGE_SHIFT);
 	}
 	up_read(&anon_vma->root->rwsem);
 }
 
-/* One mapping; returns false at the end. Counts those that have the page. */
+/* Visit one mapping; false: there is none. Counts those that have the page. */
 static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
 			     unsigned int skip, unsigned int *found,
 			     const struct drm_svm_rmap_visitor *visitor)
@@ -129,7 +137,7 @@ static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
 		drm_svm_rmap_find(folio, skip, &place);
 		folio_unlock(folio);
 	}
-	/* a reference too many, and it would not move; used as a number from here */
+	/* with this reference it would not move; only a number from here on */
 	folio_put(folio);
 	if (!place.mm)
 		return false;
@@ -140,14 +148,14 @@ static bool drm_svm_rmap_one(struct drm_svm_vram *vram, unsigned long index,
 }
 
 /**
- * drm_svm_rmap_walk() - look after a folio wherever it is mapped
+ * drm_svm_rmap_walk() - visit a folio wherever it is mapped
  * @vram: the VRAM
  * @index: its first page
  * @visitor: called for each mapping that may have it
  *
- * Best effort: mappings whose locks are taken are left out.
+ * Best effort: mappings whose locks are contended are left out.
  *
- * Context: process context. Only tries locks.
+ * Context: process context. Only trylocks.
  */
 void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 		       const struct drm_svm_rmap_visitor *visitor)

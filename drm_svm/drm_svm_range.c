@@ -12,18 +12,19 @@
 /**
  * DOC: Ranges
  *
- * A range is a naturally aligned window of PMD_SIZE, made when a GPU faults
- * there first. It never splits, grows or merges. It goes when its memory was
- * unmapped (the notifier queues it, a work item looks whether a VMA is left),
- * when the limit of ranges is reached and nothing in it is mapped (one worker at
- * a time looks for some of those), or with its address space.
+ * A range is a naturally aligned window of PMD_SIZE. It is made when a GPU
+ * first faults there. It never splits, grows or merges. It is removed when its
+ * memory was unmapped (the notifier queues it, and a work item checks whether a
+ * VMA is left), when the limit of ranges is reached and nothing in it is mapped
+ * (one worker at a time removes a few of those), or with its address space.
  *
- * Lookup is one load under RCU. Publication is the last step of creation, the
- * notifier included, so what is found is complete. The notifier can queue a
- * range for removal before it is published; so creation holds service_lock to
- * its end, and removal takes it. Removal marks the range, so that a fault that
- * found it just before looks again, and takes it out of the tree only when no
- * context has anything of it: detach finds its views in the tree.
+ * Lookup is one load under RCU. Publication is the last step of creation, after
+ * the notifier is in place, so a range that is found is complete. The notifier
+ * can queue a range for removal before it is published; so creation holds
+ * service_lock to its end, and removal takes it. Removal marks the range, so
+ * that a fault that found it just before looks it up again. It erases the range
+ * from the xarray only when no context has a view of it any more, because
+ * detach finds views through the xarray.
  */
 
 static unsigned int max_ranges = 1U << 20;
@@ -31,13 +32,13 @@ module_param(max_ranges, uint, 0444);
 MODULE_PARM_DESC(max_ranges,
 		 "most ranges of 2 MiB that one address space keeps (default 1048576)");
 
-/* A limit that is reached is looked at again only this often. */
+/* Jiffies between scans at the limit of ranges, after one that found nothing */
 #define DRM_SVM_SCAN_INTERVAL	HZ
 
-/* Idle ranges that one scan removes, for the one fault that needs room. */
+/* Most idle ranges that one scan removes; the fault that scans needs one. */
 #define DRM_SVM_SCAN_BATCH	64
 
-/* An mmap_lock that is taken is tried again this much later. */
+/* Jiffies until a contended mmap_lock is tried again */
 #define DRM_SVM_GC_DELAY	(HZ / 50)
 
 static struct kmem_cache *drm_svm_range_cache;
@@ -48,7 +49,7 @@ static void drm_svm_range_init_locks(struct drm_svm_range *range)
 	mutex_init(&range->pt_lock);
 }
 
-/* Teach lockdep the order that reclaim needs, before reclaim ever happens. */
+/* Teach lockdep the lock order of reclaim, before reclaim ever happens. */
 static void drm_svm_range_prime_lockdep(void)
 {
 	struct drm_svm_range *range;
@@ -131,9 +132,10 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_lookup);
 
 /**
- * drm_svm_range_next() - one range of an address space after the other
+ * drm_svm_range_next() - iterate over the ranges of an address space
  * @svm: the address space
- * @key: zero for the first one; returns where to go on, in no order of addresses
+ * @key: zero for the first call; returns where to go on, in no order of
+ *	addresses
  *
  * Return: the range with a reference, or NULL.
  */
@@ -150,7 +152,7 @@ struct drm_svm_range *drm_svm_range_next(struct drm_svm *svm,
 	return range;
 }
 
-/* Make a range that nobody can find yet, with service_lock held. */
+/* Make a range that is not published yet. Returns it with service_lock held. */
 static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 						 unsigned long addr)
 {
@@ -178,13 +180,16 @@ static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 	return range;
 }
 
-/* Publish, and drop service_lock; the loser of a race throws its range away. */
+/*
+ * Publish @range and unlock its service_lock. On error @range is thrown away:
+ * -EBUSY means that another task has published a range there first.
+ */
 static int drm_svm_range_insert(struct drm_svm *svm,
 				struct drm_svm_range *range)
 {
 	int err;
 
-	/* two references: the address space's and the caller's */
+	/* two references: one for the address space, one for the caller */
 	kref_get(&range->ref);
 	err = xa_insert(&svm->ranges, drm_svm_range_key(svm, range->start), range,
 			GFP_KERNEL_ACCOUNT);
@@ -215,7 +220,7 @@ static bool drm_svm_range_is_idle(struct drm_svm_range *range)
 	return true;
 }
 
-/* The range's own, or, for a second context, one more. */
+/* The view within the range, or, for a second context, an allocated one. */
 static struct drm_svm_view *drm_svm_view_alloc(struct drm_svm_range *range)
 {
 	if (!range->view.ctx)
@@ -234,11 +239,12 @@ static void drm_svm_view_free(struct drm_svm_range *range,
 }
 
 /**
- * drm_svm_range_unmap_context() - take all pages of a range away from a context
+ * drm_svm_range_unmap_context() - unmap all pages of a range from a context
  * @range: the range
  * @ctx: the context, or NULL for all
  *
- * The flush is owed.
+ * Does not flush the TLBs; the views keep the ticket for
+ * drm_svm_range_flush_locked().
  *
  * Context: process context, service_lock held.
  */
@@ -263,7 +269,7 @@ void drm_svm_range_unmap_context(struct drm_svm_range *range,
  * @range: the range
  * @ctx: the context, or NULL for all
  *
- * On return the GPU cannot reach the range and the views are gone.
+ * On return the GPU cannot reach the range and the views are freed.
  *
  * Context: process context, service_lock held.
  */
@@ -285,9 +291,9 @@ void drm_svm_range_drop_views(struct drm_svm_range *range,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_drop_views);
 
 /*
- * Take a range out of its address space, with service_lock held, which is dropped. Its
- * notifier may be running; what is removed here stays allocated until the last reference
- * goes.
+ * Remove a range from its address space. Called with service_lock held, and
+ * unlocks it. The notifier of the range may be running, so the range stays
+ * allocated until the last reference is dropped.
  */
 static void drm_svm_range_remove_locked(struct drm_svm_range *range)
 {
@@ -302,10 +308,10 @@ static void drm_svm_range_remove_locked(struct drm_svm_range *range)
 	xa_erase(&svm->ranges, drm_svm_range_key(svm, range->start));
 	mutex_unlock(&range->service_lock);
 
-	/* from here on no notifier can break the hold */
+	/* the notifier, which breaks holds, goes next */
 	scoped_guard(mutex, &range->pt_lock)
 		drm_svm_quirk_break_hold_locked(range);
-	/* this waits for others: with no lock held that they take */
+	/* waits for running notifiers, so no lock that they take may be held */
 	mmu_interval_notifier_remove(&range->notifier);
 	atomic_long_dec(&svm->nranges);
 	trace_drm_svm_range_remove(svm, range->start);
@@ -319,8 +325,9 @@ static void drm_svm_range_remove(struct drm_svm_range *range)
 }
 
 /*
- * Remove ranges with nothing mapped; returns whether there were any. One whose lock is taken
- * is in use, and its worker may wait for mmap_lock.
+ * Remove ranges with nothing mapped; returns whether there were any. A range
+ * whose service_lock is taken is skipped: it is in use, and the worker that
+ * holds the lock may wait for mmap_lock.
  */
 static bool drm_svm_range_scan(struct drm_svm *svm)
 {
@@ -343,8 +350,9 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
 }
 
 /*
- * The limit is a guard, not an account: workers that race past it overshoot by
- * one each. A scan that finds nothing is not repeated for each fault.
+ * The limit is a guard, not an exact account: workers that pass it at the same
+ * time exceed it by one each. After a scan that found nothing, faults fail
+ * without a new scan for DRM_SVM_SCAN_INTERVAL.
  */
 static int drm_svm_range_check_limit(struct drm_svm *svm)
 {
@@ -371,8 +379,8 @@ static int drm_svm_range_check_limit(struct drm_svm *svm)
  *
  * Context: process context, no lock held, a reference on the users of the mm
  * held.
- * Return: the range with a reference; -ENOMEM; -EAGAIN when another worker makes
- * room at the moment.
+ * Return: the range with a reference; -ENOMEM; -EAGAIN while another worker
+ * makes room.
  */
 struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 					   unsigned long addr)
@@ -400,7 +408,7 @@ struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain);
 
 /**
- * drm_svm_range_find_view() - what a context has of a range
+ * drm_svm_range_find_view() - find the view of a context
  * @range: the range
  * @ctx: the context
  *
@@ -421,7 +429,7 @@ struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_find_view);
 
 /**
- * drm_svm_range_obtain_view() - find a view or make it
+ * drm_svm_range_obtain_view() - find the view of a context or make it
  * @range: the range
  * @ctx: the context
  *
@@ -460,7 +468,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_obtain_view);
  * drm_svm_range_remove_all() - remove every range
  * @svm: an address space without contexts
  *
- * The collector may still be at work, on the same ranges.
+ * The collector may be removing the same ranges at the same time.
  */
 void drm_svm_range_remove_all(struct drm_svm *svm)
 {
@@ -484,7 +492,7 @@ static bool drm_svm_gc_has_vma(struct drm_svm_range *range)
 				     range->start + DRM_SVM_RANGE_SIZE);
 }
 
-/* Drop from @ranges what still has memory. */
+/* Drop the ranges that still have a VMA from @ranges. */
 static void drm_svm_gc_keep_used(struct llist_node **ranges)
 {
 	struct drm_svm_range *range;
@@ -501,7 +509,7 @@ static void drm_svm_gc_keep_used(struct llist_node **ranges)
 	}
 }
 
-/* A mapping that comes meanwhile loses the GPU's entries, no more. */
+/* A mapping created concurrently only loses its GPU PTEs and refaults. */
 static void drm_svm_gc_remove(struct llist_node *ranges)
 {
 	struct drm_svm_range *range, *next;
@@ -515,9 +523,10 @@ static void drm_svm_gc_remove(struct llist_node *ranges)
 }
 
 /*
- * Remove ranges without memory. An unmap that comes after the look at the VMAs
- * but before IN_GC is cleared does not queue its range again: it is kept, empty,
- * until the limit or the end, which is as good.
+ * Remove the queued ranges that have no VMA. An unmap between the check for
+ * VMAs and the clearing of IN_GC does not queue its range again. That range
+ * stays, empty, until the limit of ranges is reached or the address space ends,
+ * which does no harm.
  */
 static void drm_svm_gc_work(struct work_struct *work)
 {
@@ -527,7 +536,7 @@ static void drm_svm_gc_work(struct work_struct *work)
 	struct llist_node *ranges;
 
 	if (mmget_not_zero(mm)) {
-		/* who holds it may wait for user space: do not wait for him */
+		/* the owner may be blocked on user space: retry later */
 		if (!mmap_read_trylock(mm)) {
 			mmput_async(mm);
 			queue_delayed_work(drm_svm_idle_wq, &svm->gc.work,
@@ -545,8 +554,10 @@ static void drm_svm_gc_work(struct work_struct *work)
 }
 
 /**
- * drm_svm_gc_queue() - memory of a range was unmapped: look whether any is left
+ * drm_svm_gc_queue() - queue a range of which memory was unmapped
  * @range: the range
+ *
+ * The collector removes it if it has no VMA any more.
  *
  * Context: any; called from the notifier, so does not allocate or sleep.
  */
@@ -569,8 +580,8 @@ void drm_svm_gc_init(struct drm_svm *svm)
 }
 
 /*
- * The work may have been the last to remove a range, and have been queued again
- * by that range's notifier. When it is cancelled there is no notifier left.
+ * The work may have removed the last range, and that range's notifier may have
+ * queued the work again. Once the work is cancelled there is no notifier left.
  */
 void drm_svm_gc_fini(struct drm_svm *svm)
 {

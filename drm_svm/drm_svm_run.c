@@ -11,31 +11,33 @@
 /**
  * DOC: Runs
  *
- * From the result of a page-table walk to calls of &drm_svm_context_ops.map.
+ * Turns the result of a page-table walk into calls of &drm_svm_context_ops.map.
  *
  * The walk's array is cut into chunks: pages of one folio, physically
  * contiguous, with the same permissions. A chunk is DMA-mapped in one call and
- * becomes a run, or the end of one. A 2 MiB folio is all of that at once. The view
- * learns of the pages when their runs are written, many at a time.
+ * becomes a run or extends the last one. A 2 MiB folio is one chunk and one
+ * run. The bitmaps of the view are updated when runs are written, many pages at
+ * a time.
  *
  * Where the DMA layer needs every address back (&drm_svm_device.track_dma) a
  * chunk is mapped a page at a time and the addresses are kept in the view, so
- * that an invalidation of one page can undo just that page. Elsewhere nothing
+ * that an invalidation of one page can unmap just that page. Elsewhere nothing
  * is kept.
  *
  * Everything here runs under &drm_svm_range.pt_lock with a good sequence: the
- * CPU's page table still holds the pages, so they are safe to look at without
- * a reference.
+ * CPU page table still holds the pages, so they can be accessed without a
+ * reference.
  */
 
-/* A page that would have to be bounced is an error: the CPU keeps writing it. */
+/* Fail instead of bouncing a page, because the CPU keeps writing to it. */
 #define DRM_SVM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_REQUIRE_COHERENT)
 
 /*
- * Runs that wait to be written: contiguous in virtual addresses, from page @first to
- * page @next. @end: the address behind the last run, by which a page lengthens it;
- * odd if there is no run. @mapped: the pages that are added are mapped already.
- * @added: those that were not.
+ * Runs to be written together: contiguous in virtual addresses, from page
+ * @first up to, not including, page @next. @end: the address past the last run,
+ * at which a page extends it; odd if there is no run. @mapped: the pages being
+ * added are mapped already. @added: number of pages added that were not. @bo:
+ * the BO that was bumped last.
  */
 struct drm_svm_run_batch {
 	struct drm_svm_range *range;
@@ -58,7 +60,7 @@ static bool drm_svm_run_is_like(const struct drm_svm_run *run, u16 prot,
 	return run->prot == prot && run->location == location;
 }
 
-/* The pages are mapped: the view has them. */
+/* Note in the view that the pages are mapped as @run says. */
 static void drm_svm_run_note(struct drm_svm_view *view, unsigned int index,
 			     unsigned int npages, const struct drm_svm_run *run)
 {
@@ -87,7 +89,7 @@ static void drm_svm_run_note_all(struct drm_svm_run_batch *b)
 	}
 }
 
-/* Write what there is; page @next comes next. */
+/* Write the runs of the batch; the next batch begins at page @next. */
 static void drm_svm_run_emit(struct drm_svm_run_batch *b, unsigned int next)
 {
 	struct drm_svm_context *ctx = b->view->ctx;
@@ -104,7 +106,7 @@ static void drm_svm_run_emit(struct drm_svm_run_batch *b, unsigned int next)
 	b->next = next;
 }
 
-/* Pages from @index on become a run, or the end of the last one. */
+/* Add pages from @index on: extend the last run, or begin another one. */
 static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 			     unsigned int npages, u64 addr, u16 prot,
 			     u16 location)
@@ -132,7 +134,7 @@ static void drm_svm_run_push(struct drm_svm_run_batch *b, unsigned int index,
 		b->added += npages;
 }
 
-/* Where the GPU finds RAM, for which the DMA layer is asked once. */
+/* Add pages in RAM, DMA-mapped in one call. */
 static int drm_svm_run_add_ram(struct drm_svm_run_batch *b, unsigned int index,
 			       unsigned int npages, unsigned long pfn, u16 prot)
 {
@@ -147,7 +149,7 @@ static int drm_svm_run_add_ram(struct drm_svm_run_batch *b, unsigned int index,
 	return 0;
 }
 
-/* The same where addresses are kept: a page that is mapped is where it was. */
+/* The same where addresses are kept; a page that is mapped keeps its own. */
 static int drm_svm_run_add_tracked(struct drm_svm_run_batch *b,
 				   unsigned int index, unsigned int npages,
 				   unsigned long pfn, u16 prot)
@@ -171,7 +173,7 @@ static int drm_svm_run_add_tracked(struct drm_svm_run_batch *b,
 	return 0;
 }
 
-/* Where the GPU finds device pages: in its own memory, or in that of a peer. */
+/* The GPU's address of a device page, in its own VRAM or in that of a peer. */
 static u64 drm_svm_run_vram_addr(struct drm_svm_device *sdev, struct page *page,
 				 u16 *location)
 {
@@ -195,7 +197,7 @@ static void drm_svm_run_add_vram(struct drm_svm_run_batch *b, unsigned int index
 	drm_svm_run_push(b, index, npages, addr, prot, location);
 }
 
-/* The end of the pages from @i on that are all mapped, or all not mapped. */
+/* The end of the pages from @i on that are all mapped, or all unmapped. */
 static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
 					   unsigned int i, unsigned int last)
 {
@@ -204,7 +206,7 @@ static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
 	return find_next_bit(view->mapped, last, i);
 }
 
-/* Whether pages that are mapped need not be mapped again. */
+/* Return whether mapped pages already have the access @prot. */
 static bool drm_svm_run_is_enough(const struct drm_svm_view *view,
 				  unsigned int i, unsigned int n, u16 prot)
 {
@@ -212,14 +214,17 @@ static bool drm_svm_run_is_enough(const struct drm_svm_view *view,
 	       find_next_zero_bit(view->writable, i + n, i) == i + n;
 }
 
-/* The BO of a device page was used; once for pages that follow each other. */
+/*
+ * The BO of a device page was used: make it the last of the LRU. Done once for
+ * consecutive pages of the BO.
+ */
 static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
 {
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 
 	if (!bo || b->bo == bo)
 		return;
-	/* evict others first; under pt_lock its lock is only tried */
+	/* only trylock dma_resv, because pt_lock is held */
 	if (dma_resv_trylock(bo->tbo.base.resv)) {
 		ttm_bo_move_to_lru_tail_unlocked(&bo->tbo);
 		dma_resv_unlock(bo->tbo.base.resv);
@@ -227,7 +232,10 @@ static void drm_svm_run_bump(struct drm_svm_run_batch *b, struct folio *folio)
 	b->bo = bo;
 }
 
-/* Memory of a device is used where it is, but for what the GPU does not reach. */
+/*
+ * Return whether to map a page of a device where it is: not if it is a P2PDMA
+ * page, or VRAM that the GPU cannot reach.
+ */
 static bool drm_svm_run_use_device_page(struct drm_svm_run_batch *b,
 					struct page *page, struct folio *folio)
 {
@@ -240,8 +248,9 @@ static bool drm_svm_run_use_device_page(struct drm_svm_run_batch *b,
 }
 
 /*
- * Pages from @i on that belong to one folio and have the same permissions. A
- * large mapping of the CPU says so at once, else page by page.
+ * Number of pages from @i on that belong to one folio and have the same
+ * permissions. A huge CPU mapping says so at once; otherwise compare page by
+ * page.
  */
 static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
 				      unsigned int last, struct folio *folio)
@@ -261,11 +270,12 @@ static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
 }
 
 /*
- * The CPU's entry cannot go before pt_lock is dropped, so neither truncation nor
- * reclaim can miss the flag. A file system whose dirtying allocates has dirtied the
- * folio before it let the CPU's entry be writable. A page in VRAM takes it home:
- * without it, one that MADV_FREE gave up is dropped. Anonymous memory has nobody to
- * tell, in the swap cache or not, and is by far the most.
+ * The CPU's entry cannot go before pt_lock is dropped, so neither truncation
+ * nor reclaim can miss the flag. A file system whose dirtying allocates has
+ * dirtied the folio before it made the CPU's entry writable. A folio in VRAM
+ * takes the flag along to RAM: without it, memory that MADV_FREE gave up would
+ * be dropped. Anonymous memory, by far the most common, has no file system to
+ * be told, in the swap cache or not.
  */
 static void drm_svm_run_dirty(struct folio *folio)
 {
@@ -275,14 +285,14 @@ static void drm_svm_run_dirty(struct folio *folio)
 		folio_mark_dirty(folio);
 }
 
-/* Whether the GPU asked to write to one of the pages. */
+/* Return whether the GPU asked to write to one of the pages [@i, @i + @n). */
 static bool drm_svm_run_is_requested(const unsigned long *writes, unsigned int i,
 				     unsigned int n)
 {
 	return find_next_bit(writes, i + n, i) < i + n;
 }
 
-/* With which permissions a chunk is mapped; dirty, if it is writable. */
+/* Permissions to map a chunk with; marks the folio dirty if writable. */
 static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
 			    const unsigned long *writes, unsigned int i,
 			    unsigned int n)
@@ -296,7 +306,7 @@ static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
 	return DRM_SVM_PAGE_READ | DRM_SVM_PAGE_WRITE;
 }
 
-/* Pages of one folio, by where they are. */
+/* Add pages of one folio, according to where they are. */
 static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int index,
 			   unsigned int npages, unsigned long pfn,
 			   struct folio *folio, u16 prot)
@@ -310,7 +320,7 @@ static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int index,
 	return drm_svm_run_add_ram(b, index, npages, pfn, prot);
 }
 
-/* Pages of which all are mapped, or none is. */
+/* Add pages of which all are mapped, or none is. */
 static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
 				 const unsigned long *pfns, unsigned int i,
 				 unsigned int last, const unsigned long *writes)
@@ -347,7 +357,7 @@ static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
  * @last: page past the last one
  * @writes: pages to which the GPU asked to write
  *
- * Pages that are mapped well enough already are left alone, pages that the
+ * Pages that are mapped with sufficient access are left alone, pages that the
  * walk did not find are skipped. Each page mapped writable is dirty on return.
  *
  * Context: pt_lock of @range held, sequence checked. Does not wait for memory.
@@ -385,7 +395,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_run_map_locked);
 
 /**
- * drm_svm_run_unmap_dma() - give back the DMA addresses of mapped pages
+ * drm_svm_run_unmap_dma() - unmap the DMA addresses of mapped pages
  * @view: a view that keeps DMA addresses
  * @first: first page, mapped
  * @last: page past the last one, all mapped

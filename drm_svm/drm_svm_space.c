@@ -11,21 +11,22 @@
 /**
  * DOC: Address spaces by mm
  *
- * All GPUs of a process share one &struct drm_svm. Attach looks it up by mm, and so does an
- * eviction, which knows the mm of a page and nothing else.
+ * All GPUs of a process share one &struct drm_svm. Attach looks it up by mm,
+ * and so does eviction, which knows nothing but the mm that maps a page.
  */
 
 /*
- * Address spaces by mm. They come and go by attach and the last detach, under the mutex;
- * an eviction looks them up under RCU.
+ * All address spaces, hashed by mm. Attach adds them and the last detach
+ * removes them under the mutex; eviction looks them up under RCU.
  */
 static DEFINE_MUTEX(drm_svm_spaces_lock);
 static DEFINE_HASHTABLE(drm_svm_spaces, 6);
 
 /*
- * The address space of @mm, with a reference, or else @spare, if that is not NULL. One whose
- * threads ended, as the process that attached first shares its memory with another one,
- * is not for new contexts.
+ * Find the address space of @mm and take a reference; if there is none, add and
+ * return @spare, which may be NULL. An address space whose threads have ended
+ * is skipped, because it cannot serve new contexts: its process has ended, but
+ * shared the mm with another one.
  */
 struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare)
 {
@@ -42,14 +43,17 @@ struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare)
 	return spare;
 }
 
-/* Attach makes a new address space instead of this one, and evictions pass over it. */
+/* Attach then makes a new address space, and evictions do not find this one. */
 void drm_svm_space_remove(struct drm_svm *svm)
 {
 	guard(mutex)(&drm_svm_spaces_lock);
 	hash_del_rcu(&svm->node);
 }
 
-/* Nobody waits for memory with the mutex, so reclaim could take it; tell lockdep. */
+/*
+ * No holder of the mutex waits for memory, so reclaim may take it; tell
+ * lockdep.
+ */
 void __init drm_svm_space_teach_lockdep(void)
 {
 	fs_reclaim_acquire(GFP_KERNEL);
@@ -58,11 +62,12 @@ void __init drm_svm_space_teach_lockdep(void)
 }
 
 /**
- * drm_svm_range_find() - find a range of a process, which may or may not share memory
- * @mm: its memory
- * @addr: an address
+ * drm_svm_range_find() - find a range by mm
+ * @mm: the memory of a process, which may or may not share it
+ * @addr: an address, in bytes
  *
- * Return: the range with a reference, or NULL. It keeps nobody from removing it.
+ * Return: the range with a reference, or NULL. The reference does not prevent
+ * the removal of the range.
  */
 struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 					 unsigned long addr)
@@ -74,7 +79,7 @@ struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
 	hash_for_each_possible_rcu(drm_svm_spaces, svm, node, (unsigned long)mm) {
 		if (svm->mm != mm)
 			continue;
-		/* one that is being freed has no ranges */
+		/* an address space that is being freed has no ranges */
 		range = drm_svm_range_lookup(svm, addr);
 		if (range)
 			return range;

@@ -10,12 +10,13 @@
 /**
  * DOC: Counters
  *
- * A context counts what is done for it, one copy a CPU: an atomic would bounce
- * between workers. Its counters outlive it where VRAM that was filled for it is
- * still in use, by a child of the process perhaps: each BO has a reference.
+ * A context counts what is done for it, in one copy per CPU, because an atomic
+ * would bounce between workers. The counters outlive the context while VRAM
+ * that was filled for it is still in use, perhaps by a child of the process:
+ * each BO has a reference.
  *
- * Counters only grow, but for two of VRAM that are gauges: there what goes out is
- * added as a negative number, on whatever CPU, and only the sum means something.
+ * Counters only grow, except for two gauges of VRAM: pages that leave are added
+ * as a negative number, on any CPU, so only the sum is meaningful.
  */
 
 /**
@@ -74,7 +75,7 @@ u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 	return sum;
 }
 
-/* What went in, less what came out: read in that order, so never negative. */
+/* Returns @in minus @out; @out is read first, so that is never negative. */
 u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
 		      enum drm_svm_stat out)
 {
@@ -83,7 +84,7 @@ u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
 	return drm_svm_stat_read(ctx, in) - left;
 }
 
-/* Added and taken away on different CPUs: a sum may be caught half way. */
+/* Added and subtracted on different CPUs, so a sum may be read half way. */
 u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 {
 	s64 sum = drm_svm_stat_read(ctx, stat);
@@ -92,10 +93,10 @@ u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat)
 }
 
 /**
- * drm_svm_memory_stats() - add what a context has of VRAM, for fdinfo
+ * drm_svm_memory_stats() - add the VRAM of a context, for fdinfo
  * @ctx: the context; one that is not attached has nothing
- * @vram: sums of the driver for its VRAM, in bytes: buffers are added to what is
- *	private, pages in use to what is resident
+ * @vram: sums of the driver for its VRAM, in bytes: the size of buffers is
+ *	added to what is private, pages in use to what is resident
  *
  * Context: the driver keeps @ctx from being detached.
  */

@@ -14,15 +14,19 @@
 /**
  * DOC: Syncobjs
  *
- * For ioctls that do their work before they return: wait for in-syncs before, signal
- * out-syncs after. Everything that can fail is done before the work, so a call with
- * a bad handle changes nothing, and to signal cannot fail.
+ * For ioctls that do their work before they return: wait for in-syncs before
+ * it, signal out-syncs after it. Everything that can fail is done before the
+ * work, so a call with a bad handle changes nothing, and signalling cannot
+ * fail.
  */
 
-/* A fence may be of a device that never signals: look whether our own is still there. */
+/*
+ * A fence may be of a device that never signals, so wake up to check whether
+ * our own device is still there.
+ */
 #define DRM_SVM_SYNC_LOOK	(HZ / 10)
 
-/* A syncobj to signal; @chain: for a timeline. */
+/* A syncobj to signal; @chain is for a timeline. */
 struct drm_svm_sync_out {
 	struct drm_syncobj *syncobj;
 	struct dma_fence_chain *chain;
@@ -41,7 +45,7 @@ static int drm_svm_sync_copy(u64 syncs, unsigned int i,
 
 	if (copy_from_user(sync, from + i, sizeof(*sync)))
 		return -EFAULT;
-	/* a point is what makes a timeline: neither goes without the other */
+	/* a timeline has a point, and nothing else has one */
 	if (sync->flags & ~DRM_SVM_SYNC_TIMELINE ||
 	    !sync->point != !(sync->flags & DRM_SVM_SYNC_TIMELINE))
 		return -EINVAL;
@@ -55,7 +59,7 @@ static int drm_svm_sync_wait_one(struct drm_file *file,
 	long err;
 
 	err = drm_syncobj_find_fence(file, sync->handle, sync->point, 0, &fence);
-	/* -EINVAL: there is no fence in it */
+	/* -EINVAL: the syncobj has no fence */
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
 	do {
@@ -75,9 +79,10 @@ static int drm_svm_sync_wait_one(struct drm_file *file,
  * @syncs: user pointer to an array of struct drm_svm_sync
  * @n: its length
  *
- * Context: process context, no lock held: the fence of a job may wait for its GPU
- * faults.
- * Return: 0, -EFAULT, -EINVAL, -ENOENT, -ERESTARTSYS, -ENODEV, or the error of a fence.
+ * Context: process context, no lock held, because the fence of a job may wait
+ * for its GPU faults.
+ * Return: 0, -EFAULT, -EINVAL, -ENOENT, -ERESTARTSYS, -ENODEV, or the error of
+ * a fence.
  */
 int drm_svm_syncs_wait(struct drm_file *file, u64 syncs, unsigned int n)
 {
@@ -117,8 +122,8 @@ static int drm_svm_sync_find(struct drm_file *file, u64 syncs, unsigned int i,
  * @syncs: user pointer to an array of struct drm_svm_sync
  * @n: its length
  *
- * Return: them, for drm_svm_syncs_signal() and drm_svm_syncs_free(), or an
- * ERR_PTR(): -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
+ * Return: the out-syncs, for drm_svm_syncs_signal() and drm_svm_syncs_free(),
+ * or an ERR_PTR(): -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
  */
 struct drm_svm_syncs *drm_svm_syncs_find(struct drm_file *file, u64 syncs,
 					 unsigned int n)
@@ -152,7 +157,7 @@ void drm_svm_syncs_free(struct drm_svm_syncs *s)
 	kfree(s);
 }
 
-/* The work is done: so all of them are signalled from the start. */
+/* The work is done, so the fence is one that has signalled already. */
 void drm_svm_syncs_signal(struct drm_svm_syncs *s)
 {
 	struct dma_fence *done = dma_fence_get_stub();
@@ -165,7 +170,7 @@ void drm_svm_syncs_signal(struct drm_svm_syncs *s)
 			drm_syncobj_replace_fence(out->syncobj, done);
 			continue;
 		}
-		/* takes the chain */
+		/* consumes the chain */
 		drm_syncobj_add_point(out->syncobj, out->chain, done, out->point);
 		out->chain = NULL;
 	}

@@ -12,31 +12,35 @@
 /**
  * DOC: Threads of the process
  *
- * What a fault of a GPU needs is done by threads of the process whose memory it is, as
- * KVM and vhost have them (vhost_task). Linux takes from the thread that runs where memory
- * comes from and who pays for it: memory policy, cpuset, and the memory, dmem, io, cpu and
- * pids cgroups. These are those of the process then, and a thread of it stops, freezes
- * and ends with the process.
+ * Threads of the process serve the faults of its GPUs; they are made by
+ * vhost_task, as those of KVM and vhost. The kernel derives from the running
+ * thread where memory comes from and who is charged for it: memory policy,
+ * cpuset, and the memory, dmem, io, cpu and pids cgroups. So these are the ones
+ * of the process, and a thread of the process stops, freezes and ends with it.
  *
- * The first thread is made by attach, more by a thread that there is. They never leave the
- * kernel and have no files. All signals are blocked but SIGKILL and SIGSTOP; what they
- * wait for looks at signal_pending(), so that a process which is to stop or to freeze does
- * so. drm_svm_thread_interrupt() uses the same way to end a wait that nobody needs
- * any longer.
+ * Attach makes the first thread, existing threads make more. They never leave
+ * the kernel and have no files. All signals but SIGKILL and SIGSTOP are
+ * blocked; all waits of the threads look at signal_pending(), so that a process
+ * which is to stop or to freeze does so. drm_svm_thread_interrupt() uses the
+ * same mechanism to end a wait that is not needed any longer.
  *
- * At the end of the process, and at exec, each thread is killed and leaves. With the first
- * one the address space is dead: whatever is pushed is answered with -EFAULT, by a work
- * item, also where another thread never leaves because a file system does not look at
- * signals. At the end of the address space the threads are told to leave, and are joined
- * only after they all did: to join one that is stopped or frozen waits until it goes on.
- * The process waits for that a little, so that a program which closed its file has no more
- * threads than before; then it is left to the last one of them, or to a work item.
+ * At the end of the process, and at exec, each thread is killed and leaves.
+ * From the first one on the address space is dead: a work item answers whatever
+ * is pushed with -EFAULT, even if another thread never leaves because a file
+ * system does not look at signals. At the end of the address space the threads
+ * are told to leave, and are joined only after they all did, because joining a
+ * thread that is stopped or frozen waits until it goes on. The process waits a
+ * little for that, so that a program which closed its file has no more threads
+ * than before; after that it is left to the last thread, or to a work item.
  */
 
-/* How long the end of an address space waits for its threads. Nothing depends on it. */
+/*
+ * Jiffies that the end of an address space waits for its threads at most.
+ * Correctness does not depend on it.
+ */
 #define DRM_SVM_THREADS_PATIENCE	(5 * HZ)
 
-/* With the lock of the threads held */
+/* The last thread leaves. Called with the lock of the threads held. */
 static void drm_svm_thread_leave_last(struct drm_svm *svm)
 {
 	struct drm_svm_threads *threads = &svm->threads;
@@ -45,12 +49,12 @@ static void drm_svm_thread_leave_last(struct drm_svm *svm)
 		wake_up_all(&threads->left);
 		return;
 	}
-	/* unloading the module waits for the work item, and that for us */
+	/* module unload waits for the work item, which waits for this thread */
 	queue_work(drm_svm_idle_wq, &threads->free_work);
 	module_put(THIS_MODULE);
 }
 
-/* Once for each thread, by itself. The address space may be gone when it returns. */
+/* Called by each thread for itself. The address space may be gone on return. */
 static void drm_svm_thread_leave(struct drm_svm_thread *thread)
 {
 	struct drm_svm *svm = thread->svm;
@@ -59,23 +63,24 @@ static void drm_svm_thread_leave(struct drm_svm_thread *thread)
 		return;
 	thread->has_left = true;
 	guard(spinlock)(&svm->threads.lock);
-	/* each time: the others may have queued something meanwhile, or never leave */
+	/* each time: other threads may have queued more, or never leave */
 	if (!svm->threads.ended)
 		svm->threads.killed(svm);
 	if (!--svm->threads.n && svm->threads.ended)
 		drm_svm_thread_leave_last(svm);
 }
 
-/* It is being killed, with its process, or by exec. */
+/* The thread is being killed, with its process or by exec. */
 static void drm_svm_thread_killed(void *data)
 {
 	drm_svm_thread_leave(data);
 }
 
 /*
- * Called again and again, in TASK_INTERRUPTIBLE; the thread sleeps when false is
- * returned. What is put off until a return to user space, as the end of a file, would be
- * put off for ever: it is done where signals are looked at.
+ * Called again and again, in TASK_INTERRUPTIBLE; the thread sleeps when false
+ * is returned. Work that is deferred to the return to user space, such as the
+ * last fput() of a file, would be deferred for ever: it is done where signals
+ * are looked at.
  */
 static bool drm_svm_thread_run(void *data)
 {
@@ -84,7 +89,10 @@ static bool drm_svm_thread_run(void *data)
 
 	if (!thread->self) {
 		WRITE_ONCE(thread->self, current);
-		/* pairs with the one in drm_svm_threads_end(): it wakes us, or we see it */
+		/*
+		 * pairs with the one in drm_svm_threads_end(): it wakes us, or
+		 * we see it
+		 */
 		smp_mb();
 	}
 	if (READ_ONCE(thread->svm->threads.ended)) {
@@ -104,14 +112,16 @@ static bool drm_svm_thread_run(void *data)
  * drm_svm_thread_start() - make a thread of the process
  * @svm: the address space
  * @thread: the thread, zeroed
- * @run: what it does, in pieces: called with the state TASK_INTERRUPTIBLE, to be set to
- *	TASK_RUNNING where there is something to do; returns false when there is not,
- *	and is called again after drm_svm_thread_wake()
+ * @run: called again and again with the state TASK_INTERRUPTIBLE; sets
+ *	TASK_RUNNING if there is something to do and does some of it; returns
+ *	false if there is nothing, and is called again after
+ *	drm_svm_thread_wake()
  * @name: its name
  *
- * Context: process context of a thread of the process, no lock held that @run takes.
- * Return: 0; -ENOMEM, also when the process may not have more threads; -ERESTARTNOINTR
- * when a signal is pending.
+ * Context: process context of a thread of the process, no lock held that @run
+ * takes.
+ * Return: 0; -ENOMEM, also when the process may not have more threads;
+ * -ERESTARTNOINTR when a signal is pending.
  */
 int drm_svm_thread_start(struct drm_svm *svm, struct drm_svm_thread *thread,
 			 bool (*run)(struct drm_svm_thread *thread), const char *name)
@@ -147,13 +157,13 @@ void drm_svm_thread_wake(struct drm_svm_thread *thread)
  *
  * signal_pending() is true in that thread until its function returns.
  *
- * Context: any; the thread does not end meanwhile.
+ * Context: any; the thread must not end concurrently.
  */
 void drm_svm_thread_interrupt(struct drm_svm_thread *thread)
 {
 	struct task_struct *self = READ_ONCE(thread->self);
 
-	/* one that has not run yet waits for nothing */
+	/* a thread that has not run yet waits for nothing */
 	if (!self)
 		return;
 	set_tsk_thread_flag(self, TIF_NOTIFY_SIGNAL);
@@ -172,11 +182,12 @@ void drm_svm_thread_join(struct drm_svm_thread *thread)
 }
 
 /**
- * drm_svm_threads_init() - make an address space ready for threads
+ * drm_svm_threads_init() - prepare an address space for threads
  * @svm: the address space, zeroed
- * @killed: called in each thread that leaves because the process ends, with the lock of the
- *	threads held
- * @free_work: frees @svm after drm_svm_threads_wait() has left that to the last thread
+ * @killed: called in each thread that leaves because the process ends, with the
+ *	lock of the threads held
+ * @free_work: frees @svm after drm_svm_threads_wait() has left that to the last
+ *	thread
  */
 void drm_svm_threads_init(struct drm_svm *svm, void (*killed)(struct drm_svm *svm),
 			  work_func_t free_work)
@@ -192,7 +203,8 @@ void drm_svm_threads_init(struct drm_svm *svm, void (*killed)(struct drm_svm *sv
  * drm_svm_threads_end() - tell the threads to leave
  * @svm: the address space, without contexts
  *
- * Each does so when it runs next, so the caller wakes or interrupts all of them.
+ * Each thread leaves when it runs next, so the caller wakes or interrupts all
+ * of them.
  */
 void drm_svm_threads_end(struct drm_svm *svm)
 {
@@ -206,17 +218,17 @@ void drm_svm_threads_end(struct drm_svm *svm)
  * drm_svm_threads_wait() - wait a little until the threads have left
  * @svm: the address space; the threads were told
  *
- * Context: process context; may be a thread of the process, one of these too.
- * Return: true when all have left, and the caller is to free @svm. Else that is done later,
- * and @svm must not be used any longer.
+ * Context: process context; may be a thread of the process, even one of these.
+ * Return: true when all have left, and the caller is to free @svm. Else that is
+ * done later, and @svm must not be used any longer.
  */
 bool drm_svm_threads_wait(struct drm_svm *svm)
 {
 	struct drm_svm_threads *threads = &svm->threads;
 
 	/*
-	 * Other processes do not wait; nor does one of these threads, which may be the task
-	 * that puts the last file.
+	 * Other processes do not wait; nor does one of these threads, which may
+	 * be the task that closes the file last.
 	 */
 	bool waits = current->signal == threads->owner && !(current->flags & PF_USER_WORKER);
 
@@ -227,7 +239,10 @@ bool drm_svm_threads_wait(struct drm_svm *svm)
 	if (!threads->n && waits)
 		return true;
 	if (!threads->n) {
-		/* to join one that was stopped after it left takes until it goes on */
+		/*
+		 * joining a thread that stopped after it left waits until it
+		 * goes on
+		 */
 		queue_work(drm_svm_idle_wq, &threads->free_work);
 		return false;
 	}

@@ -81,21 +81,21 @@ DECLARE_EVENT_CLASS(drm_svm_fault_class,
 		  drm_svm_show_access(__entry->access))
 );
 
-/* taken from the driver */
+/* the driver has pushed a fault */
 DEFINE_EVENT(drm_svm_fault_class, drm_svm_fault,
 	TP_PROTO(const struct drm_svm_context *ctx,
 		 const struct drm_svm_fault *fault),
 	TP_ARGS(ctx, fault)
 );
 
-/* has to wait for user space */
+/* a fault is left to a thread that waits for its page */
 DEFINE_EVENT(drm_svm_fault_class, drm_svm_wait,
 	TP_PROTO(const struct drm_svm_context *ctx,
 		 const struct drm_svm_fault *fault),
 	TP_ARGS(ctx, fault)
 );
 
-/* answered */
+/* a fault was answered */
 TRACE_EVENT(drm_svm_fault_done,
 	TP_PROTO(const struct drm_svm_context *ctx,
 		 const struct drm_svm_fault *fault, int err),
@@ -131,7 +131,7 @@ TRACE_EVENT(drm_svm_batch,
 	TP_printk("svm=%p nfaults=%u", __entry->svm, __entry->nfaults)
 );
 
-/* the CPU's page table was read */
+/* the CPU page table was read */
 TRACE_EVENT(drm_svm_walk,
 	TP_PROTO(const struct drm_svm *svm, unsigned long start,
 		 unsigned int npages, int err),
@@ -152,7 +152,7 @@ TRACE_EVENT(drm_svm_walk,
 		  __entry->start, __entry->npages, __entry->err)
 );
 
-/* the GPU's page table was written */
+/* the GPU page table was written */
 TRACE_EVENT(drm_svm_map,
 	TP_PROTO(const struct drm_svm_context *ctx, unsigned long start,
 		 unsigned int npages, unsigned int nruns),
@@ -173,7 +173,7 @@ TRACE_EVENT(drm_svm_map,
 		  __entry->start, __entry->npages, __entry->nruns)
 );
 
-/* npages of [start, end) were mapped, and are no more */
+/* npages pages of [start, end) were unmapped */
 TRACE_EVENT(drm_svm_unmap,
 	TP_PROTO(const struct drm_svm_context *ctx, unsigned long start,
 		 unsigned long end, unsigned int npages),
@@ -194,7 +194,7 @@ TRACE_EVENT(drm_svm_unmap,
 		  __entry->start, __entry->end, __entry->npages)
 );
 
-/* pages came to VRAM, others could not */
+/* pages were moved to VRAM, others were left */
 TRACE_EVENT(drm_svm_fill,
 	TP_PROTO(const struct drm_svm *svm, unsigned long start,
 		 unsigned long end, unsigned int moved, unsigned int left),
@@ -217,7 +217,7 @@ TRACE_EVENT(drm_svm_fill,
 		  __entry->start, __entry->end, __entry->moved, __entry->left)
 );
 
-/* pages went home, to where the CPU touched them */
+/* pages of a mapping were migrated to RAM */
 TRACE_EVENT(drm_svm_home,
 	TP_PROTO(unsigned long start, unsigned long end, u64 moved, int err),
 	TP_ARGS(start, end, moved, err),
@@ -237,7 +237,7 @@ TRACE_EVENT(drm_svm_home,
 		  __entry->end, __entry->moved, __entry->err)
 );
 
-/* pages went home, to make room */
+/* pages of a BO were migrated to RAM by an eviction */
 TRACE_EVENT(drm_svm_evict,
 	TP_PROTO(const struct drm_svm_bo *bo, u64 moved, long left),
 	TP_ARGS(bo, moved, left),

@@ -20,17 +20,20 @@
 #include "drm_svm_migrate.h"
 #include "drm_svm_quirk.h"
 
-/* Tries to bring home pages that somebody holds for a moment, and their pause. */
+/* Tries to evict pages that others hold for a moment, and the pause between */
 #define DRM_SVM_EVICT_TRIES	200
 #define DRM_SVM_EVICT_PAUSE_US	1000
 
-/* Tries of copies that fail, before what they are to bring home is given up. */
+/* Tries of a BO whose copies fail, before its data is given up */
 #define DRM_SVM_COPY_TRIES	4
 
-/* Pages in a row that cannot be copied, each by itself, before the others are given up. */
+/* Pages in a row that fail to be copied alone, before the rest is given up */
 #define DRM_SVM_SINGLE_TRIES	16
 
-/* Longest pause between tries, and how often to say that pages do not come home */
+/*
+ * Longest pause between tries, and jiffies between messages that pages cannot
+ * leave
+ */
 #define DRM_SVM_EVICT_PAUSE_MAX_US	(128 * DRM_SVM_EVICT_PAUSE_US)
 #define DRM_SVM_EVICT_NOTICE		(10 * HZ)
 
@@ -76,17 +79,20 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
  * @mem_type: the TTM memory type; its resources start at page offsets
  * @size: bytes of it, a multiple of PAGE_SIZE
  * @ops: copy and clear
- * @owner: GPUs with the same one reach each other's VRAM; NULL: nobody reaches it
+ * @owner: GPUs with the same owner reach each other's VRAM; NULL: no other GPU
+ *	reaches it
  *
- * Faults of the GPU's contexts migrate pages there from now on. Before, a buffer is made
- * and evicted, to see that the driver hands on what TTM asks about it; so TTM has the
- * memory type, with a page to be had, and the driver is ready for TTM's calls. Its engines
- * need not be: nothing is copied.
+ * Faults of the GPU's contexts migrate pages there from now on. Before that, a
+ * buffer is made and evicted, to check that the driver forwards TTM's calls
+ * about it; so TTM has the memory type already, with at least one page
+ * available, and the driver is ready for TTM's calls. Its engines need not be
+ * ready, because nothing is copied.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EINVAL when @ops or the driver's functions for TTM do not do, -ENOSPC when
- * not one page of the memory type is to be had, -ENOMEM, -ERANGE when no physical addresses
- * are free for the pages, or another error of memremap_pages().
+ * Return: 0, -EINVAL when @ops or the driver's functions for TTM are not
+ * complete or do not call drm_svm, -ENOSPC when not one page of the memory type
+ * is available, -ENOMEM, -ERANGE when no physical addresses are free for the
+ * pages, or another error of memremap_pages().
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      struct ttm_device *bdev, u32 mem_type, u64 size,
@@ -124,13 +130,16 @@ int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		return PTR_ERR(addr);
 	}
 	drm_svm_vram_enlist(vram);
-	/* complete: pairs with the READ_ONCE() of the fault path */
+	/* publishes @vram: pairs with the READ_ONCE() of the fault path */
 	WRITE_ONCE(sdev->vram, vram);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 
-/* Whether an eviction failed as the hardware did; else it is worth to be tried again. */
+/*
+ * Return whether an eviction failed because of the hardware; other errors are
+ * worth another try.
+ */
 static bool drm_svm_vram_is_copy_error(int err)
 {
 	return err && err != -EBUSY && err != -EAGAIN && err != -ENOMEM &&
@@ -138,8 +147,9 @@ static bool drm_svm_vram_is_copy_error(int err)
 }
 
 /*
- * Pages that do not come home are lost. Their locks are held for the time of a copy at
- * most. One that is split in this moment is missed, and met again.
+ * Mark the pages that could not leave as lost. Others hold the lock of a page
+ * for the duration of a copy at most. A page that is being split may be missed,
+ * and is found by the next pass.
  */
 static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
 			      unsigned long end)
@@ -162,9 +172,10 @@ static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
 }
 
 /*
- * One page at a time, where they do not come home together, as the memory of one of them
- * broke and nobody has noticed yet. A device that is gone copies none: after some in a row
- * no more are tried. A huge page that eviction could not split counts as one.
+ * Evict one page at a time where they do not leave together, because the memory
+ * of one of them broke without anybody noticing yet. A device that is gone
+ * copies none: after some failures in a row the rest is not tried. A huge page
+ * that eviction could not split is not tried either.
  */
 static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
 				      unsigned long index, unsigned long end)
@@ -194,8 +205,9 @@ static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
 }
 
 /*
- * Bring the pages of one BO home; returns the page past the BO, or past @index. When VRAM
- * goes, what cannot be copied in some tries is lost.
+ * Migrate the pages of one BO to RAM. Returns the page past the BO, or past
+ * @index. When the VRAM goes for good, what cannot be copied in some tries is
+ * lost.
  */
 static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 					   unsigned long index, int *err)
@@ -223,7 +235,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	return next;
 }
 
-/* The next page in use; most of VRAM may be free. */
+/* The next page in use, from @index on; most of VRAM may be free. */
 static unsigned long drm_svm_vram_skip_free(struct drm_svm_vram *vram,
 					    unsigned long index)
 {
@@ -236,7 +248,10 @@ static unsigned long drm_svm_vram_skip_free(struct drm_svm_vram *vram,
 	return index;
 }
 
-/* Ours go one by one, by their pages: TTM would stop at the first one that cannot. */
+/*
+ * Evict the BOs of drm_svm one by one, by their pages, because TTM would stop
+ * at the first one that cannot leave.
+ */
 static int drm_svm_vram_evict_pages(struct drm_svm_vram *vram)
 {
 	unsigned long index = 0;
@@ -251,8 +266,9 @@ static int drm_svm_vram_evict_pages(struct drm_svm_vram *vram)
 }
 
 /*
- * And those of the driver, by TTM, once none of ours is left: at one that cannot go TTM
- * would end, and write an error to the kernel's log, at each try.
+ * Evict all, and the driver's BOs by TTM, but only once no BO of drm_svm is
+ * left: at one that cannot leave TTM would stop, and write an error to the
+ * kernel log at each try.
  */
 static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 {
@@ -268,16 +284,16 @@ static int drm_svm_vram_evict_once(struct drm_svm_vram *vram)
 }
 
 /**
- * drm_svm_vram_evict_all() - bring every page home
+ * drm_svm_vram_evict_all() - migrate every page to RAM
  * @vram: the VRAM
  *
- * Then evicts the driver's own BOs of that memory type. Tries again, for a bounded
- * time, where a page is held by somebody for a moment. Nothing keeps GPU faults from
- * bringing other pages in.
+ * Then evicts the driver's own BOs of that memory type. Tries again, for a
+ * bounded time, if a page is held by others for a moment. GPU faults can bring
+ * other pages in at any time.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EBUSY, -ERESTARTSYS when the caller is being killed, or the error of a
- * copy.
+ * Return: 0, -EBUSY, -ERESTARTSYS when the caller is being killed, or the error
+ * of a copy.
  */
 int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 {
@@ -294,7 +310,7 @@ int drm_svm_vram_evict_all(struct drm_svm_vram *vram)
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_evict_all);
 
-/* A copy that failed is tried again. */
+/* Evict all; after a copy failed, try again. */
 static int drm_svm_vram_empty(struct drm_svm_vram *vram)
 {
 	unsigned int try;
@@ -309,14 +325,15 @@ static int drm_svm_vram_empty(struct drm_svm_vram *vram)
 }
 
 /**
- * drm_svm_vram_suspend() - bring every page home, and let none in
+ * drm_svm_vram_suspend() - migrate every page to RAM, and let none in
  * @vram: the VRAM
  *
- * For a device whose memory is about to lose its power. The driver stops the GPU
- * first, but not the copies. Also evicts the driver's own BOs of that memory type.
+ * For a device whose memory is about to lose its power. The driver stops the
+ * GPU first, but not the copies. Also evicts the driver's own BOs of that
+ * memory type.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, or an error: then not everything could go, and VRAM stays open.
+ * Return: 0, or an error: then something could not leave, and VRAM stays open.
  */
 int drm_svm_vram_suspend(struct drm_svm_vram *vram)
 {
@@ -342,9 +359,10 @@ void drm_svm_vram_resume(struct drm_svm_vram *vram)
 EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
 
 /*
- * Bring all pages home for good. Only the hardware can keep them from it: where it fails to
- * copy, again and again, they are lost. Signals do not count. What is busy, or finds no
- * memory, belongs to others all the same, and is waited for.
+ * Migrate all pages to RAM for good. Only the hardware can prevent that: pages
+ * that it fails to copy, again and again, are lost. Signals are ignored. Pages
+ * that are busy, or for which there is no memory, belong to other processes, so
+ * they are waited for.
  */
 static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 {
@@ -364,7 +382,7 @@ static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 	}
 }
 
-/* No page has a reference any more, but for the moment in which it is freed. */
+/* No page has a reference any more, except while it is being freed. */
 static void drm_svm_vram_release(struct drm_svm_vram *vram)
 {
 	drm_svm_vram_delist(vram);
@@ -374,7 +392,10 @@ static void drm_svm_vram_release(struct drm_svm_vram *vram)
 	xa_destroy(&vram->bad);
 }
 
-/* @vram is part of the DRM device, whose code is in the driver's module. */
+/*
+ * @vram is part of the DRM device, whose code is in the driver's module, so
+ * these are put last.
+ */
 static void drm_svm_vram_release_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
@@ -388,9 +409,9 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 }
 
 /*
- * Processes have lost pages, perhaps for as long as they run: keep what these need, and
- * have the last page that is freed queue the rest, so that no work item waits for it.
- * False: the module is being unloaded.
+ * Processes have lost pages, perhaps for as long as they run: keep what these
+ * pages need. The last page that is freed queues the release, so that no work
+ * item waits for it. Returns false if the module is being unloaded already.
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
@@ -404,15 +425,18 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 
 /**
  * drm_svm_vram_fini() - take the struct pages away
- * @vram: VRAM of a GPU that has no context any more; else it warns, and does the same
+ * @vram: VRAM of a GPU that has no context any more; else this warns, and goes
+ *	on
  *
- * Brings every page home first, and goes on until it has: signals do not end it, and it
- * waits for memory and for those who hold a page. What cannot come, because copies fail or
- * the memory is bad, is lost: who touches it gets SIGBUS. So a device that is gone says so
- * by the errors of its copies, for which -EBUSY, -EAGAIN, -ENOMEM, -EINTR and -ERESTARTSYS
- * will not do. As long as processes have such pages, @vram and the DRM device that it is
- * part of, and the driver's module, are kept; @ops and the TTM device are not used any
- * more. Where the module is being unloaded already, it waits for these processes.
+ * Migrates every page to RAM first, and goes on until it has: signals do not
+ * end it, and it waits for memory and for pages that others hold. Pages that
+ * cannot migrate, because copies fail or the memory is bad, are lost: a CPU
+ * access to them gets SIGBUS. So a device that is gone says so by the errors of
+ * its copies; -EBUSY, -EAGAIN, -ENOMEM, -EINTR and -ERESTARTSYS will not do,
+ * because they are tried again. As long as processes have lost pages, @vram,
+ * the DRM device that it is part of and the driver's module are kept; @ops and
+ * the TTM device are not used any more. If the module is being unloaded
+ * already, this waits for these processes.
  *
  * Context: process context, no lock held that eviction takes.
  */
@@ -423,16 +447,16 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 		WRITE_ONCE(vram->ending, true);
 	WRITE_ONCE(vram->closed, true);
 	WRITE_ONCE(vram->sdev->vram, NULL);
-	/* what it keeps after this is dropped, and then it keeps no more */
+	/* a running free_work may still keep bad pages, a later one cannot */
 	flush_work(&vram->free_work);
 	drm_svm_vram_drop_bad(vram);
 	drm_svm_vram_empty_for_good(vram);
-	/* what is left is the driver's */
+	/* only the driver's BOs are left */
 	WARN_ON(drm_svm_vram_empty(vram));
 	drm_svm_drain_fini(vram);
-	/* a BO that is on its list has no pages any more */
+	/* BOs on the list of leave_work have no pages any more */
 	flush_work(&vram->leave_work);
-	/* tasks that waited for that have BOs */
+	/* tasks that waited for these BOs have references to them */
 	drm_svm_vram_wait_users(vram);
 	flush_work(&vram->free_work);
 	if (drm_svm_vram_has_lost(vram) && drm_svm_vram_release_later(vram))

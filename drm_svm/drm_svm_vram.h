@@ -2,7 +2,7 @@
 #ifndef _DRM_SVM_VRAM_H_
 #define _DRM_SVM_VRAM_H_
 
-/* Device pages, the VRAM that they stand for, and the BOs that they belong to. */
+/* Device pages, the VRAM that they stand for, the BOs that they belong to. */
 
 #include <linux/dma-resv.h>
 #include <linux/llist.h>
@@ -15,16 +15,18 @@
 
 struct drm_svm_keep;
 
-/* &drm_svm_vram.lost of a VRAM that is in use, besides the lost pages. */
+/* Bias of &drm_svm_vram.lost while the VRAM is in use. */
 #define DRM_SVM_LOST_NONE	1
 
 /*
- * VRAM behind a slice of a range. @live: device pages in use, and one while @filling;
- * at zero it goes, by @free_node from atomic context. @stats: of the
- * context it was made for. @leave_node, while @leaving: its pages have to go home, and
- * who wanted one could not do it. @asked: the driver asked drm_svm_bo_move() about it.
- * @place: its place in VRAM, where it stays for as long as it has pages; only compared.
- * @locked_node, with the number of its first page in @locked_index: locked memory came to it.
+ * VRAM behind a slice of a range. @live: device pages in use, and one while
+ * @filling; at zero the BO is freed, by @free_node because that may be in
+ * atomic context. @stats: those of the context that it was made for. @leaving,
+ * @leave_node: queued for eviction by leave_work, because a CPU fault could not
+ * migrate a huge page itself. @asked: the driver has called drm_svm_bo_move()
+ * for it. @place: its place in VRAM, where it stays for as long as it has
+ * pages; only compared. @locked_node: in the list of BOs filled with locked
+ * memory, with the index of its first page in @locked_index.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
@@ -48,9 +50,10 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
 }
 
 /*
- * Whether the BO has lost its place, with a page of it locked and in use, or with its
- * dma_resv held: then TTM took it away and the driver did not tell us, see
- * drm_svm_check_ttm(). What is in that place belongs to somebody else.
+ * Return whether the BO has lost its place. Called with a page of it locked and
+ * in use, or with its dma_resv held. If so, TTM took the place away and the
+ * driver did not tell us, see drm_svm_check_ttm(), and what is there belongs to
+ * another buffer.
  */
 static inline bool drm_svm_bo_has_left(const struct drm_svm_bo *bo)
 {
@@ -62,7 +65,7 @@ static inline void drm_svm_bo_unlock(struct drm_svm_bo *bo)
 	dma_resv_unlock(bo->tbo.base.resv);
 }
 
-/* With its dma_resv held: whether it has its place in VRAM. */
+/* Return whether the BO has its place in VRAM. Its dma_resv is held. */
 static inline bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
 {
 	dma_resv_assert_held(bo->tbo.base.resv);
@@ -70,7 +73,7 @@ static inline bool drm_svm_bo_is_resident(struct drm_svm_bo *bo)
 	       bo->tbo.resource->mem_type == bo->vram->mem_type;
 }
 
-/* Offset of its first page, with the BO locked and resident. */
+/* Offset of its first page, in bytes, with the BO locked and resident. */
 static inline u64 drm_svm_bo_offset(struct drm_svm_bo *bo)
 {
 	return (u64)bo->tbo.resource->start << PAGE_SHIFT;
@@ -82,7 +85,7 @@ static inline struct drm_svm_vram *drm_svm_page_vram(const struct page *page)
 	return container_of(page_pgmap(page), struct drm_svm_vram, pagemap);
 }
 
-/* Its offset there, in bytes. */
+/* The offset of a device page in its VRAM, in bytes. */
 static inline u64 drm_svm_page_offset(const struct page *page)
 {
 	struct drm_svm_vram *vram = drm_svm_page_vram(page);
@@ -135,7 +138,10 @@ int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
 void drm_svm_vram_keep_bad(struct drm_svm_vram *vram);
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram);
 
-/* Hardly any VRAM has bad pages, so this is for each page that moves. */
+/*
+ * Called for each page that moves, so fast for VRAM without bad pages, as most
+ * is.
+ */
 static inline bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
 					unsigned int npages)
 {

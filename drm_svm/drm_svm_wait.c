@@ -10,21 +10,23 @@
 /**
  * DOC: Waiting for pages
  *
- * A page may take for ever to come: its userfaultfd handler never answers, its
- * FUSE server is stuck. Workers do not wait for such pages; which ones these
- * are, drm_svm_mirror.c says. A fault that has to wait goes to another thread of
- * the process, which does what the process itself would do, a CPU fault that drops
- * mmap_lock and waits, and then lets the GPU try its access again: the page is present
- * now, and the ordinary path maps it. So such a page costs two switches of threads and a
- * second fault of the GPU; that is cheap next to a disk, and dear
- * for the writes to a shared file mapping, a page each.
+ * A page may take for ever to come: its userfaultfd handler never answers, or
+ * its FUSE server is stuck. Workers do not wait for such pages;
+ * drm_svm_mirror.c lists them. A fault that has to wait goes to another thread
+ * of the process. The thread does what the process itself would do, a CPU fault
+ * that drops mmap_lock and waits, and then lets the GPU try its access again:
+ * the page is present now, and the ordinary path maps it. So such a page costs
+ * two context switches and a second GPU fault. That is cheap next to a disk,
+ * and expensive for writes to a shared file mapping, which pay it for each
+ * page.
  *
- * An address space has a bounded number of such threads, made when they are needed; more
- * faults wait for one to be free. A thread that waits may be killed with the process, and
- * be interrupted for the process to stop or to freeze; then the fault waits in
- * the list again. Detach does not wait for it: it takes the fault away and answers it. The
- * thread is interrupted, and where a file system waits without looking for signals, it
- * waits on, for a page that its process has asked for.
+ * An address space has a bounded number of such threads, made when they are
+ * needed; further faults wait until one is free. A thread that waits is killed
+ * with the process, and is interrupted when the process is to stop or to
+ * freeze; the fault then goes back to the list. Detach does not wait for the
+ * thread: it takes the fault away, answers it and interrupts the thread. If a
+ * file system waits without looking for signals, the thread goes on waiting,
+ * for a page that its process has asked for.
  */
 
 static int drm_svm_wait_fault(struct mm_struct *mm,
@@ -43,13 +45,16 @@ static int drm_svm_wait_fault(struct mm_struct *mm,
 		return err;
 	}
 	*ret = handle_mm_fault(vma, fault->addr & PAGE_MASK, flags, NULL);
-	/* else the lock was dropped in there */
+	/* else handle_mm_fault() has dropped the lock */
 	if (!(*ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 		mmap_read_unlock(mm);
 	return 0;
 }
 
-/* Do the CPU fault; 0 when the page came, or may have. -EINTR: interrupted, or killed. */
+/*
+ * Do the CPU fault. Returns 0 when the page came, or may have, -EINTR when
+ * interrupted or killed, or another error.
+ */
 static int drm_svm_wait_populate(struct mm_struct *mm,
 				 const struct drm_svm_fault *fault)
 {
@@ -71,13 +76,17 @@ static int drm_svm_wait_populate(struct mm_struct *mm,
 
 	if (!(ret & VM_FAULT_ERROR))
 		return 0;
-	/* a file system may have failed for the signal */
+	/* a file system may have failed because of the signal */
 	if (signal_pending(current))
 		return -EINTR;
 	return vm_fault_to_errno(ret, 0) ?: -EFAULT;
 }
 
-/* The next fault to wait for. Detach finds it with its thread, and may take it away. */
+/*
+ * Take the next fault to wait for; false: there is none, and the thread is
+ * idle. The waiter stays with the thread, where detach finds it and may take it
+ * away.
+ */
 static bool drm_svm_wait_next(struct drm_svm_waiters *w, struct drm_svm_wait_thread *t,
 			      struct drm_svm_fault *fault)
 {
@@ -94,8 +103,8 @@ static bool drm_svm_wait_next(struct drm_svm_waiters *w, struct drm_svm_wait_thr
 }
 
 /*
- * Returns the waiter, to be answered, or NULL. One that was interrupted comes first in the
- * list again.
+ * Returns the waiter, to be answered, or NULL. An interrupted waiter goes back
+ * to the head of the list.
  */
 static struct drm_svm_waiter *drm_svm_wait_done(struct drm_svm_waiters *w,
 						struct drm_svm_wait_thread *t, int err)
@@ -139,7 +148,10 @@ static bool drm_svm_wait_run(struct drm_svm_thread *thread)
 	return true;
 }
 
-/* Queue a waiter; -EFAULT when its context is being detached: nobody would take it away. */
+/*
+ * Queue a waiter. Returns -EFAULT when its context is being detached, because
+ * detach would not find it any more.
+ */
 static int drm_svm_wait_enqueue(struct drm_svm_waiters *w,
 				struct drm_svm_waiter *waiter)
 {
@@ -158,7 +170,10 @@ static int drm_svm_wait_enqueue(struct drm_svm_waiters *w,
 	return 0;
 }
 
-/* Each fault that waits is to have a thread, as long as that may be. */
+/*
+ * Return the thread to make now, or NULL. Each fault that waits gets one, up to
+ * the limit.
+ */
 static struct drm_svm_wait_thread *drm_svm_wait_next_thread(struct drm_svm_waiters *w)
 {
 	guard(spinlock)(&w->lock);
@@ -182,7 +197,7 @@ static int drm_svm_wait_add_thread(struct drm_svm *svm, struct drm_svm_wait_thre
 	return err;
 }
 
-/* What threads have, and what none has yet */
+/* Take the waiters of threads, and those that no thread has yet. */
 static void drm_svm_wait_take(struct drm_svm_waiters *w, struct drm_svm_context *ctx,
 			      struct list_head *taken)
 {
@@ -190,7 +205,7 @@ static void drm_svm_wait_take(struct drm_svm_waiters *w, struct drm_svm_context 
 	struct drm_svm_wait_thread *t;
 
 	guard(spinlock)(&w->lock);
-	/* one that was just made may not be counted yet */
+	/* a thread that was just made may not be counted yet */
 	for (t = w->thread; t < &w->thread[DRM_SVM_MAX_WAITERS]; t++) {
 		if (!t->waiter || (ctx && t->waiter->entry.ctx != ctx))
 			continue;
@@ -207,7 +222,7 @@ static void drm_svm_wait_take(struct drm_svm_waiters *w, struct drm_svm_context 
 }
 
 /**
- * drm_svm_wait_cancel() - let no fault wait any longer
+ * drm_svm_wait_cancel() - answer the faults that wait
  * @svm: the address space
  * @ctx: the context whose faults end, or NULL for all
  * @err: their answer
@@ -225,14 +240,16 @@ void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int e
 }
 
 /**
- * drm_svm_wait_grow() - have a thread for each fault that waits, as far as possible
+ * drm_svm_wait_grow() - make a thread for each fault that waits, if possible
  * @svm: the address space
  *
- * Where no more threads can be made, those do that there are; without any nobody would ever
- * get to what is pending. A worker that is to stop cannot make one: the GPU tries again.
+ * If no more threads can be made, the existing ones have to do. If there is
+ * none at all, the pending faults are answered, because nothing would ever
+ * serve them; for the GPU to try again if a signal kept the worker from making
+ * a thread.
  *
- * Context: a worker that has no fault in hand. To make a thread may wait for mmap_lock and
- * for memory.
+ * Context: a worker that has no fault in hand. Making a thread may wait for
+ * mmap_lock and for memory.
  */
 void drm_svm_wait_grow(struct drm_svm *svm)
 {
@@ -266,18 +283,19 @@ static void drm_svm_wait_submit(struct drm_svm *svm,
 }
 
 /**
- * drm_svm_wait_start() - wait for the page of a fault, elsewhere
+ * drm_svm_wait_start() - let a thread wait for the page of a fault
  * @svm: the address space
  * @entry: the fault; copied
  *
- * Context: process context of a worker, no lock held; drm_svm_wait_grow() comes after the
- * batch. The fault is answered later, or at once when there is no memory.
+ * Context: process context of a worker, no lock held; drm_svm_wait_grow() comes
+ * after the batch. The fault is answered later, or at once when there is no
+ * memory.
  */
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {
 	struct drm_svm_context *ctx = entry->ctx;
 
-	/* the fault may be over before we are: keep @ctx, and so @svm */
+	/* the fault may be answered before this returns: keep @ctx and @svm */
 	atomic_inc(&ctx->busy);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_WAITS, 1);
 	trace_drm_svm_wait(ctx, &entry->fault);
@@ -285,7 +303,7 @@ void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 	drm_svm_context_put_busy(ctx);
 }
 
-/* Have no thread wait; what one had is in the list again. */
+/* Interrupt all threads that wait; their faults go back to the list. */
 void drm_svm_wait_interrupt(struct drm_svm *svm)
 {
 	unsigned int i;
@@ -300,7 +318,7 @@ void drm_svm_wait_init(struct drm_svm *svm)
 	INIT_LIST_HEAD(&svm->waiters.pending);
 }
 
-/* Without contexts there are no faults; its threads have left. */
+/* There are no contexts, and so no faults; the threads have left. */
 void drm_svm_wait_fini(struct drm_svm *svm)
 {
 	unsigned int i;

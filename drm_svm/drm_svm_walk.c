@@ -11,24 +11,25 @@
 /**
  * DOC: Pages by their numbers
  *
- * A walk of a page table reports pages by their number. Nothing keeps such a page: its GPU
- * may go at any time, and the struct page with it. So a number is looked up in the list of
- * all VRAM, under RCU. A struct page of a device is looked at only there, with a reference
- * to the page, or under &drm_svm_range.pt_lock with a good sequence.
+ * A walk of a page table reports pages by PFN. Nothing keeps such a page: its
+ * GPU may be removed at any time, and the struct page with it. So a PFN is
+ * looked up in the list of all VRAM, under RCU. A struct page of a device is
+ * accessed only in that RCU section, with a reference to the page, or under
+ * &drm_svm_range.pt_lock with a good sequence.
  */
 
-/* Writers have the mutex, readers are in a section of RCU. */
+/* Changed under the mutex, read under RCU. */
 static DEFINE_MUTEX(drm_svm_vrams_lock);
 static LIST_HEAD(drm_svm_vrams);
 
-/* Its device pages may be looked up from now on. */
+/* From now on device pages of @vram can be looked up. */
 void drm_svm_vram_enlist(struct drm_svm_vram *vram)
 {
 	guard(mutex)(&drm_svm_vrams_lock);
 	list_add_tail_rcu(&vram->link, &drm_svm_vrams);
 }
 
-/* On return its device pages are looked at only with a reference to them. */
+/* On return nothing accesses device pages of @vram without a reference. */
 void drm_svm_vram_delist(struct drm_svm_vram *vram)
 {
 	scoped_guard(mutex, &drm_svm_vrams_lock)
@@ -41,8 +42,9 @@ void drm_svm_vram_delist(struct drm_svm_vram *vram)
  * drm_svm_pfn_vram() - the VRAM of a page that a walk found
  * @pfn: what hmm_range_fault() says of the page
  *
- * Context: a section of RCU, in which the VRAM and the struct page stay. To use the VRAM
- * after it, increment &drm_svm_vram.users, and call drm_svm_vram_put() soon.
+ * Context: RCU read-side critical section, in which the VRAM and the struct
+ * page stay. To use the VRAM after it, increment &drm_svm_vram.users, and call
+ * drm_svm_vram_put() soon.
  * Return: the VRAM; NULL when the page is in none, or there is no page.
  */
 struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
@@ -59,14 +61,14 @@ struct drm_svm_vram *drm_svm_pfn_vram(unsigned long pfn)
 	return NULL;
 }
 
-/* Whether a page that a walk found is in VRAM of any GPU. */
+/* Return whether a page that a walk found is in the VRAM of any GPU. */
 bool drm_svm_pfn_is_vram(unsigned long pfn)
 {
 	guard(rcu)();
 	return drm_svm_pfn_vram(pfn);
 }
 
-/* The folio of a page that a walk found, if it is in RAM; NULL: of a device, or nothing. */
+/* The folio of a page that a walk found if it is in RAM, else NULL. */
 struct folio *drm_svm_pfn_folio(unsigned long pfn)
 {
 	struct page *page = NULL;
@@ -76,7 +78,10 @@ struct folio *drm_svm_pfn_folio(unsigned long pfn)
 	return page ? page_folio(page) : NULL;
 }
 
-/* Whether a page that a walk found belongs to no file, and is not the zero page. */
+/*
+ * Return whether a page that a walk found belongs to no file and is not the
+ * zero page.
+ */
 bool drm_svm_pfn_is_anon(unsigned long pfn)
 {
 	struct folio *folio = drm_svm_pfn_folio(pfn);
@@ -84,7 +89,7 @@ bool drm_svm_pfn_is_anon(unsigned long pfn)
 	return folio ? folio_test_anon(folio) : drm_svm_pfn_is_vram(pfn);
 }
 
-/* Whether KSM has merged a page that a walk found. */
+/* Return whether a page that a walk found was merged by KSM. */
 bool drm_svm_pfn_is_ksm(unsigned long pfn)
 {
 	struct folio *folio = drm_svm_pfn_folio(pfn);
@@ -92,7 +97,7 @@ bool drm_svm_pfn_is_ksm(unsigned long pfn)
 	return folio && folio_test_ksm(folio);
 }
 
-/* Whether a GPU can use a page that a walk found where it is. */
+/* Return whether a GPU can access a page that a walk found where it is. */
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 {
 	guard(rcu)();
@@ -101,13 +106,13 @@ bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 }
 
 /**
- * drm_svm_walk_peek() - what the CPU has at some addresses
+ * drm_svm_walk_peek() - look what the CPU has at some addresses
  * @mm: the address space
  * @start: first address
  * @end: address past the last one
  * @pfns: returns what hmm_range_fault() says of each page
  *
- * As it was at some moment: good for a look, but not to map from.
+ * The result may be out of date on return, so nothing is mapped from it.
  *
  * Context: mmap_lock of @mm held.
  * Return: 0 or an error of hmm_range_fault().
@@ -115,7 +120,7 @@ bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
 			unsigned long end, unsigned long *pfns)
 {
-	/* is in no tree, so the walk sees it never change */
+	/* is in no interval tree, so the walk never sees it change */
 	struct mmu_interval_notifier nobody = { .mm = mm };
 	struct hmm_range hmm = {
 		.notifier = &nobody,
