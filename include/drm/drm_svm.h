@@ -414,9 +414,9 @@ struct drm_svm_context {
 		u64 end;
 		/** @flush.ticket: last ticket given out. */
 		u64 ticket;
-		/** @flush.posted: last ticket covered by a posted flush; may be read without the lock. */
+		/** @flush.posted: last ticket with a posted flush; also read without the lock. */
 		u64 posted;
-		/** @flush.done: last ticket whose flush has completed; changes without the lock. */
+		/** @flush.done: last ticket with a completed flush; changes without the lock. */
 		u64 done;
 	} flush;
 
