@@ -33,11 +33,12 @@ struct ttm_placement;
 struct ttm_resource;
 
 /**
- * struct drm_svm_device - one GPU that takes part
+ * struct drm_svm_device - one GPU that uses drm_svm
  *
- * Embedded in the driver's device. Constant from drm_svm_device_init() on, but for
- * @vram and @ncontexts; so that comes before drm_svm_vram_init(). No reference counting is
- * provided: the driver's device outlives its contexts.
+ * Embedded in the driver's device. All members except @vram and @ncontexts are
+ * constant after drm_svm_device_init(), so call drm_svm_device_init() before
+ * drm_svm_vram_init(). There is no reference count: the driver's device must
+ * outlive its contexts.
  */
 struct drm_svm_device {
 	/** @drm: the DRM device. */
@@ -47,76 +48,76 @@ struct drm_svm_device {
 	struct device *dma_dev;
 
 	/**
-	 * @va_end: first address, in bytes, past what is shared: what the
-	 * GPU's MMU can translate, in whole ranges.
+	 * @va_end: first address, in bytes, past the shared addresses: the
+	 * limit of the GPU's MMU, rounded down to whole ranges.
 	 */
 	u64 va_end;
 
 	/**
-	 * @track_dma: the DMA layer needs every address back, so they are kept
-	 * a page each; see dma_need_unmap().
+	 * @track_dma: the DMA layer needs each address back for unmapping, so
+	 * the library keeps one DMA address per page; see dma_need_unmap().
 	 */
 	bool track_dma;
 
-	/** @vram: its memory, or NULL; set by drm_svm_vram_init(). */
+	/** @vram: the GPU's VRAM, or NULL; set by drm_svm_vram_init(). */
 	struct drm_svm_vram *vram;
 
-	/** @ncontexts: contexts that are attached. */
+	/** @ncontexts: number of attached contexts. */
 	atomic_t ncontexts;
 };
 
 /** DRM_SVM_ACCESS_READ - the GPU wants to read. */
 #define DRM_SVM_ACCESS_READ	BIT(0)
-/** DRM_SVM_ACCESS_WRITE - the GPU wants to write, or to do an atomic. */
+/** DRM_SVM_ACCESS_WRITE - the GPU wants to write or to do an atomic operation. */
 #define DRM_SVM_ACCESS_WRITE	BIT(1)
 /**
- * DRM_SVM_ACCESS_AHEAD - no access waits yet: the page is likely used next
+ * DRM_SVM_ACCESS_AHEAD - no access is waiting yet, but the page is likely next
  *
- * Where the page would have to be waited for, the fault is answered with -EBUSY
- * instead, so that no work outlives what it was meant for.
+ * If the page cannot be provided without blocking, the fault is answered with
+ * -EBUSY, because a speculative fault must not outlive the work it was made for.
  */
 #define DRM_SVM_ACCESS_AHEAD	BIT(2)
 
 /**
- * struct drm_svm_fault - one GPU access that missed
+ * struct drm_svm_fault - one GPU access that found no usable translation
  */
 struct drm_svm_fault {
 	/** @addr: the virtual address, in bytes; need not be aligned. */
 	u64 addr;
 
-	/** @cookie: the driver's own, handed back with the fault. */
+	/** @cookie: for the driver; the library returns it with the fault. */
 	u64 cookie;
 
 	/**
-	 * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both, and
-	 * perhaps DRM_SVM_ACCESS_AHEAD.
+	 * @access: DRM_SVM_ACCESS_READ, DRM_SVM_ACCESS_WRITE or both;
+	 * optionally with DRM_SVM_ACCESS_AHEAD.
 	 */
 	u32 access;
 };
 
 /**
- * struct drm_svm_run - contiguous pages of one kind
+ * struct drm_svm_run - contiguous pages with one location and one protection
  */
 struct drm_svm_run {
 	/**
-	 * @addr: address of the first page, in bytes: a DMA address; with
-	 * %DRM_SVM_LOCATION_VRAM an offset into the memory of the device; with
+	 * @addr: address of the first page, in bytes. A DMA address; with
+	 * %DRM_SVM_LOCATION_VRAM an offset into the VRAM of the device; with
 	 * %DRM_SVM_LOCATION_PEER what &drm_svm_vram_ops.peer_addr returned.
 	 */
 	dma_addr_t addr;
 
-	/** @npages: pages, not zero. */
+	/** @npages: number of pages, not zero. */
 	u32 npages;
 
 	/** @location: enum drm_svm_location. */
 	u16 location;
 
-	/** @prot: DRM_SVM_PAGE_READ, with DRM_SVM_PAGE_WRITE or without. */
+	/** @prot: DRM_SVM_PAGE_READ, with or without DRM_SVM_PAGE_WRITE. */
 	u16 prot;
 };
 
 /**
- * struct drm_svm_copy - pages to copy, contiguous on both sides
+ * struct drm_svm_copy - pages to copy, contiguous in source and destination
  */
 struct drm_svm_copy {
 	/** @src: DMA address or offset, as in struct drm_svm_run. */
@@ -125,7 +126,7 @@ struct drm_svm_copy {
 	/** @dst: DMA address or offset, as in struct drm_svm_run. */
 	u64 dst;
 
-	/** @npages: pages, not zero. */
+	/** @npages: number of pages, not zero. */
 	u32 npages;
 
 	/** @src_location: enum drm_svm_location. */
@@ -136,26 +137,30 @@ struct drm_svm_copy {
 };
 
 /**
- * struct drm_svm_vram_ops - the memory of one GPU
+ * struct drm_svm_vram_ops - functions for the VRAM of one GPU
  *
- * Work is done in order of the calls. A fence must signal without waiting for
- * memory or for a GPU fault: eviction waits for it.
+ * The GPU executes the work in the order of the calls. A fence must signal
+ * without waiting for a memory allocation or for a GPU fault, because eviction
+ * waits for the fence.
  */
 struct drm_svm_vram_ops {
 	/**
-	 * @copy: start to copy @n segments; they may be freed on return.
+	 * @copy: start to copy @n segments; the caller may free @segs after the
+	 * call.
 	 *
-	 * Process context, may sleep but not wait for memory with reclaim.
-	 * Returns a fence, owned by the caller, whose error is set when some
-	 * of it was not copied; or an ERR_PTR(). Never NULL: a copy that is done
-	 * already has a fence that has signalled, see dma_fence_get_stub().
+	 * Process context. May sleep, but must not allocate in a way that waits
+	 * for reclaim. Returns a fence, which the caller owns, or an ERR_PTR().
+	 * Set the error of the fence if any of the segments was not copied.
+	 * Never returns NULL: for a copy that is done already, return a
+	 * signalled fence, see dma_fence_get_stub().
 	 *
-	 * Pages whose copy failed stay where they are. -EBUSY, -EAGAIN, -ENOMEM,
-	 * -EINTR and -ERESTARTSYS, of the fence or as an ERR_PTR(), say that the
-	 * same copy may succeed a little later: drm_svm_vram_fini() tries again
-	 * for as long as it gets one of them. Any other error says that the
-	 * hardware cannot copy: after some of those it gives the data up. So a
-	 * device that is gone answers with another one, such as -ENODEV.
+	 * Pages whose copy failed stay where they are. An error is reported by
+	 * the fence or as an ERR_PTR(). -EBUSY, -EAGAIN, -ENOMEM, -EINTR and
+	 * -ERESTARTSYS mean that the same copy may succeed a little later:
+	 * drm_svm_vram_fini() retries as long as it gets one of them. Any other
+	 * error means that the hardware cannot copy: after several of those
+	 * drm_svm_vram_fini() gives the data up. So for a device that is gone,
+	 * return one of the others, such as -ENODEV.
 	 */
 	struct dma_fence *(*copy)(struct drm_svm_vram *vram,
 				  const struct drm_svm_copy *segs,
@@ -167,142 +172,160 @@ struct drm_svm_vram_ops {
 				   unsigned int n);
 
 	/**
-	 * @peer_addr: where @peer, a GPU with the same owner, finds @offset of
-	 * this VRAM.
+	 * @peer_addr: the address at which @peer, a GPU with the same owner,
+	 * accesses @offset of this VRAM.
 	 *
-	 * Contiguous offsets have contiguous addresses. Must not sleep. May be
-	 * NULL where there is no owner.
+	 * Contiguous offsets must have contiguous addresses. Must not sleep.
+	 * May be NULL if the VRAM has no owner.
 	 */
 	u64 (*peer_addr)(struct drm_svm_vram *vram, struct drm_svm_device *peer,
 			 u64 offset);
 };
 
 /**
- * struct drm_svm_vram - the VRAM of one GPU behind struct pages
+ * struct drm_svm_vram - the VRAM of one GPU, with struct pages
  *
- * Embedded in the driver's device. Every page of the TTM memory type has a
- * device-private page, so that the CPU's page tables can say "on the GPU".
+ * Embedded in the driver's device. Each page of the TTM memory type has a
+ * device-private struct page, so that the CPU page tables can refer to data in
+ * VRAM.
+ *
+ * A page is called poisoned when its data is lost: its VRAM broke, or the
+ * device is gone. Processes keep a poisoned page mapped until they unmap it.
  */
 struct drm_svm_vram {
 	/** @sdev: the GPU. */
 	struct drm_svm_device *sdev;
 
-	/** @drm: its DRM device, of which this is a part. */
+	/** @drm: the DRM device of the GPU; this structure is a part of it. */
 	struct drm_device *drm;
 
-	/** @bdev: the TTM device that the memory belongs to. */
+	/** @bdev: the TTM device that manages the VRAM. */
 	struct ttm_device *bdev;
 
-	/** @ops: copy and clear. */
+	/** @ops: the driver's functions: copy, clear, peer addresses. */
 	const struct drm_svm_vram_ops *ops;
 
-	/** @owner: GPUs whose VRAM has the same owner reach each other's. */
+	/** @owner: GPUs whose VRAM has the same owner can access each other's. */
 	const void *owner;
 
-	/** @mem_type: the TTM memory type, which hands out page offsets. */
+	/** @mem_type: the TTM memory type; its resources are page offsets. */
 	u32 mem_type;
 
-	/** @npages: pages of it. */
+	/** @npages: size of the VRAM, in pages. */
 	unsigned long npages;
 
-	/** @link: in the list of all VRAM, as long as the pages have a struct page. */
+	/** @link: in the list of all VRAM, while the struct pages exist. */
 	struct list_head link;
 
-	/** @users: those that use it, or a BO of it, without a page of it. */
+	/**
+	 * @users: number of tasks that use the VRAM, or one of its BOs, without
+	 * holding a reference to one of its pages.
+	 */
 	atomic_t users;
 
 	/** @pagemap: the device pages; page 0 is offset 0 of @mem_type. */
 	struct dev_pagemap pagemap;
 
-	/** @freed: BOs whose last page went, in atomic context. */
+	/** @freed: BOs whose last page was freed, possibly in atomic context. */
 	struct llist_head freed;
 
-	/** @free_work: drops them. */
+	/** @free_work: releases the BOs on @freed. */
 	struct work_struct free_work;
 
-	/** @leaving: BOs whose pages have to go home, from a work item. */
+	/** @leaving: BOs to be evicted by @leave_work. */
 	struct llist_head leaving;
 
-	/** @leave_work: sees to that. */
+	/** @leave_work: evicts the BOs on @leaving. */
 	struct work_struct leave_work;
 
-	/** @closed: nothing comes in any more, or for as long as it is suspended. */
+	/** @closed: suspended or being removed; nothing migrates to the VRAM. */
 	bool closed;
 
-	/** @ending: it goes for good, whatever becomes of the caller; set once. */
+	/**
+	 * @ending: drm_svm_vram_fini() was called. Evictions then continue even
+	 * if the caller is being killed. Set once.
+	 */
 	bool ending;
 
-	/** @bad: pages not to be used, by index; NULL or the BO that keeps one. */
+	/**
+	 * @bad: broken pages, by index. The entry is a value, or the BO that
+	 * keeps the page allocated so that it is never used again.
+	 */
 	struct xarray bad;
 
-	/** @lost: pages whose data is gone, but which processes still have; and one. */
+	/** @lost: number of poisoned pages that are still referenced, plus one. */
 	atomic_long_t lost;
 
-	/** @lock: protects all below, and writes to @ending; a leaf. */
+	/** @lock: leaf lock; protects the members below and writes to @ending. */
 	spinlock_t lock;
 
-	/** @keeps: what calls that want room must not evict for it, one for each. */
+	/** @keeps: for each prefetch that evicts, the blocks it must not evict. */
 	struct list_head keeps;
 
-	/** @locked: BOs that were filled with locked memory. */
+	/** @locked: BOs that were filled with locked memory (mlock()). */
 	struct list_head locked;
 
-	/** @nlocked: their number. */
+	/** @nlocked: number of BOs on @locked. */
 	unsigned long nlocked;
 
-	/** @drain_work: looks after them. */
+	/** @drain_work: frees pages of @locked BOs from per-CPU munlock batches. */
 	struct delayed_work drain_work;
 };
 
 /**
  * struct drm_svm_context_ops - the MMU functions of one GPU page table
  *
- * Addresses are virtual, in bytes, multiples of PAGE_SIZE; intervals are
- * half-open and never cross a range boundary (PMD_SIZE), but for the two TLB
- * functions, whose interval may be as wide as the address space. Calls for
- * different ranges run in parallel, so the driver locks its page table.
+ * Addresses are virtual, in bytes, and multiples of PAGE_SIZE. Intervals are
+ * half-open. They never cross a range boundary (PMD_SIZE), except for the two
+ * TLB functions, whose interval can be as wide as the address space. The library
+ * calls the functions for different ranges in parallel, so the driver must lock
+ * its page table.
  *
- * @map, @unmap, @query, @tlb_flush_start and @tlb_flush_wait run inside of MMU
- * notifiers, or under a lock of drm_svm that MMU notifiers take; and these run
- * inside of reclaim. So a lock that one of the five takes must never be held
- * over an allocation that may reclaim, in @map_prepare neither.
+ * @map, @unmap, @query, @tlb_flush_start and @tlb_flush_wait run inside MMU
+ * notifiers, or under a lock of drm_svm that MMU notifiers take, and MMU
+ * notifiers run inside reclaim. So a lock that one of these five functions takes
+ * must never be held over an allocation that may enter reclaim, not even in
+ * @map_prepare.
  */
 struct drm_svm_context_ops {
 	/**
-	 * @map_prepare: make sure that @map and @unmap of [@start, @end) need
-	 * no memory.
+	 * @map_prepare: make sure that @map and @unmap of [@start, @end) do not
+	 * need memory.
 	 *
-	 * Process context, only the range's service mutex held, which is not
-	 * taken in reclaim; may sleep and allocate with GFP_KERNEL, charged to
-	 * the process with GFP_KERNEL_ACCOUNT. It runs in a thread of the
-	 * process, in which signal_pending() may be true at any time, and
-	 * stays so until it returns: what it waits for it must not wait for
-	 * interruptibly.
+	 * Process context. The caller holds only the service mutex of the
+	 * range, which is not taken in reclaim. May sleep and allocate with
+	 * GFP_KERNEL, or with GFP_KERNEL_ACCOUNT to charge the process. The
+	 * function runs in a thread of the process. In this thread
+	 * signal_pending() can become true at any time and then stays true
+	 * until the function returns, so the function must not use
+	 * interruptible waits.
 	 *
-	 * Comes before every sequence of @map calls, also where an earlier
-	 * call prepared the same interval; @map need not follow. What was
-	 * prepared has to stay until a @map in the range used it, or until an
-	 * @unmap of the whole range: @map does not come after that without a
-	 * new @map_prepare. Page tables that are empty and not promised in
-	 * this way may be freed.
+	 * The library calls this before every sequence of @map calls, even if
+	 * an earlier call prepared the same interval. @map need not follow. The
+	 * driver must keep what it prepared until a @map in the range has used
+	 * it, or until an @unmap of the whole range: after such an @unmap the
+	 * library does not call @map without a new @map_prepare. The driver may
+	 * free other page tables that are empty.
 	 *
 	 * Returns 0 or -ENOMEM.
 	 */
 	int (*map_prepare)(struct drm_svm_context *ctx, u64 start, u64 end);
 
 	/**
-	 * @map: write the page-table entries of @n runs, the first at @start,
-	 * each next one where the last one ended.
+	 * @map: write the page-table entries of @n runs. The first run begins
+	 * at @start, each other run where the previous one ends.
 	 *
-	 * Replaces what was there. Cannot fail, must not allocate. Called once
-	 * or more after @map_prepare of an interval that holds all of the runs.
+	 * Replaces existing entries. Cannot fail and must not allocate. Called
+	 * once or several times after @map_prepare of an interval that contains
+	 * all of the runs.
 	 *
-	 * No flush follows. What is replaced without one is an entry for the
-	 * same page that becomes writable, smaller leaves that become a larger
-	 * one, or a larger one of which a part becomes writable. So an access
-	 * that misses for want of permission has to drop the TLB entry that it
-	 * met, and walk again, before it faults; and hardware that cannot have
-	 * leaves of two sizes for one address in its TLB flushes in here.
+	 * The library does not flush TLBs afterwards. Without a flush, @map
+	 * replaces an entry by a writable entry for the same page, smaller
+	 * leaves by a larger one, or a larger leaf by smaller ones of which some
+	 * are writable. Therefore an access that lacks permission must drop the
+	 * TLB entry it used, and walk the page table again, before it faults.
+	 * If the TLB of the hardware cannot hold leaves of two sizes for one
+	 * address, the driver must flush in this function.
 	 */
 	void (*map)(struct drm_svm_context *ctx, u64 start,
 		    const struct drm_svm_run *runs, unsigned int n);
@@ -310,9 +333,9 @@ struct drm_svm_context_ops {
 	/**
 	 * @unmap: clear the page-table entries of [@start, @end).
 	 *
-	 * Other entries stay; a larger leaf that sticks out is split. Pages of
-	 * the interval that are not mapped are skipped. Cannot fail, must not
-	 * allocate.
+	 * Keeps all other entries: the driver splits a larger leaf that extends
+	 * beyond the interval. Skips pages that are not mapped. Cannot fail and
+	 * must not allocate.
 	 */
 	void (*unmap)(struct drm_svm_context *ctx, u64 start, u64 end);
 
@@ -320,28 +343,30 @@ struct drm_svm_context_ops {
 	 * @tlb_flush_start: post a flush of [@start, @end) to every TLB that
 	 * may hold a translation of this context.
 	 *
-	 * Larger leaves that overlap the interval are part of it. Called with
-	 * a spinlock held: must not sleep.
+	 * The flush includes larger leaves that overlap the interval. The
+	 * caller holds a spinlock, so the function must not sleep.
 	 */
 	void (*tlb_flush_start)(struct drm_svm_context *ctx, u64 start, u64 end);
 
 	/**
-	 * @tlb_flush_wait: wait for every flush posted so far.
+	 * @tlb_flush_wait: wait for all flushes posted so far.
 	 *
-	 * On return no access that uses a translation older than these
-	 * flushes is in flight or will be made. May sleep; must not wait for
-	 * anything that waits for a GPU fault, or that allocates.
+	 * When the function returns, no access that uses a translation older
+	 * than these flushes is in flight or will start. May sleep. Must not
+	 * wait for anything that waits for a GPU fault or that allocates memory.
 	 */
 	void (*tlb_flush_wait)(struct drm_svm_context *ctx);
 
 	/**
-	 * @fault_done: a fault from drm_svm_fault_queue_push() is over.
+	 * @fault_done: the answer to a fault from drm_svm_fault_queue_push().
 	 *
-	 * With @err 0 the access may be tried again; it may miss again, when
-	 * the CPU was faster, or when the page was waited for and is to be
-	 * mapped now. Else it must be cancelled. Called exactly once a pushed
-	 * fault, from process context, with no lock held. Must not call
-	 * drm_svm_context_detach(), which waits for it.
+	 * If @err is 0, the driver replays the access. The access can fault
+	 * again: when the CPU changed the mapping in between, or when the
+	 * library had to wait for the page and will map it for the second
+	 * fault. If @err is not 0, the driver must cancel the access. Called
+	 * exactly once for each pushed fault, in process context, with no lock
+	 * held. Must not call drm_svm_context_detach(), which waits for this
+	 * function.
 	 */
 	void (*fault_done)(struct drm_svm_context *ctx,
 			   const struct drm_svm_fault *fault, int err);
@@ -350,17 +375,17 @@ struct drm_svm_context_ops {
 	 * @query: optional: add DRM_SVM_PAGE_ACCESSED, DRM_SVM_PAGE_DIRTY and
 	 * the leaf size to the state of the pages of [@start, @end).
 	 *
-	 * @state has one element a page. Must not allocate.
+	 * @state has one element per page. Must not allocate.
 	 */
 	void (*query)(struct drm_svm_context *ctx, u64 start, u64 end,
 		      u32 *state);
 };
 
 /**
- * struct drm_svm_context - one GPU's view of a shared address space
+ * struct drm_svm_context - one GPU page table that follows a shared address space
  *
- * Embedded in the driver's GPU VM, zeroed before drm_svm_context_attach(). No
- * reference counting is provided: the driver's VM outlives the attachment.
+ * Embedded in the driver's GPU VM, and zeroed before drm_svm_context_attach().
+ * There is no reference count: the driver's VM must outlive the attachment.
  */
 struct drm_svm_context {
 	/** @svm: the address space, NULL when not attached. */
@@ -372,32 +397,33 @@ struct drm_svm_context {
 	/** @ops: the MMU functions. Constant while attached. */
 	const struct drm_svm_context_ops *ops;
 
-	/** @stats: counters; VRAM that was filled for the context has them too. */
+	/** @stats: counters; shared with the BOs allocated for this context. */
 	struct drm_svm_stats *stats;
 
 	/**
-	 * @flush: TLB flushes owed, under @flush.lock but for the last. Cleared entries take a
-	 * ticket; a flush posted later than the ticket covers it.
+	 * @flush: the TLB flushes that this context owes. @flush.lock protects
+	 * all of it except @flush.done. Clearing entries takes a ticket; any
+	 * flush posted after that covers the ticket.
 	 */
 	struct {
-		/** @flush.lock: inside of the page-table lock of a range. */
+		/** @flush.lock: nests inside the page-table lock of a range. */
 		spinlock_t lock;
-		/** @flush.start: lowest address owed; ~0 when none is. */
+		/** @flush.start: lowest address to flush; ~0 if there is none. */
 		u64 start;
-		/** @flush.end: first address past what is owed. */
+		/** @flush.end: first address past those to flush. */
 		u64 end;
-		/** @flush.ticket: last ticket given. */
+		/** @flush.ticket: last ticket given out. */
 		u64 ticket;
-		/** @flush.posted: last ticket for which one was posted; read without the lock. */
+		/** @flush.posted: last ticket with a posted flush; also read without the lock. */
 		u64 posted;
-		/** @flush.done: last ticket for which one is over; changes without the lock. */
+		/** @flush.done: last ticket with a completed flush; changes without the lock. */
 		u64 done;
 	} flush;
 
-	/** @busy: faults that were pushed and are not answered yet. */
+	/** @busy: number of pushed faults that are not answered yet. */
 	atomic_t busy;
 
-	/** @dead: being detached: no new faults. */
+	/** @dead: being detached; new faults are refused. */
 	bool dead;
 };
 

@@ -12,24 +12,24 @@ extern "C" {
  * DOC: Introduction
  *
  * Payloads of the shared virtual memory ioctls that any DRM driver built on
- * drm_svm can adopt. A driver gives each payload an ioctl number of its own;
- * the meaning of every field and of every error is fixed here.
+ * drm_svm can adopt. The driver assigns an ioctl number of its own to each
+ * payload. The meaning of every field and of every error is fixed here.
  *
- * Rules, which hold for every structure of this file:
+ * These rules hold for every structure of this file:
  *
  * - Fields have fixed sizes and are aligned to their size; the layout is the
- *   same for 32 and 64 bit programs.
- * - Fields named pad must be zero, unknown bits of flags must be zero;
- *   anything else is -EINVAL and changes nothing.
+ *   same for 32-bit and 64-bit programs.
+ * - Fields named pad must be zero, and unknown bits of flags must be zero.
+ *   Anything else is -EINVAL and changes nothing.
  * - Fields named out_ are written by the kernel and ignored on input.
  * - Addresses are virtual addresses of the calling process, in bytes.
- * - Structures grow at their end only. A field that an older program does
- *   not know reads as zero, and zero means the behaviour before the field.
+ * - Structures grow only at their end. A field that an older program does not
+ *   know reads as zero, and zero means the behaviour before the field existed.
  * - An ioctl that was interrupted by a signal can be restarted unchanged.
  *
- * A shared address space belongs to the process memory (the mm) that
- * attached. A child of fork(), a process that was handed the file descriptor,
- * and a process after execve() have another mm.
+ * A shared address space belongs to the memory descriptor (the mm) of the
+ * process that attached. A child of fork(), a process that received the file
+ * descriptor from another process, and a process after execve() have another mm.
  */
 
 /**
@@ -39,46 +39,47 @@ extern "C" {
  * errno        meaning
  * ============ ==============================================================
  * EINVAL       malformed call: unknown flag, non-zero padding, misaligned or
- *              overflowing range, range outside of the shared window
+ *              overflowing interval, interval outside the shared addresses
  * EPERM        the caller's mm is not the one that attached
  * EEXIST       this file is already attached
  * ENXIO        this file is not attached
  * ENOENT       no mapping (VMA) at the address
  * EACCES       the mapping does not allow this access
- * EFAULT       the address cannot be used: outside of the shared window, a
- *              guard region, a poisoned page, past the end of a file, a
- *              userfaultfd with UFFD_USER_MODE_ONLY; the process is gone, or
- *              the file is being closed; or a pointer argument cannot be read
- *              or written
- * EOPNOTSUPP   memory of a kind that cannot be mirrored: device memory
- *              (VM_IO, VM_PFNMAP, peer-to-peer pages), secret memory,
- *              guest_memfd, shadow stacks
+ * EFAULT       the address cannot be used: it is outside the shared addresses,
+ *              in a guard region, in a poisoned page (a page whose data is
+ *              lost), past the end of a file, or under a userfaultfd with
+ *              UFFD_USER_MODE_ONLY. Or the process is gone, the file is being
+ *              closed, or a pointer argument cannot be read or written
+ * EOPNOTSUPP   memory of a kind that cannot be shared: device memory (VM_IO,
+ *              VM_PFNMAP, peer-to-peer pages), secret memory, guest_memfd,
+ *              shadow stacks
  * EAGAIN       raced with a change of the mapping; try again
  * EBUSY        best-effort work gave up
- * EINTR        a signal came, fatal or not: call again
- * ENOSPC       no device memory; the device has none at all
- * ENOMEM       no system memory, a page that the device's DMA cannot reach, or
+ * EINTR        a signal arrived, fatal or not: call again
+ * ENOSPC       no device memory, or the device has none at all
+ * ENOMEM       no system memory; or the device's DMA cannot reach a page; or
  *              the limit of ranges or of the process's threads is reached
  * ENODEV       the device is unplugged
  * ============ ==============================================================
  *
- * EAGAIN and EBUSY have their meaning, but nothing of this file returns them yet.
+ * EAGAIN and EBUSY have a defined meaning, but no ioctl of this file returns
+ * them yet.
  */
 
 /**
  * struct drm_svm_attach - share the caller's address space with the GPU
  *
- * From then on the GPU resolves accesses through this file to addresses from
- * @out_va_start to @out_va_end the way the calling process would. A file
- * attaches once, for its life.
+ * After this call, the GPU resolves accesses through this file to addresses
+ * from @out_va_start up to @out_va_end as the calling process would. A file can
+ * attach once in its lifetime.
  *
- * The GPU's access differs from the process's own in this:
+ * The GPU's access differs from an access of the process in these points:
  *
  * - a stack does not grow: an address below its mapping is ENOENT
- * - protection keys are not looked at
+ * - protection keys are ignored
  * - a mapping without PROT_READ is EACCES, also for a write
- * - a userfaultfd with UFFD_USER_MODE_ONLY is not asked: EFAULT
- * - a shadow stack cannot even be read: EOPNOTSUPP
+ * - the handler of a userfaultfd with UFFD_USER_MODE_ONLY is not asked: EFAULT
+ * - a shadow stack cannot be read either: EOPNOTSUPP
  * - where the process would get a signal, the job that made the access fails
  */
 struct drm_svm_attach {
@@ -91,7 +92,7 @@ struct drm_svm_attach {
 	/** @out_va_start: first shared address. */
 	__u64 out_va_start;
 
-	/** @out_va_end: first address past the shared window. */
+	/** @out_va_end: first address past the shared addresses. */
 	__u64 out_va_end;
 
 	/** @out_page_size: bytes of a page, the unit of sharing. */
@@ -113,7 +114,7 @@ struct drm_svm_attach {
 #define DRM_SVM_PAGE_LOCATION_SHIFT	8
 /** DRM_SVM_PAGE_LOCATION_MASK - bits of the location. */
 #define DRM_SVM_PAGE_LOCATION_MASK	(0xffu << DRM_SVM_PAGE_LOCATION_SHIFT)
-/** DRM_SVM_PAGE_LEAF_SHIFT - log2 of the bytes of the page-table leaf. */
+/** DRM_SVM_PAGE_LEAF_SHIFT - log2 of the bytes of the GPU page-table leaf. */
 #define DRM_SVM_PAGE_LEAF_SHIFT		16
 /** DRM_SVM_PAGE_LEAF_MASK - bits of the leaf size. */
 #define DRM_SVM_PAGE_LEAF_MASK		(0xffu << DRM_SVM_PAGE_LEAF_SHIFT)
@@ -123,35 +124,37 @@ struct drm_svm_attach {
 #define DRM_SVM_PAGE_FOLIO_MASK		(0xffu << DRM_SVM_PAGE_FOLIO_SHIFT)
 
 /**
- * enum drm_svm_location - where a page lives
+ * enum drm_svm_location - where the data of a page is
  */
 enum drm_svm_location {
-	/** @DRM_SVM_LOCATION_NONE: nowhere, or not known; see the use. */
+	/** @DRM_SVM_LOCATION_NONE: nowhere, or unknown; see where it is used. */
 	DRM_SVM_LOCATION_NONE = 0,
 	/** @DRM_SVM_LOCATION_SYSTEM: system memory. */
 	DRM_SVM_LOCATION_SYSTEM = 1,
-	/** @DRM_SVM_LOCATION_VRAM: the memory of this GPU. */
+	/** @DRM_SVM_LOCATION_VRAM: the VRAM of this GPU. */
 	DRM_SVM_LOCATION_VRAM = 2,
-	/** @DRM_SVM_LOCATION_PEER: the memory of another GPU. */
+	/** @DRM_SVM_LOCATION_PEER: the VRAM of another GPU. */
 	DRM_SVM_LOCATION_PEER = 3,
 };
 
 /**
- * DRM_SVM_QUERY_RESIDENCE - where the pages are, whatever the GPU has of them
+ * DRM_SVM_QUERY_RESIDENCE - report where all pages are, not only the GPU's
  *
- * Location and folio size are those of the CPU's page table then: a page that
- * is not present there, as it was never touched or is in swap, has none.
+ * With this flag, location and folio size come from the CPU page table. A page
+ * that is not present there (never touched, or swapped out) is
+ * %DRM_SVM_LOCATION_NONE.
  */
 #define DRM_SVM_QUERY_RESIDENCE		(1u << 0)
 
 /**
- * struct drm_svm_query - what the GPU sees of some pages
+ * struct drm_svm_query - which pages the GPU has mapped, and how
  *
- * A snapshot: it faults nothing in and changes nothing. A page with no
- * translation reads as zero, mapped by the CPU or not, but for what
- * %DRM_SVM_QUERY_RESIDENCE adds. %DRM_SVM_PAGE_ACCESSED, %DRM_SVM_PAGE_DIRTY and the
- * leaf size come from the driver, which need not know: zero may mean that it does not.
- * The folio size comes with %DRM_SVM_QUERY_RESIDENCE only.
+ * The result is a snapshot. The call faults nothing in and changes nothing. A
+ * page for which the GPU has no translation reads as zero even if the CPU has it
+ * mapped, except for what %DRM_SVM_QUERY_RESIDENCE adds.
+ * %DRM_SVM_PAGE_ACCESSED, %DRM_SVM_PAGE_DIRTY and the leaf size come from the
+ * driver. A driver need not support them, so zero can mean unknown. The folio
+ * size is reported only with %DRM_SVM_QUERY_RESIDENCE.
  */
 struct drm_svm_query {
 	/** @start: first address, a multiple of the page size. */
@@ -164,8 +167,8 @@ struct drm_svm_query {
 	__u64 size;
 
 	/**
-	 * @pages: pointer to one __u32 a page, written by the kernel with
-	 * %DRM_SVM_PAGE_READ and the other bits of that name.
+	 * @pages: pointer to one __u32 per page. The kernel writes
+	 * %DRM_SVM_PAGE_READ and the other DRM_SVM_PAGE_ bits there.
 	 */
 	__u64 pages;
 
@@ -176,7 +179,7 @@ struct drm_svm_query {
 	__u32 pad;
 };
 
-/** DRM_SVM_QUERY_MAX_PAGES - the most pages of one query. */
+/** DRM_SVM_QUERY_MAX_PAGES - the maximum number of pages of one query. */
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
 /** DRM_SVM_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
@@ -193,40 +196,45 @@ struct drm_svm_sync {
 	__u32 flags;
 
 	/**
-	 * @point: point of a timeline, not zero; zero for a binary syncobj. Else
-	 * EINVAL.
+	 * @point: the point of a timeline, not zero; zero for a binary syncobj.
+	 * Anything else is EINVAL.
 	 */
 	__u64 point;
 };
 
-/** DRM_SVM_PREFETCH_MAX_SYNCS - the most in-syncs, and out-syncs, of a prefetch. */
+/** DRM_SVM_PREFETCH_MAX_SYNCS - limit of a prefetch for in-syncs and for out-syncs. */
 #define DRM_SVM_PREFETCH_MAX_SYNCS	64
 
 /**
- * struct drm_svm_prefetch - move pages before they are used
+ * struct drm_svm_prefetch - migrate pages before they are used
  *
- * Moves what can be moved, and says of each page what became of it: the out_
- * counts add up to the pages of the interval. To be moved is no promise to stay, but
- * the call itself makes room at the cost of other memory only: what does not fit in
- * besides the rest of the interval stays where it is, and is counted as out_no_space.
- * Pages to which nobody has written yet are made in VRAM right away.
+ * Migrates the pages that can be migrated, and counts the result for each page:
+ * the out_ counts add up to the number of pages of the interval. A page that was
+ * migrated may be evicted later. But the call itself evicts only pages outside
+ * the interval. A page of the interval that does not fit into VRAM beside the
+ * rest of the interval stays where it is, and is counted in out_no_space. A page
+ * that has never been written to is created in VRAM directly.
  *
- * The call first looks whether all of the interval is mapped, else it says ENOENT and
- * does nothing; then it waits for the in-syncs, works, signals the out-syncs, and
- * returns when all that is done. After an error no out-sync is signalled and the out_
- * counts say nothing. Some pages may have moved when a signal interrupted it, when the
- * device was unplugged (ENODEV), or memory was unmapped meanwhile (ENOENT); called
- * again it counts them as resident.
+ * The call first checks that the whole interval is mapped; if it is not, the
+ * call returns ENOENT and does nothing. Then it waits for the in-syncs, migrates,
+ * signals the out-syncs, and returns. If the call returns an error, no out-sync
+ * is signalled. The out_ counts are then undefined, unless a signal interrupted
+ * the call. Pages can have been migrated before a signal interrupted the call,
+ * before the device was unplugged (ENODEV), or before memory was unmapped
+ * concurrently (ENOENT). If the call is repeated, it counts these pages as
+ * resident.
  *
- * A signal ends the call (EINTR) where @progress says how far it came, and the out_ counts
- * are those of the pages up to there. Called again with that structure, as drmIoctl() does
- * and the kernel does by itself for SA_RESTART, it goes on there and adds to the counts.
- * Called again from the start instead, it gets to the end as well, however often signals
- * come: it ends for one only after it has moved a page.
+ * A signal ends the call with EINTR. @progress then says how much of the interval
+ * was processed, and the out_ counts cover that part. If the call is repeated
+ * with the same structure, it continues from there and adds to the counts.
+ * drmIoctl() repeats the call in this way, and so does the kernel for SA_RESTART.
+ * If the call is repeated from the start instead, it also reaches the end,
+ * however often signals arrive, because a signal ends the call only after it has
+ * moved a page.
  *
- * Errors besides those of above: ENOENT also when a syncobj handle is unknown, or
- * an in-sync has no fence; ENOSPC when the device has no VRAM at all. The error
- * of an in-sync that failed is returned, and nothing is moved.
+ * Errors in addition to those listed above: ENOENT if a syncobj handle is unknown
+ * or an in-sync has no fence; ENOSPC if the device has no VRAM at all. If an
+ * in-sync failed, its error is returned and nothing is moved.
  */
 struct drm_svm_prefetch {
 	/** @start: first address, a multiple of the page size. */
@@ -236,8 +244,8 @@ struct drm_svm_prefetch {
 	__u64 size;
 
 	/**
-	 * @location: where to: %DRM_SVM_LOCATION_VRAM, of this file's device, or
-	 * %DRM_SVM_LOCATION_SYSTEM.
+	 * @location: the destination: %DRM_SVM_LOCATION_VRAM for the VRAM of
+	 * this file's device, or %DRM_SVM_LOCATION_SYSTEM.
 	 */
 	__u32 location;
 
@@ -256,38 +264,44 @@ struct drm_svm_prefetch {
 	/** @num_out_syncs: length of @out_syncs. */
 	__u32 num_out_syncs;
 
-	/** @out_moved: pages that were moved, or made there. */
+	/** @out_moved: pages that were moved to, or created at, the destination. */
 	__u64 out_moved;
 
 	/**
-	 * @out_resident: pages that were there already. To the system that
-	 * includes all that are not in VRAM, present or not.
+	 * @out_resident: pages that were at the destination already. For
+	 * %DRM_SVM_LOCATION_SYSTEM these are all pages that are not in VRAM,
+	 * present or not.
 	 */
 	__u64 out_resident;
 
 	/**
-	 * @out_busy: pages that could not be had: pinned, locked, in swap,
-	 * being moved by others.
+	 * @out_busy: pages that could not be taken: pinned, locked by another
+	 * task, in swap, or being migrated by another task. Also pages that
+	 * stayed in VRAM because no system memory could be allocated for them.
 	 */
 	__u64 out_busy;
 
 	/**
-	 * @out_unsupported: pages of a kind that stays in system memory: of
-	 * files, shared, of hugetlbfs, of devices, mergeable by KSM; and
-	 * mappings that the GPU may not access.
+	 * @out_unsupported: pages of a kind that stays in system memory: pages
+	 * of files, shared memory, hugetlbfs or devices, and pages that KSM may
+	 * merge; also pages of mappings that the GPU may not access.
 	 */
 	__u64 out_unsupported;
 
-	/** @out_no_space: pages for which there was no VRAM. */
+	/** @out_no_space: pages for which there was no room in VRAM. */
 	__u64 out_no_space;
 
-	/** @out_failed: pages whose copy failed, or that found no system memory. */
+	/**
+	 * @out_failed: pages whose copy failed, whose VRAM broke, or for which
+	 * the kernel could not allocate its own memory.
+	 */
 	__u64 out_failed;
 
 	/**
-	 * @progress: zero for a new call. When a signal interrupted the call, bytes from
-	 * @start on that it is done with; else the kernel writes zero. Given back, it has
-	 * to fit the out_ counts, which are not ignored then.
+	 * @progress: zero for a new call. If a signal interrupted the call, the
+	 * kernel writes the number of bytes from @start that are done; otherwise
+	 * it writes zero. A call that continues with this value must pass the
+	 * out_ counts unchanged, since the kernel reads them in this case.
 	 */
 	__u64 progress;
 };
@@ -295,10 +309,10 @@ struct drm_svm_prefetch {
 /**
  * struct drm_svm_counters - what happened in one shared address space so far
  *
- * Counts are of this file alone and never decrease; what was done once for
- * several files of the process, a batch or a walk, is counted for one of them.
- * Fields called out_cur_ are gauges, the state of the moment. Only the owner of
- * the address space may read them.
+ * The counts are those of this file only, and never decrease. Work that serves
+ * several files of the process at once, a batch or a walk, is counted for one of
+ * them. Fields named out_cur_ are gauges: they hold the current state. Only the
+ * owner of the address space may read the counters.
  */
 struct drm_svm_counters {
 	/** @flags: must be zero. */
@@ -310,21 +324,21 @@ struct drm_svm_counters {
 	/** @out_faults: GPU faults taken from the device. */
 	__u64 out_faults;
 
-	/** @out_duplicates: faults already served by another fault. */
+	/** @out_duplicates: faults that another fault had served already. */
 	__u64 out_duplicates;
 
 	/** @out_batches: batches in which faults were served. */
 	__u64 out_batches;
 
-	/** @out_retries: tries that met a change of the CPU's mapping. */
+	/** @out_retries: tries that raced with a change of the CPU's mapping. */
 	__u64 out_retries;
 
-	/** @out_waits: faults handed to a thread, as their page may take long. */
+	/** @out_waits: faults handed to a thread because their page may block. */
 	__u64 out_waits;
 
 	/**
-	 * @out_failed: faults answered with an error; not each of them fails a job, as
-	 * a driver may fault ahead of accesses.
+	 * @out_failed: faults answered with an error. Not each of them fails a
+	 * job, because a driver can fault ahead of accesses.
 	 */
 	__u64 out_failed;
 
@@ -334,10 +348,10 @@ struct drm_svm_counters {
 	/** @out_pages_mapped: pages mapped for the GPU. */
 	__u64 out_pages_mapped;
 
-	/** @out_pages_unmapped: pages whose mapping was taken away. */
+	/** @out_pages_unmapped: pages unmapped from the GPU. */
 	__u64 out_pages_unmapped;
 
-	/** @out_invalidations: invalidations that met a mapped page. */
+	/** @out_invalidations: invalidations that unmapped at least one page. */
 	__u64 out_invalidations;
 
 	/** @out_flushes: TLB flushes. */
@@ -349,16 +363,16 @@ struct drm_svm_counters {
 	/** @out_cur_ranges: gauge: ranges of the address space, of all files. */
 	__u64 out_cur_ranges;
 
-	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for undo. */
+	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for unmapping. */
 	__u64 out_cur_dma_pages;
 
-	/** @out_vram_pages_in: pages that came to VRAM, for this file. */
+	/** @out_vram_pages_in: pages migrated to, or created in, VRAM for this file. */
 	__u64 out_vram_pages_in;
 
-	/** @out_vram_bytes_in: bytes copied for that; untouched pages are cleared. */
+	/** @out_vram_bytes_in: bytes copied for that; untouched pages are cleared instead. */
 	__u64 out_vram_bytes_in;
 
-	/** @out_vram_pages_out: pages that went home from VRAM, whoever wanted it. */
+	/** @out_vram_pages_out: pages migrated from VRAM to system memory, for any reason. */
 	__u64 out_vram_pages_out;
 
 	/** @out_vram_bytes_out: bytes copied for that. */
@@ -367,22 +381,28 @@ struct drm_svm_counters {
 	/** @out_vram_cpu_faults: CPU faults on pages in VRAM. */
 	__u64 out_vram_cpu_faults;
 
-	/** @out_vram_evictions: times that buffers of VRAM had to go, to make room. */
+	/**
+	 * @out_vram_evictions: attempts to evict a VRAM buffer with pages: to
+	 * make room, for suspend or unplug, or because a page broke.
+	 */
 	__u64 out_vram_evictions;
 
-	/** @out_vram_evicted_pages: pages that went home for that. */
+	/** @out_vram_evicted_pages: pages that these attempts moved to system memory. */
 	__u64 out_vram_evicted_pages;
 
-	/** @out_vram_busy: pages not moved to VRAM: pinned, locked, raced. */
+	/** @out_vram_busy: pages not moved to VRAM: pinned, locked, or lost to a race. */
 	__u64 out_vram_busy;
 
-	/** @out_vram_no_space: pages not moved to VRAM: no room was left. */
+	/** @out_vram_no_space: pages not moved to VRAM because it had no room. */
 	__u64 out_vram_no_space;
 
-	/** @out_vram_failed: pages not moved either way: no RAM, or a copy failed. */
+	/**
+	 * @out_vram_failed: pages not moved to VRAM because an allocation or the
+	 * copy failed, and pages in VRAM that were poisoned.
+	 */
 	__u64 out_vram_failed;
 
-	/** @out_cur_vram_pages: gauge: pages in VRAM that came for this file. */
+	/** @out_cur_vram_pages: gauge: pages in VRAM that were brought in for this file. */
 	__u64 out_cur_vram_pages;
 
 	/** @out_cur_vram_reserved: gauge: pages of VRAM allocated for them. */

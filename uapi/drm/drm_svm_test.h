@@ -12,43 +12,43 @@ extern "C" {
 /**
  * DOC: Introduction
  *
- * The ioctls of drm_svm_test_dev, a virtual GPU whose engines reach memory
- * only through their own page table and TLBs. The rules and the errors of
- * drm_svm.h hold here too.
+ * The ioctls of drm_svm_test_dev, a virtual GPU. Its engines access memory
+ * only through a page table and TLBs of the device. The rules and the errors of
+ * drm_svm.h apply here too.
  *
- * A file is one GPU address space. It attaches to the memory of its process,
- * then submits jobs: lists of commands whose operands are plain pointers.
- * Jobs of one file run in the order of submission on each engine; jobs on
- * different engines and of different files run side by side, and a job that
- * waits for memory does not hold up the others.
+ * A file is one GPU address space. It attaches to the memory of its process and
+ * then submits jobs. A job is a list of commands whose operands are ordinary
+ * pointers. The jobs of one file run on each engine in the order of submission.
+ * Jobs on different engines, and jobs of different files, run in parallel. A job
+ * that waits for memory does not delay the others.
  *
  * A command that cannot be executed ends its job: the commands after it do not
  * run, the out-syncs of the job signal with the error, and the result names
- * the command, the address and the error. Jobs after it run.
+ * the command, the address and the error. Later jobs run.
  *
- * Once a file is attached, only the process whose memory it is may use it: all ioctls of
- * this header but INFO answer EPERM to others.
+ * Once a file is attached, only the process that attached may use it: for other
+ * processes all ioctls of this header except INFO return EPERM.
  *
- * One errno is not in the table of drm_svm.h, since no ioctl returns it:
- * ECANCELED is the error of a job, in its result and in its out-syncs, that was
- * cancelled because its file was closed. A job whose in-sync failed is cancelled
- * with the error of that in-sync, and one whose device is unplugged with ENODEV.
+ * The table of drm_svm.h lacks one errno, because no ioctl returns it: ECANCELED
+ * is the error of a job that was cancelled because its file was closed. It
+ * appears in the result and in the out-syncs of the job. A job whose in-sync
+ * failed is cancelled with the error of that in-sync. A job whose device is
+ * unplugged is cancelled with ENODEV.
  */
 
 /**
  * DOC: Syncobjs and page faults
  *
- * An out-sync is a dma_fence, and a job may wait for a page fault. A driver
- * for hardware must not put these two together: fences have to signal in
- * finite time, because the kernel waits for them while it reclaims memory, and
- * serving a fault may need just that memory. Such a driver runs jobs that can
- * fault without fences, and user space waits for memory that the GPU writes.
+ * An out-sync is a dma_fence, and a job can wait for a page fault. A driver for
+ * hardware must not combine the two. Fences have to signal in finite time,
+ * because the kernel waits for them in reclaim, and serving a fault can need the
+ * memory that reclaim is to free. A driver for hardware runs jobs that can fault
+ * without fences, and user space waits for memory that the GPU writes.
  *
- * This device does it all the same: its syncobjs are there to test ordering,
- * errors and the end of jobs. Nothing in reclaim waits for them, unless a
- * program exports one and hands it to another driver, or adds it to a buffer
- * of one. A machine on which programs that would do so are not trusted must not
- * give them this device.
+ * This device combines them nevertheless, so that tests can check ordering,
+ * errors and the end of jobs by syncobjs. Nothing in reclaim waits for these
+ * syncobjs unless a program exports one to another driver, or adds one to a
+ * buffer of another driver. Do not give untrusted programs access to this device.
  */
 
 /** DRM_SVM_TEST_ATTACH - ioctl number of struct drm_svm_attach. */
@@ -75,7 +75,7 @@ extern "C" {
 #define DRM_SVM_TEST_PREFETCH		0x0a
 
 /**
- * enum drm_svm_test_backend - who manages shared memory for the device
+ * enum drm_svm_test_backend - the library that manages shared memory for the device
  */
 enum drm_svm_test_backend {
 	/** @DRM_SVM_TEST_BACKEND_DRM_SVM: drm_svm. */
@@ -85,7 +85,7 @@ enum drm_svm_test_backend {
 };
 
 /**
- * struct drm_svm_test_info - what the device is made of
+ * struct drm_svm_test_info - properties of the device
  */
 struct drm_svm_test_info {
 	/** @flags: must be zero. */
@@ -109,31 +109,32 @@ struct drm_svm_test_info {
 	/** @out_va_bits: bits of a GPU virtual address. */
 	__u32 out_va_bits;
 
-	/** @out_max_cmds: the most commands of one job. */
+	/** @out_max_cmds: maximum number of commands of one job. */
 	__u32 out_max_cmds;
 
 	/**
-	 * @out_max_jobs: the most jobs of a file that did not end, or whose
-	 * result is not fetched yet.
+	 * @out_max_jobs: maximum number of jobs of a file that have not ended, or
+	 * whose result has not been fetched.
 	 */
 	__u32 out_max_jobs;
 
-	/** @out_max_syncs: the most in-syncs, and the most out-syncs, of a job. */
+	/** @out_max_syncs: limit of a job for in-syncs and for out-syncs. */
 	__u32 out_max_syncs;
 
-	/** @out_fault_overflows: times that the fault buffer was full. */
+	/** @out_fault_overflows: how often the fault buffer was full. */
 	__u64 out_fault_overflows;
 
 	/** @out_vram_size: bytes of VRAM, or zero. */
 	__u64 out_vram_size;
 
 	/**
-	 * @out_bo_start: first GPU address for buffer objects; the last one is
-	 * the last of @out_va_bits. There are none if it is past that.
+	 * @out_bo_start: first GPU address for buffer objects. The last one is
+	 * the last address of @out_va_bits. If @out_bo_start is above that, the
+	 * device has no addresses for buffer objects.
 	 */
 	__u64 out_bo_start;
 
-	/** @out_bo_size: the most bytes of a buffer object. */
+	/** @out_bo_size: maximum size of a buffer object, in bytes. */
 	__u64 out_bo_size;
 
 	/** @out_backend: enum drm_svm_test_backend. */
@@ -141,7 +142,7 @@ struct drm_svm_test_info {
 
 	/**
 	 * @out_service_ns: for how long, in nanoseconds, the device had a fault
-	 * that waited for whoever manages shared memory.
+	 * that waited for the backend.
 	 */
 	__u64 out_service_ns;
 };
@@ -149,54 +150,57 @@ struct drm_svm_test_info {
 /**
  * enum drm_svm_test_op - what a command does
  *
- * "Element" is 4 bytes, or 8 with %DRM_SVM_TEST_CMD_64. Addresses of elements
- * must be aligned to the element, else the command fails with EINVAL. An
- * argument that is the value of an element must fit into it, else the
- * submission fails with EINVAL. Values that a command returns are written by
- * the GPU to the address @result as one __u64 (aligned to 8), unless @result is
- * zero.
+ * An element has 4 bytes, or 8 with %DRM_SVM_TEST_CMD_64. The address of an
+ * element must be aligned to the size of the element; otherwise the command
+ * fails with EINVAL. An argument that is the value of an element must fit into
+ * it; otherwise the submission fails with EINVAL. A command that returns a value
+ * writes it to the address @result as one __u64 (aligned to 8), unless @result
+ * is zero.
  */
 enum drm_svm_test_op {
-	/** @DRM_SVM_TEST_OP_INVALID: reserved, to catch what was not set. */
+	/** @DRM_SVM_TEST_OP_INVALID: reserved, to detect an @op that was not set. */
 	DRM_SVM_TEST_OP_INVALID = 0,
 	/**
-	 * @DRM_SVM_TEST_OP_FILL: write elements @arg0 to @size bytes at @dst;
-	 * @size is a multiple of the element.
+	 * @DRM_SVM_TEST_OP_FILL: fill @size bytes at @dst with elements of the
+	 * value @arg0; @size is a multiple of the element size.
 	 */
 	DRM_SVM_TEST_OP_FILL = 1,
 	/**
-	 * @DRM_SVM_TEST_OP_COPY: copy @size bytes from @src to @dst, of any
-	 * alignment; the two do not overlap.
+	 * @DRM_SVM_TEST_OP_COPY: copy @size bytes from @src to @dst, with any
+	 * alignment; the two must not overlap.
 	 */
 	DRM_SVM_TEST_OP_COPY = 2,
 	/**
-	 * @DRM_SVM_TEST_OP_COMPARE: compare @size bytes at @dst and @src, of
-	 * any alignment; the value is the offset of the first difference, or
-	 * @size.
+	 * @DRM_SVM_TEST_OP_COMPARE: compare @size bytes at @dst and @src, with
+	 * any alignment. The value is the offset of the first difference, or
+	 * @size if there is none.
 	 */
 	DRM_SVM_TEST_OP_COMPARE = 3,
 	/**
 	 * @DRM_SVM_TEST_OP_TOUCH: access one element at @dst + n * @arg0 for
-	 * each n with n * @arg0 < @size; a read, or with
-	 * %DRM_SVM_TEST_CMD_WRITE a write of @arg1; @arg0 is at least one
-	 * element. The value is the sum of the elements read.
+	 * each n with n * @arg0 < @size. The access is a read, or with
+	 * %DRM_SVM_TEST_CMD_WRITE a write of @arg1. @arg0 is at least the size
+	 * of one element. The value is the sum of the elements read.
 	 */
 	DRM_SVM_TEST_OP_TOUCH = 4,
 	/**
-	 * @DRM_SVM_TEST_OP_ATOMIC_ADD: add @arg0 to the element at @dst,
-	 * atomic against the CPU, @count times; the value is the last old one.
+	 * @DRM_SVM_TEST_OP_ATOMIC_ADD: add @arg0 to the element at @dst @count
+	 * times, atomic with respect to the CPU. The value is what the element
+	 * was before the last addition.
 	 */
 	DRM_SVM_TEST_OP_ATOMIC_ADD = 5,
 	/**
-	 * @DRM_SVM_TEST_OP_ATOMIC_CMPXCHG: if the element at @dst is @arg0,
-	 * make it @arg1, atomic against the CPU; the value is the old one.
+	 * @DRM_SVM_TEST_OP_ATOMIC_CMPXCHG: if the element at @dst is @arg0, set
+	 * it to @arg1, atomic with respect to the CPU. The value is the old
+	 * element.
 	 */
 	DRM_SVM_TEST_OP_ATOMIC_CMPXCHG = 6,
 	/**
-	 * @DRM_SVM_TEST_OP_CHASE: from the node at @src follow the pointers at
-	 * offset @arg0 of each node until a null pointer, or until @count
-	 * nodes were visited; sum the elements at offset @arg1. The value is
-	 * the sum; the number of nodes is written behind it, to @result + 8.
+	 * @DRM_SVM_TEST_OP_CHASE: start at the node at @src and follow the
+	 * pointers at offset @arg0 of each node until a null pointer, or until
+	 * @count nodes were visited. The value is the sum of the elements at
+	 * offset @arg1 of the nodes. The number of nodes is written after it, to
+	 * @result + 8.
 	 */
 	DRM_SVM_TEST_OP_CHASE = 7,
 	/**
@@ -224,8 +228,8 @@ enum drm_svm_test_op {
 /**
  * struct drm_svm_test_cmd - one command
  *
- * Fields that an operation does not use must be zero. A range that wraps
- * around or leaves the GPU's virtual addresses fails when it is executed.
+ * Fields that an operation does not use must be zero. A command whose addresses
+ * wrap around or leave the GPU's virtual addresses fails when it is executed.
  */
 struct drm_svm_test_cmd {
 	/** @op: enum drm_svm_test_op. */
@@ -234,10 +238,10 @@ struct drm_svm_test_cmd {
 	/** @flags: %DRM_SVM_TEST_CMD_64, %DRM_SVM_TEST_CMD_WRITE. */
 	__u32 flags;
 
-	/** @dst: address written, or the first one compared or touched. */
+	/** @dst: address to write; or the first address to compare or to touch. */
 	__u64 dst;
 
-	/** @src: address read. */
+	/** @src: address to read. */
 	__u64 src;
 
 	/** @size: bytes. */
@@ -256,18 +260,18 @@ struct drm_svm_test_cmd {
 	__u64 result;
 };
 
-/** DRM_SVM_TEST_ENGINE_ANY - the kernel picks the engine. */
+/** DRM_SVM_TEST_ENGINE_ANY - the kernel chooses the engine. */
 #define DRM_SVM_TEST_ENGINE_ANY		0xffffffffu
 
-/** DRM_SVM_TEST_SUBMIT_NO_RESULT - nobody will fetch the job's result. */
+/** DRM_SVM_TEST_SUBMIT_NO_RESULT - the result of the job will not be fetched. */
 #define DRM_SVM_TEST_SUBMIT_NO_RESULT	(1u << 0)
 
 /**
  * struct drm_svm_test_submit - run commands, asynchronously
  *
- * Errors besides those of drm_svm.h: ENOENT, a syncobj handle is unknown or
- * an in-sync has no fence; EBUSY, the file has out_max_jobs jobs that
- * did not end, or whose result is to be fetched.
+ * Errors in addition to those of drm_svm.h: ENOENT, a syncobj handle is unknown
+ * or an in-sync has no fence; EBUSY, the file has out_max_jobs jobs that have not
+ * ended, or whose result has not been fetched.
  */
 struct drm_svm_test_submit {
 	/** @cmds: pointer to an array of struct drm_svm_test_cmd. */
@@ -276,7 +280,7 @@ struct drm_svm_test_submit {
 	/** @num_cmds: length of @cmds, from 1 to the device's out_max_cmds. */
 	__u32 num_cmds;
 
-	/** @engine: an engine, or %DRM_SVM_TEST_ENGINE_ANY. */
+	/** @engine: index of the engine, or %DRM_SVM_TEST_ENGINE_ANY. */
 	__u32 engine;
 
 	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
@@ -297,7 +301,7 @@ struct drm_svm_test_submit {
 	/** @pad: must be zero. */
 	__u32 pad;
 
-	/** @out_job: the job, for struct drm_svm_test_wait. */
+	/** @out_job: number of the job, for struct drm_svm_test_wait. */
 	__u64 out_job;
 };
 
@@ -321,15 +325,15 @@ enum drm_svm_test_status {
 /**
  * struct drm_svm_test_wait - wait for a job and fetch its result
  *
- * A result is fetched once: after success the job is forgotten. Errors
- * besides those of drm_svm.h: ENOENT, no such job; ETIME, the job did not end
- * in time and can be waited for again.
+ * A result can be fetched once: after success the kernel forgets the job.
+ * Errors in addition to those of drm_svm.h: ENOENT, there is no such job; ETIME,
+ * the job did not end in time and can be waited for again.
  */
 struct drm_svm_test_wait {
 	/** @job: from struct drm_svm_test_submit. */
 	__u64 job;
 
-	/** @timeout: absolute, CLOCK_MONOTONIC, nanoseconds; past: just poll. */
+	/** @timeout: absolute, CLOCK_MONOTONIC, nanoseconds; a time in the past polls. */
 	__s64 timeout;
 
 	/** @flags: must be zero. */
@@ -338,28 +342,29 @@ struct drm_svm_test_wait {
 	/** @out_status: enum drm_svm_test_status. */
 	__u32 out_status;
 
-	/** @out_errno: zero, or the errno, a positive number. */
+	/** @out_errno: zero, or the errno as a positive number. */
 	__u32 out_errno;
 
-	/** @out_cmd: index of the command that failed, or the number executed. */
+	/** @out_cmd: index of the failed command, or the number of commands executed. */
 	__u32 out_cmd;
 
 	/** @out_addr: the faulting address, or zero. */
 	__u64 out_addr;
 };
 
-/** DRM_SVM_TEST_BO_VRAM - the buffer object belongs in VRAM. */
+/** DRM_SVM_TEST_BO_VRAM - the buffer object should be in VRAM. */
 #define DRM_SVM_TEST_BO_VRAM		(1u << 0)
 
 /**
- * struct drm_svm_test_bo_create - make a buffer object
+ * struct drm_svm_test_bo_create - create a buffer object
  *
- * It reads as zeroes. With %DRM_SVM_TEST_BO_VRAM it is in VRAM while the GPU
- * uses it, if there is room, for which others may have to go; in system memory
- * while the CPU uses it; and it keeps its content wherever it goes.
+ * The buffer object reads as zeroes. With %DRM_SVM_TEST_BO_VRAM it is in VRAM
+ * while the GPU uses it, if there is room; to make room, other buffers can be
+ * evicted. It is in system memory while the CPU uses it. It keeps its content
+ * when it moves.
  *
- * The handle is one of this file, to be closed with DRM_IOCTL_GEM_CLOSE. Files
- * need not be attached.
+ * The handle belongs to this file and is closed with DRM_IOCTL_GEM_CLOSE. The
+ * file need not be attached.
  */
 struct drm_svm_test_bo_create {
 	/** @size: bytes, a multiple of the page size, at most the device's out_bo_size. */
@@ -375,7 +380,7 @@ struct drm_svm_test_bo_create {
 /**
  * struct drm_svm_test_bo_mmap - prepare to map a buffer object for the CPU
  *
- * Errors besides those of drm_svm.h: ENOENT, the handle is unknown.
+ * Errors in addition to those of drm_svm.h: ENOENT, the handle is unknown.
  */
 struct drm_svm_test_bo_mmap {
 	/** @handle: a buffer object. */
@@ -389,23 +394,26 @@ struct drm_svm_test_bo_mmap {
 };
 
 /**
- * struct drm_svm_test_bo_bind - put a buffer object at GPU addresses
+ * struct drm_svm_test_bo_bind - bind a buffer object to GPU addresses
  *
- * The binding stays until it is undone or the file is closed, and keeps the
- * buffer object, whose handle may be closed. A buffer object may be bound
- * several times.
+ * The binding stays until it is removed or the file is closed. It holds a
+ * reference to the buffer object, so the handle may be closed. A buffer object
+ * may be bound several times.
  *
- * Errors besides those of drm_svm.h: ENOENT, the handle is unknown; EEXIST,
- * something is bound at one of the addresses.
+ * Errors in addition to those of drm_svm.h: ENOENT, the handle is unknown;
+ * EEXIST, a buffer object is bound at one of the addresses already.
  */
 struct drm_svm_test_bo_bind {
-	/** @addr: first GPU address; from the device's out_bo_start on. */
+	/** @addr: first GPU address, at or above the device's out_bo_start. */
 	__u64 addr;
 
 	/** @size: bytes, not zero. */
 	__u64 size;
 
-	/** @offset: where in the buffer object. All three are multiples of the page size. */
+	/**
+	 * @offset: first byte of the buffer object to bind. @addr, @size and
+	 * @offset are multiples of the page size.
+	 */
 	__u64 offset;
 
 	/** @handle: a buffer object. */
@@ -416,10 +424,10 @@ struct drm_svm_test_bo_bind {
 };
 
 /**
- * struct drm_svm_test_bo_unbind - undo a binding
+ * struct drm_svm_test_bo_unbind - remove a binding
  *
- * Accesses fail afterwards, with ENOENT. Errors besides those of drm_svm.h:
- * ENOENT, there is no binding of just these addresses.
+ * Later accesses to these addresses fail with ENOENT. Errors in addition to those
+ * of drm_svm.h: ENOENT, there is no binding of exactly these addresses.
  */
 struct drm_svm_test_bo_unbind {
 	/** @addr: first GPU address of the binding. */
@@ -438,13 +446,13 @@ struct drm_svm_test_bo_unbind {
 /** DRM_IOCTL_SVM_TEST_ATTACH - attach this file to the caller's memory. */
 #define DRM_IOCTL_SVM_TEST_ATTACH \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_ATTACH, struct drm_svm_attach)
-/** DRM_IOCTL_SVM_TEST_QUERY - per-page state. */
+/** DRM_IOCTL_SVM_TEST_QUERY - query the state of pages. */
 #define DRM_IOCTL_SVM_TEST_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_QUERY, struct drm_svm_query)
-/** DRM_IOCTL_SVM_TEST_COUNTERS - counters of this file. */
+/** DRM_IOCTL_SVM_TEST_COUNTERS - read the counters of this file. */
 #define DRM_IOCTL_SVM_TEST_COUNTERS \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_COUNTERS, struct drm_svm_counters)
-/** DRM_IOCTL_SVM_TEST_INFO - the device's configuration. */
+/** DRM_IOCTL_SVM_TEST_INFO - read the configuration of the device. */
 #define DRM_IOCTL_SVM_TEST_INFO \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_INFO, struct drm_svm_test_info)
 /** DRM_IOCTL_SVM_TEST_SUBMIT - submit a job. */
@@ -453,7 +461,7 @@ struct drm_svm_test_bo_unbind {
 /** DRM_IOCTL_SVM_TEST_WAIT - wait for a job. */
 #define DRM_IOCTL_SVM_TEST_WAIT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_WAIT, struct drm_svm_test_wait)
-/** DRM_IOCTL_SVM_TEST_BO_CREATE - make a buffer object. */
+/** DRM_IOCTL_SVM_TEST_BO_CREATE - create a buffer object. */
 #define DRM_IOCTL_SVM_TEST_BO_CREATE \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_CREATE, \
 		 struct drm_svm_test_bo_create)
@@ -469,7 +477,7 @@ struct drm_svm_test_bo_unbind {
 #define DRM_IOCTL_SVM_TEST_BO_UNBIND \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_BO_UNBIND, \
 		 struct drm_svm_test_bo_unbind)
-/** DRM_IOCTL_SVM_TEST_PREFETCH - move pages. */
+/** DRM_IOCTL_SVM_TEST_PREFETCH - migrate pages. */
 #define DRM_IOCTL_SVM_TEST_PREFETCH \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_PREFETCH, struct drm_svm_prefetch)
 
