@@ -211,6 +211,13 @@ static inline bool drm_svm_view_covers(const struct drm_svm_view *view,
 	return test_bit(index, view->mapped);
 }
 
+/* The VRAM that faults of the context migrate pages to, or NULL */
+static inline struct drm_svm_vram *
+drm_svm_context_vram(const struct drm_svm_context *ctx)
+{
+	return READ_ONCE(ctx->sdev->vram);
+}
+
 /* drm_svm_core.c */
 extern struct workqueue_struct *drm_svm_idle_wq;
 int drm_svm_core_init(void);

@@ -86,6 +86,8 @@ struct drm_svm_worker {
  * @unsorted, @keys: used while @batch is sorted; then the same memory is for
  *	@pfns and @runs.
  * @filler: migrates pages to VRAM; made by the first fault of a GPU with VRAM.
+ * @unmapped: pages of the range in service that a migration just took away from
+ * all GPUs, whether they moved or not; NULL when there was none.
  */
 struct drm_svm_scratch {
 	struct drm_svm_fault_entry batch[DRM_SVM_BATCH_MAX];
@@ -99,6 +101,7 @@ struct drm_svm_scratch {
 			struct drm_svm_run runs[DRM_SVM_RANGE_PAGES];
 		};
 	};
+	const unsigned long *unmapped;
 	struct drm_svm_filler *filler;
 };
 

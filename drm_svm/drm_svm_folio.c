@@ -8,7 +8,6 @@
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
-#include <drm/drm_drv.h>
 
 #include "drm_svm_vram.h"
 
@@ -98,11 +97,6 @@ bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
 /* Woken when no lost page is left, for a module that is being unloaded. */
 static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
 
-struct module *drm_svm_vram_module(struct drm_svm_vram *vram)
-{
-	return vram->drm->driver->fops->owner;
-}
-
 /*
  * Lost pages were freed. The last one ends the wait of drm_svm_vram_fini(), or
  * has the VRAM released if drm_svm_vram_fini() did not wait.
@@ -159,7 +153,7 @@ void drm_svm_folio_lose(struct folio *folio)
 
 	if (!bo)
 		return;
-	holds = try_module_get(drm_svm_vram_module(vram));
+	holds = try_module_get(vram->module);
 	folio_set_zone_device_data(folio, (void *)(holds ? DRM_SVM_FOLIO_HOLDS : 0));
 	atomic_long_add(nr, &vram->lost);
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
@@ -227,7 +221,7 @@ void drm_svm_vram_folio_free(struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
-	struct module *module = drm_svm_vram_module(vram);
+	struct module *module = vram->module;
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
 
@@ -250,7 +244,7 @@ void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
 	tail->pgmap = head->pgmap;
 	folio_set_zone_device_data(tail, (void *)data);
 	if (data & DRM_SVM_FOLIO_HOLDS)
-		__module_get(drm_svm_vram_module(drm_svm_page_vram(folio_page(head, 0))));
+		__module_get(drm_svm_page_vram(folio_page(head, 0))->module);
 }
 
 /*

@@ -344,7 +344,7 @@ static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
 	    drm_svm_ioctl_check_interval(ctx, args->start, args->size) ||
 	    !drm_svm_prefetch_begin_counts(args))
 		return -EINVAL;
-	if (args->location == DRM_SVM_LOCATION_VRAM && !ctx->sdev->vram)
+	if (args->location == DRM_SVM_LOCATION_VRAM && !drm_svm_context_vram(ctx))
 		return -ENOSPC;
 	return drm_svm_prefetch_check_mapped(ctx, args);
 }

@@ -235,7 +235,7 @@ static unsigned int drm_svm_migrate_choose(struct drm_svm_range *range,
 
 	for (i = 0; i < n && filler->n < DRM_SVM_FILL_SLICES; i++) {
 		struct drm_svm_vram *vram =
-			READ_ONCE(entries[i].ctx->sdev->vram);
+			drm_svm_context_vram(entries[i].ctx);
 
 		if (!vram || entries[i].err != DRM_SVM_PENDING ||
 		    drm_svm_page_index(entries[i].fault.addr) < next ||
@@ -257,7 +257,7 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 {
 	unsigned int i;
 
-	for (i = 0; i < n && !READ_ONCE(entries[i].ctx->sdev->vram); i++)
+	for (i = 0; i < n && !drm_svm_context_vram(entries[i].ctx); i++)
 		;
 	if (i == n)
 		return false;
@@ -291,11 +291,12 @@ int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 
 	lockdep_assert_held(&range->service_lock);
 
-	if (scratch->filler)
-		bitmap_zero(scratch->filler->tried, DRM_SVM_RANGE_PAGES);
+	scratch->unmapped = NULL;
 	if (!drm_svm_migrate_is_possible(range->svm, scratch, entries, n))
 		return 0;
 	filler = scratch->filler;
+	bitmap_zero(filler->tried, DRM_SVM_RANGE_PAGES);
+	scratch->unmapped = filler->tried;
 	for (i = 0; i < n;) {
 		if (!drm_svm_mmap_read_lock(mm, patient))
 			return -EAGAIN;

@@ -87,16 +87,14 @@ static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *v
 				unsigned int index, unsigned int *first,
 				unsigned int *last)
 {
-	const struct drm_svm_filler *filler = m->scratch->filler;
-	const unsigned long *tried;
+	const unsigned long *unmapped = m->scratch->unmapped;
 
 	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MAP, first, last);
-	if (!filler || !test_bit(index, filler->tried))
+	if (!unmapped || !test_bit(index, unmapped))
 		return;
-	tried = filler->tried;
 	*last = max_t(unsigned int, *last,
-		      find_next_zero_bit(tried, DRM_SVM_RANGE_PAGES, index));
-	while (*first && test_bit(*first - 1, tried))
+		      find_next_zero_bit(unmapped, DRM_SVM_RANGE_PAGES, index));
+	while (*first && test_bit(*first - 1, unmapped))
 		--*first;
 }
 
@@ -143,7 +141,7 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 		if (index >= hi)
 			break;
 		/* nothing migrates: this window serves the fault too */
-		if (m->n && index < m->last && !m->scratch->filler) {
+		if (m->n && index < m->last && !m->scratch->unmapped) {
 			drm_svm_mirror_admit(entry, vma);
 			continue;
 		}

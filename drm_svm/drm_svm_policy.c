@@ -94,7 +94,7 @@ void drm_svm_policy_bounds(const struct drm_svm_range *range,
 bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 			      const struct drm_svm_view *view, bool more)
 {
-	if (READ_ONCE(ctx->sdev->vram))
+	if (drm_svm_context_vram(ctx))
 		return false;
 	return more || (view && view->nmapped);
 }

@@ -71,16 +71,38 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
 	drm_svm_drain_init(vram);
 }
 
+static int drm_svm_vram_get_region(struct drm_svm_vram *vram, u64 size)
+{
+	struct resource *res = request_free_mem_region(&iomem_resource, size,
+						       "drm_svm");
+
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	vram->pagemap.range.start = res->start;
+	vram->pagemap.range.end = res->end;
+	vram->pagemap.nr_range = 1;
+	return 0;
+}
+
+static void drm_svm_vram_put_region(struct drm_svm_vram *vram)
+{
+	release_mem_region(vram->pagemap.range.start,
+			   range_len(&vram->pagemap.range));
+}
+
+static int drm_svm_vram_map_pages(struct drm_svm_vram *vram)
+{
+	vram->pagemap.type = MEMORY_DEVICE_PRIVATE;
+	vram->pagemap.ops = &drm_svm_pagemap_ops;
+	vram->pagemap.owner = (void *)&drm_svm_pagemap_owner;
+	return PTR_ERR_OR_ZERO(memremap_pages(&vram->pagemap, NUMA_NO_NODE));
+}
+
 /**
  * drm_svm_vram_init() - put struct pages behind the VRAM of a GPU
  * @vram: to initialize; memory of the driver
  * @sdev: the GPU
- * @bdev: its TTM device
- * @mem_type: the TTM memory type; its resources start at page offsets
- * @size: bytes of it, a multiple of PAGE_SIZE
- * @ops: copy and clear
- * @owner: GPUs with the same owner reach each other's VRAM; NULL: no other GPU
- *	reaches it
+ * @config: the VRAM; not used after the call
  *
  * Faults of the GPU's contexts migrate pages there from now on. Before that, a
  * buffer is made and evicted, to check that the driver forwards TTM's calls
@@ -89,50 +111,47 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
  * ready, because nothing is copied.
  *
  * Context: process context, no lock held that eviction takes.
- * Return: 0, -EINVAL when @ops or the driver's functions for TTM are not
+ * Return: 0, -EINVAL when the driver's functions for VRAM or for TTM are not
  * complete or do not call drm_svm, -ENOSPC when not one page of the memory type
  * is available, -ENOMEM, -ERANGE when no physical addresses are free for the
  * pages, or another error of memremap_pages().
  */
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
-		      struct ttm_device *bdev, u32 mem_type, u64 size,
-		      const struct drm_svm_vram_ops *ops, const void *owner)
+		      const struct drm_svm_vram_config *config)
 {
-	struct resource *res;
-	void *addr;
 	int err;
 
 	memset(vram, 0, sizeof(*vram));
 	vram->sdev = sdev;
 	vram->drm = sdev->drm;
-	vram->bdev = bdev;
-	vram->ops = ops;
-	vram->owner = owner;
-	vram->mem_type = mem_type;
-	vram->npages = size >> PAGE_SHIFT;
+	vram->bdev = config->bdev;
+	vram->ops = config->ops;
+	vram->owner = config->owner;
+	vram->module = config->module;
+	vram->mem_type = config->mem_type;
+	vram->npages = config->size >> PAGE_SHIFT;
 	drm_svm_vram_init_work(vram);
 
-	err = drm_svm_check_vram_ops(vram) ?: drm_svm_check_ttm(vram);
+	err = drm_svm_check_vram_ops(vram);
 	if (err)
 		return err;
-	res = request_free_mem_region(&iomem_resource, size, "drm_svm");
-	if (IS_ERR(res))
-		return PTR_ERR(res);
-	vram->pagemap.type = MEMORY_DEVICE_PRIVATE;
-	vram->pagemap.range.start = res->start;
-	vram->pagemap.range.end = res->end;
-	vram->pagemap.nr_range = 1;
-	vram->pagemap.ops = &drm_svm_pagemap_ops;
-	vram->pagemap.owner = (void *)&drm_svm_pagemap_owner;
-	addr = memremap_pages(&vram->pagemap, NUMA_NO_NODE);
-	if (IS_ERR(addr)) {
-		release_mem_region(res->start, resource_size(res));
-		return PTR_ERR(addr);
-	}
+	err = drm_svm_check_ttm(vram);
+	if (err)
+		return err;
+	err = drm_svm_vram_get_region(vram, config->size);
+	if (err)
+		return err;
+	err = drm_svm_vram_map_pages(vram);
+	if (err)
+		goto err_region;
 	drm_svm_vram_enlist(vram);
 	/* publishes @vram: pairs with the READ_ONCE() of the fault path */
 	WRITE_ONCE(sdev->vram, vram);
 	return 0;
+
+err_region:
+	drm_svm_vram_put_region(vram);
+	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 
@@ -387,8 +406,7 @@ static void drm_svm_vram_release(struct drm_svm_vram *vram)
 {
 	drm_svm_vram_delist(vram);
 	memunmap_pages(&vram->pagemap);
-	release_mem_region(vram->pagemap.range.start,
-			   range_len(&vram->pagemap.range));
+	drm_svm_vram_put_region(vram);
 	xa_destroy(&vram->bad);
 }
 
@@ -400,7 +418,7 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
 						 free_work);
-	struct module *module = drm_svm_vram_module(vram);
+	struct module *module = vram->module;
 	struct drm_device *drm = vram->drm;
 
 	drm_svm_vram_release(vram);
@@ -415,7 +433,7 @@ static void drm_svm_vram_release_work(struct work_struct *work)
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
-	if (!try_module_get(drm_svm_vram_module(vram)))
+	if (!try_module_get(vram->module))
 		return false;
 	drm_dev_get(vram->drm);
 	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);

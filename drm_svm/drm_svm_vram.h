@@ -104,7 +104,6 @@ void drm_svm_folio_lose(struct folio *folio);
 bool drm_svm_folio_has_left(struct folio *folio);
 bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
-struct module *drm_svm_vram_module(struct drm_svm_vram *vram);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
 bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram);
 struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,

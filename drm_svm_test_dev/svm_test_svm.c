@@ -130,10 +130,17 @@ static const struct drm_svm_vram_ops svm_test_vram_ops = {
 
 static int svm_vram_init(struct svm_test_device *gpu, u64 size)
 {
-	/* The same owner for all devices: each can use the VRAM of the others. */
-	return drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
-				 size, &svm_test_vram_ops,
-				 gpu->config.peer ? THIS_MODULE : NULL);
+	const struct drm_svm_vram_config config = {
+		.bdev = &gpu->bdev,
+		.mem_type = TTM_PL_VRAM,
+		.size = size,
+		.ops = &svm_test_vram_ops,
+		/* the same for all devices: each can use the VRAM of the others */
+		.owner = gpu->config.peer ? THIS_MODULE : NULL,
+		.module = THIS_MODULE,
+	};
+
+	return drm_svm_vram_init(&gpu->vram, &gpu->sdev, &config);
 }
 
 static void svm_vram_fini(struct svm_test_device *gpu)

@@ -153,8 +153,15 @@ static struct port_gpu *port_gpu_create(struct kunit *test)
 
 static int port_vram_init(struct kunit *test, struct port_gpu *gpu, const void *owner)
 {
-	int err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &gpu->bdev, TTM_PL_VRAM,
-				    PORT_VRAM_SIZE, &gpu->vram_ops, owner);
+	const struct drm_svm_vram_config config = {
+		.bdev = &gpu->bdev,
+		.mem_type = TTM_PL_VRAM,
+		.size = PORT_VRAM_SIZE,
+		.ops = &gpu->vram_ops,
+		.owner = owner,
+		.module = THIS_MODULE,
+	};
+	int err = drm_svm_vram_init(&gpu->vram, &gpu->sdev, &config);
 
 	if (!err)
 		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, port_vram_fini,

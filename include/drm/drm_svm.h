@@ -26,6 +26,7 @@ struct drm_svm_context;
 struct drm_svm_stats;
 struct drm_svm_vram;
 struct ttm_buffer_object;
+struct module;
 struct ttm_device;
 struct ttm_operation_ctx;
 struct ttm_place;
@@ -183,6 +184,35 @@ struct drm_svm_vram_ops {
 };
 
 /**
+ * struct drm_svm_vram_config - the VRAM of a GPU, for drm_svm_vram_init()
+ */
+struct drm_svm_vram_config {
+	/** @bdev: the TTM device that manages the VRAM. */
+	struct ttm_device *bdev;
+
+	/** @mem_type: the TTM memory type; its resources start at page offsets. */
+	u32 mem_type;
+
+	/** @size: bytes of VRAM, a multiple of PAGE_SIZE. */
+	u64 size;
+
+	/** @ops: the driver's functions: copy, clear, peer addresses. */
+	const struct drm_svm_vram_ops *ops;
+
+	/**
+	 * @owner: GPUs whose VRAM has the same owner can access each other's;
+	 * NULL: no other GPU can access it.
+	 */
+	const void *owner;
+
+	/**
+	 * @module: THIS_MODULE of the driver. A process that has a poisoned page
+	 * keeps it loaded, because the page is freed by its functions.
+	 */
+	struct module *module;
+};
+
+/**
  * struct drm_svm_vram - the VRAM of one GPU, with struct pages
  *
  * Embedded in the driver's device. Each page of the TTM memory type has a
@@ -214,61 +244,66 @@ struct drm_svm_vram {
 	/** @npages: size of the VRAM, in pages. */
 	unsigned long npages;
 
-	/** @link: in the list of all VRAM, while the struct pages exist. */
+	/* private: of the library */
+
+	/* the driver's; poisoned pages keep it loaded. */
+	struct module *module;
+
+	/* in the list of all VRAM, while the struct pages exist. */
 	struct list_head link;
 
-	/**
-	 * @users: number of tasks that use the VRAM, or one of its BOs, without
+	/*
+	 * number of tasks that use the VRAM, or one of its BOs, without
 	 * holding a reference to one of its pages.
 	 */
 	atomic_t users;
 
-	/** @pagemap: the device pages; page 0 is offset 0 of @mem_type. */
+	/* the device pages; page 0 is offset 0 of @mem_type. */
 	struct dev_pagemap pagemap;
 
-	/** @freed: BOs whose last page was freed, possibly in atomic context. */
+	/* BOs whose last page was freed, possibly in atomic context. */
 	struct llist_head freed;
 
-	/** @free_work: releases the BOs on @freed. */
+	/* releases the BOs on @freed. */
 	struct work_struct free_work;
 
-	/** @leaving: BOs to be evicted by @leave_work. */
+	/* BOs to be evicted by @leave_work. */
 	struct llist_head leaving;
 
-	/** @leave_work: evicts the BOs on @leaving. */
+	/* evicts the BOs on @leaving. */
 	struct work_struct leave_work;
 
-	/** @closed: suspended or being removed; nothing migrates to the VRAM. */
+	/* suspended or being removed; nothing migrates to the VRAM. */
 	bool closed;
 
-	/**
-	 * @ending: drm_svm_vram_fini() was called. Evictions then continue even
+	/*
+	 * drm_svm_vram_fini() was called. Evictions then continue even
 	 * if the caller is being killed. Set once.
 	 */
 	bool ending;
 
-	/**
-	 * @bad: broken pages, by index. The entry is a value, or the BO that
+	/*
+	 * broken pages, by index. The entry is a value, or the BO that
 	 * keeps the page allocated so that it is never used again.
 	 */
 	struct xarray bad;
 
-	/** @lost: number of poisoned pages that are still referenced, plus one. */
+	/* number of poisoned pages that are still referenced, plus one. */
 	atomic_long_t lost;
 
-	/** @lock: leaf lock; protects the members below and writes to @ending. */
+	/* leaf lock; protects the members below and writes to @ending. */
 	spinlock_t lock;
 
-	/** @keeps: for each prefetch that evicts, the blocks it must not evict. */
+	/* for each prefetch that evicts, the blocks it must not evict. */
 	struct list_head keeps;
 
-	/** @locked: BOs that were filled with locked memory (mlock()). */
+	/* BOs that were filled with locked memory (mlock()). */
 	struct list_head locked;
 
-	/** @nlocked: number of BOs on @locked. */
+	/* number of BOs on @locked. */
 	unsigned long nlocked;
 
-	/** @drain_work: frees pages of @locked BOs from per-CPU munlock batches. */
+	/* frees pages of @locked BOs from per-CPU munlock batches. */
 	struct delayed_work drain_work;
 };
 
@@ -441,8 +476,7 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault);
 
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
-		      struct ttm_device *bdev, u32 mem_type, u64 size,
-		      const struct drm_svm_vram_ops *ops, const void *owner);
+		      const struct drm_svm_vram_config *config);
 void drm_svm_vram_fini(struct drm_svm_vram *vram);
 int drm_svm_vram_evict_all(struct drm_svm_vram *vram);
 int drm_svm_vram_suspend(struct drm_svm_vram *vram);
