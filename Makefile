@@ -19,7 +19,7 @@ help:
 	@echo '  list-tests       names of all tests'
 	@echo '  check            style, documentation, sparse, headers, sizes'
 	@echo '  coverage         which lines of drm_svm/ the tests run; an hour and a half'
-	@echo "  mutants M='GLOB' plant bugs, see that the tests notice; without M all: two hours or more"
+	@echo "  mutants M='GLOB' plant bugs, see that the tests notice; without M all: three hours or more"
 	@echo "  bench B='GLOB..' instructions of drm_svm and of drm_gpusvm, in the same virtual GPU;"
 	@echo '                   without B all cases: 15 minutes'
 	@echo '  bench-compare A=REV B=REV   the same of drm_svm in two commits; cases by C='
