@@ -8,7 +8,6 @@
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
-
 #include "drm_svm_vram.h"
 
 /**

@@ -178,7 +178,7 @@ static unsigned int drm_svm_slice_copies(struct drm_svm_filler *filler,
 
 	drm_svm_slice_bounds(range, entry, vma, &first, &last);
 	if (drm_svm_walk_peek(vma->vm_mm, drm_svm_page_addr(range, first),
-				drm_svm_page_addr(range, last), pfns))
+			      drm_svm_page_addr(range, last), pfns))
 		return index + 1;
 	while (to < last && drm_svm_pfn_is_copy(pfns[to - first]))
 		to++;

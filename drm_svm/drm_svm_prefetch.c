@@ -466,7 +466,7 @@ static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
  * Return: 0, or an error of struct drm_svm_prefetch but those of its syncobjs.
  */
 int drm_svm_prefetch_work(struct drm_svm_context *ctx,
-				 struct drm_svm_prefetch *args)
+			  struct drm_svm_prefetch *args)
 {
 	struct drm_svm_prefetcher *p;
 	u64 progress = 0;

@@ -118,7 +118,7 @@ bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
  * Return: 0 or an error of hmm_range_fault().
  */
 int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
-			unsigned long end, unsigned long *pfns)
+		      unsigned long end, unsigned long *pfns)
 {
 	/* is in no interval tree, so the walk never sees it change */
 	struct mmu_interval_notifier nobody = { .mm = mm };
