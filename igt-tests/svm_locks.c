@@ -50,13 +50,22 @@ static bool trace_set(const char *file, const char *value)
 	return svm_sys_write(path, value);
 }
 
+/*
+ * Not spinlocks (1). With lockdep each mutex_lock() is traced as one that spins for a mutex
+ * (17), contended or not: there only sleeping counts.
+ */
+static const char *wait_filter(void)
+{
+	return access("/proc/lockdep", F_OK) ? "flags != 1" : "flags != 1 && flags != 17";
+}
+
 /* What sleeps counts, and what spins because the owner of such a lock runs */
 static void trace_start(void)
 {
 	int trace;
 
 	igt_require(!mkdir(TRACE, 0755) || errno == EEXIST);
-	igt_require(trace_set("events/lock/contention_begin/filter", "flags != 1"));
+	igt_require(trace_set("events/lock/contention_begin/filter", wait_filter()));
 	igt_assert(trace_set("options/stacktrace", "1"));
 	igt_assert(trace_set("buffer_size_kb", "8192"));
 	/* to open it so empties it */
