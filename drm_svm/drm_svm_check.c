@@ -4,7 +4,9 @@
 
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
+#include <linux/fs.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
@@ -65,18 +67,25 @@ static const char *drm_svm_check_missing_vram_op(const struct drm_svm_vram *vram
 
 /**
  * drm_svm_check_vram_ops() - check that a driver has all functions for its VRAM
- * @vram: the VRAM, its ops and its owner set
+ * @vram: the VRAM, its ops, owner and module set
  *
  * Return: 0 or -EINVAL.
  */
 int drm_svm_check_vram_ops(const struct drm_svm_vram *vram)
 {
+	const struct file_operations *fops = vram->drm->driver->fops;
 	const char *missing = drm_svm_check_missing_vram_op(vram);
 
-	if (!missing)
-		return 0;
-	drm_err(vram->drm, "the driver has no %s() in its drm_svm_vram_ops\n", missing);
-	return -EINVAL;
+	if (missing) {
+		drm_err(vram->drm, "the driver has no %s() in its drm_svm_vram_ops\n",
+			missing);
+		return -EINVAL;
+	}
+	if (fops && fops->owner && !vram->module) {
+		drm_err(vram->drm, "the driver has no module in its drm_svm_vram_config\n");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static const char *

@@ -154,7 +154,7 @@ static void drm_svm_queue_grow(struct drm_svm *svm)
 	q->growing = false;
 	if (!err)
 		q->nmade++;
-	else
+	else if (err == -ENOMEM)
 		q->grow_after = jiffies + DRM_SVM_GROW_PAUSE;
 }
 

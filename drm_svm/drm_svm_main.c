@@ -151,6 +151,8 @@ static void drm_svm_free(struct drm_svm *svm)
 static void drm_svm_free_work(struct work_struct *work)
 {
 	drm_svm_free(container_of(work, struct drm_svm, threads.free_work));
+	/* module exit waits for the end of this function */
+	module_put(THIS_MODULE);
 }
 
 /* @svm has no context any more, so its threads do not use its ranges. */
@@ -239,10 +241,13 @@ static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
 	int err;
 
 	siginitsetinv(&blocked, sigmask(SIGKILL));
-	sigprocmask(SIG_BLOCK, &blocked, &old);
-	err = drm_svm_prepare_mm(mm);
-	svm = err ? ERR_PTR(err) : drm_svm_obtain(mm);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	do {
+		sigprocmask(SIG_BLOCK, &blocked, &old);
+		err = drm_svm_prepare_mm(mm);
+		svm = err ? ERR_PTR(err) : drm_svm_obtain(mm);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		/* a stop or freeze that is over restarts no system call */
+	} while (svm == ERR_PTR(-ERESTARTNOINTR) && !signal_pending(current));
 	return svm;
 }
 

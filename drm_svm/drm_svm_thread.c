@@ -49,9 +49,7 @@ static void drm_svm_thread_leave_last(struct drm_svm *svm)
 		wake_up_all(&threads->left);
 		return;
 	}
-	/* module unload waits for the work item, which waits for this thread */
 	queue_work(drm_svm_idle_wq, &threads->free_work);
-	module_put(THIS_MODULE);
 }
 
 /* Called by each thread for itself. The address space may be gone on return. */
@@ -238,15 +236,11 @@ bool drm_svm_threads_wait(struct drm_svm *svm)
 	guard(spinlock)(&threads->lock);
 	if (!threads->n && waits)
 		return true;
-	if (!threads->n) {
-		/*
-		 * joining a thread that stopped after it left waits until it
-		 * goes on
-		 */
-		queue_work(drm_svm_idle_wq, &threads->free_work);
-		return false;
-	}
+	/* until the end of free_work: rmmod is told that the module is in use */
 	__module_get(THIS_MODULE);
 	threads->abandoned = true;
+	/* joining a thread that stopped after it left waits until it goes on */
+	if (!threads->n)
+		queue_work(drm_svm_idle_wq, &threads->free_work);
 	return false;
 }

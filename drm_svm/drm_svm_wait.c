@@ -141,6 +141,8 @@ static bool drm_svm_wait_run(struct drm_svm_thread *thread)
 	if (!drm_svm_wait_next(w, t, &fault))
 		return false;
 	__set_current_state(TASK_RUNNING);
+	/* a worker that was to stop could not make the thread of another fault */
+	drm_svm_wait_grow(thread->svm);
 	err = drm_svm_wait_populate(thread->svm->mm, &fault);
 	waiter = drm_svm_wait_done(w, t, err);
 	if (waiter)

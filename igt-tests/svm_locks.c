@@ -56,7 +56,7 @@ static bool trace_set(const char *file, const char *value)
  */
 static const char *wait_filter(void)
 {
-	return access("/proc/lockdep", F_OK) ? "flags != 1" : "flags != 1 && flags != 17";
+	return svm_has_lockdep() ? "flags != 1 && flags != 17" : "flags != 1";
 }
 
 /* What sleeps counts, and what spins because the owner of such a lock runs */

@@ -227,7 +227,7 @@ static const struct svm_case cases[] = {
 /* Linux looks at all mappings then, and ends at any signal. */
 static void test_attach(void)
 {
-	size_t page = svm_page_size(), n = 50000;
+	size_t page = svm_page_size(), n = svm_has_lockdep() ? 5000 : 50000;
 	char *base = svm_mmap_anon(n * page);
 
 	for (size_t i = 0; i < n; i += 2)

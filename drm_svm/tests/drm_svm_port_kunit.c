@@ -232,6 +232,22 @@ static void vram_wants_its_ops(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
 }
 
+/* Pages that are lost keep it loaded. */
+static void vram_wants_the_module(struct kunit *test)
+{
+	struct port_gpu *gpu = port_gpu_create(test);
+	const struct drm_svm_vram_config config = {
+		.bdev = &gpu->bdev,
+		.mem_type = TTM_PL_VRAM,
+		.size = PORT_VRAM_SIZE,
+		.ops = &gpu->vram_ops,
+	};
+
+	KUNIT_EXPECT_EQ(test, drm_svm_vram_init(&gpu->vram, &gpu->sdev, &config),
+			port_fops.owner ? -EINVAL : 0);
+	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!port_fops.owner);
+}
+
 static const struct missing_case ttm_funcs_cases[] = {
 	MISSING(ttm_device_funcs, ttm_tt_create, -EINVAL),
 	MISSING(ttm_device_funcs, ttm_tt_destroy, -EINVAL),
@@ -558,6 +574,7 @@ static void wait_for_a_copy_says_so(struct kunit *test)
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
+	KUNIT_CASE(vram_wants_the_module),
 	KUNIT_CASE_PARAM(vram_wants_functions_for_ttm, ttm_funcs_gen_params),
 	KUNIT_CASE_PARAM(vram_init_tries_the_functions_for_ttm, hook_gen_params),
 	KUNIT_CASE(device_with_a_context_does_not_go),

@@ -531,6 +531,11 @@ void svm_require_patching(void)
 		      "the kernel would patch its code\n");
 }
 
+bool svm_has_lockdep(void)
+{
+	return !access("/proc/lockdep", F_OK);
+}
+
 int svm_log_open(void)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -82,7 +82,8 @@ uint64_t svm_smaps_kb(const void *addr, const char *field);
 uint64_t svm_pagemap(const void *addr);		/* /proc/self/pagemap entry */
 /* /proc/kpageflags of the page at @addr; 0 when there is none */
 uint64_t svm_kpageflags(const void *addr);
-void svm_require_patching(void);	/* what follows has the kernel patch its own code */
+void svm_require_patching(void);
+bool svm_has_lockdep(void);	/* a debug kernel: calls take many times as long */	/* what follows has the kernel patch its own code */
 /* Lines of the kernel's log that contain @text, from the time on when it was opened */
 int svm_log_open(void);
 unsigned int svm_log_count(int log, const char *text);
