@@ -52,11 +52,11 @@ static bool trace_set(const char *file, const char *value)
 
 /*
  * Not spinlocks (1). With lockdep each mutex_lock() is traced as one that spins for a mutex
- * (17), contended or not: there only sleeping counts.
+ * (33), contended or not: there only sleeping counts.
  */
 static const char *wait_filter(void)
 {
-	return svm_has_lockdep() ? "flags != 1 && flags != 17" : "flags != 1";
+	return svm_has_lockdep() ? "flags != 1 && flags != 33" : "flags != 1";
 }
 
 /* What sleeps counts, and what spins because the owner of such a lock runs */
