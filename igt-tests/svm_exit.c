@@ -16,6 +16,7 @@
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_lib.h"
+#include "svm_mem.h"
 #include "svm_random.h"
 
 IGT_TEST_DESCRIPTION("Nothing that ends in the middle of its work hangs, or holds up others.");
@@ -554,11 +555,7 @@ static void test_orphan_held(void)
 	assert_unloads();
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} subtests[] = {
+static const struct svm_test tests[] = {
 	{ "uffd-answer", test_answer,
 	  "A fault waits for user space and gets what it wrote." },
 	{ "uffd-exit", test_exit,
@@ -602,10 +599,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
 }

@@ -14,6 +14,7 @@
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("What the helper layer keeps of an address space is bounded and given back.");
 
@@ -263,11 +264,7 @@ static void test_workers(void)
 	munmap(map, size);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} subtests[] = {
+static const struct svm_test tests[] = {
 	{ "max-ranges", test_max_ranges, "The number of ranges is limited, and room comes back." },
 	{ "max-ranges-own", test_max_ranges_own, "The limit counts for each process alone." },
 	{ "ranges-freed", test_ranges_freed, "Ranges whose memory was unmapped are freed." },
@@ -289,12 +286,7 @@ int igt_main()
 			      "the helper is not a module of its own\n");
 	}
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
 	igt_fixture() {
 		svm_close_leaked();
 		load_helper("");

@@ -23,6 +23,7 @@
 #include "svm_bo.h"
 #include "svm_job.h"
 #include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("An address space belongs to the memory that attached, and to no one else.");
 
@@ -341,11 +342,7 @@ static void test_quiet(void)
 	close(fd);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} subtests[] = {
+static const struct svm_test tests[] = {
 	{ "fork", test_fork,
 	  "A child of fork() is refused, the parent goes on." },
 	{ "fork-memory", test_fork_memory,
@@ -375,10 +372,5 @@ int igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
 }

@@ -2,8 +2,8 @@
 /*
  * TEST: svm process
  * Category: Robustness
- * Description: What a fault of the GPU needs is taken from the process, as for a fault of
- *	the CPU: threads, disk bandwidth, memory of its nodes.
+ * Description: A GPU fault uses what belongs to the process, as a CPU fault does: its
+ *	threads, its disk bandwidth, the memory of its nodes.
  */
 
 #include <errno.h>
@@ -67,16 +67,7 @@ static unsigned int count_ours(void)
 	return list_tasks(tids);
 }
 
-static void assert_works(int fd)
-{
-	uint32_t *page = svm_mmap_anon(svm_page_size());
-
-	svm_gpu_write32(fd, page, 0x600d);
-	igt_assert_eq_u32(READ_ONCE(*page), 0x600d);
-	munmap(page, svm_page_size());
-}
-
-/* They are there as long as the file is */
+/* The threads exist as long as the file is open */
 static void test_listed(void)
 {
 	struct drm_svm_attach args = { 0 };
@@ -85,12 +76,12 @@ static void test_listed(void)
 	igt_assert_eq(count_ours(), 0);
 	igt_assert_eq(__svm_attach(fd, &args), 0);
 	igt_assert_lt(0, count_ours());
-	assert_works(fd);
+	svm_assert_works(fd);
 	close(fd);
 	igt_assert(svm_until(!count_ours(), SETTLE_MS));
 }
 
-/* Some are told to leave before they have run once */
+/* Some threads are told to leave before they have run once */
 static void test_at_once(void)
 {
 	struct drm_svm_attach args = { 0 };
@@ -118,7 +109,7 @@ static void test_nproc(void)
 		limit.rlim_cur = limit.rlim_max;
 		igt_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
 		igt_assert_eq(__svm_attach(fd, &args), 0);
-		assert_works(fd);
+		svm_assert_works(fd);
 		exit(0);
 	}
 	igt_assert_eq(svm_reap(60), 0);
@@ -140,13 +131,13 @@ static void test_pids(void)
 	igt_assert(svm_cgroup_set("pids.max", "2"));
 	igt_assert_eq(__svm_attach(fd, &args), 0);
 	igt_assert_eq(count_ours(), 1);
-	/* more that are wanted cannot be made, and are not needed */
-	assert_works(fd);
+	/* the faults need no more threads than the one that there is */
+	svm_assert_works(fd);
 	svm_cgroup_leave();
 	close(fd);
 }
 
-/* To be in the cgroup of the process, or of the limit that it would have, is not to matter */
+/* The threads move with the process to another cgroup, and serve its faults there */
 static void test_cgroup(void)
 {
 	int fd = svm_open_attached();
@@ -155,7 +146,7 @@ static void test_cgroup(void)
 	unsigned int n;
 	FILE *file;
 
-	assert_works(fd);
+	svm_assert_works(fd);
 	svm_cgroup_enter();
 	n = list_tasks(tids);
 	igt_assert_lt(0, n);
@@ -170,7 +161,7 @@ static void test_cgroup(void)
 		fclose(file);
 		igt_assert(inside);
 	}
-	assert_works(fd);
+	svm_assert_works(fd);
 	svm_cgroup_leave();
 	close(fd);
 }
@@ -193,7 +184,7 @@ static uint64_t io_rbytes(void)
 	return sum;
 }
 
-/* What a fault of the GPU reads counts for the process, so its limit holds for it too */
+/* What a GPU fault reads from a disk is counted for the cgroup of the process */
 static void test_io(void)
 {
 	size_t size = svm_range_size() / 2;
@@ -223,7 +214,7 @@ static void test_io(void)
 	close(fd);
 }
 
-/* Memory comes from where the process has it from. Needs a guest with numa=fake=2. */
+/* For the memory policy of the process; needs a guest with numa=fake=2 */
 static void require_nodes(void)
 {
 	igt_require_f(!access("/sys/devices/system/node/node1", F_OK), "one node\n");
@@ -241,7 +232,7 @@ static void assert_on_node(void *area, int node)
 		igt_assert_eq(status[i], node);
 }
 
-/* The GPU is the first to touch them */
+/* The GPU touches the pages first */
 static void assert_gpu_makes(int fd, int node, bool bind)
 {
 	size_t size = POLICY_PAGES * svm_page_size();
@@ -302,11 +293,7 @@ static void test_cpuset(void)
 	close(fd);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} subtests[] = {
+static const struct svm_test tests[] = {
 	{ "listed", test_listed, "They are threads of the process while a file is attached." },
 	{ "at-once", test_at_once, "None stays when a file is closed as soon as it is attached." },
 	{ "nproc", test_nproc, "RLIMIT_NPROC counts them." },
@@ -323,13 +310,5 @@ int igt_main()
 	igt_fixture()
 		svm_module_reset();
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		svm_sys_restore();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
-	igt_fixture()
-		svm_sys_restore();
+	svm_tests(tests);
 }

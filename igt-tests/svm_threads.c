@@ -2,8 +2,8 @@
 /*
  * TEST: svm threads
  * Category: Robustness
- * Description: What serves the faults of a process are threads of it: stopped, frozen and
- *	killed with it, and they hold up nobody else.
+ * Description: Threads of a process serve its faults. They are stopped, frozen and killed
+ *	with the process, and hold up no other process.
  */
 
 #include <errno.h>
@@ -48,15 +48,6 @@ static unsigned int list_tasks(pid_t pid, pid_t *tids)
 	}
 	closedir(dir);
 	return n;
-}
-
-static void assert_works(int fd)
-{
-	uint32_t *page = svm_mmap_anon(svm_page_size());
-
-	svm_gpu_write32(fd, page, 0x600d);
-	igt_assert_eq_u32(READ_ONCE(*page), 0x600d);
-	munmap(page, svm_page_size());
 }
 
 /* Have the GPU read a page that does not come; returns the job, not the page */
@@ -107,7 +98,7 @@ static pid_t fork_pending(int *sock, int gate)
 		svm_send_fd(sock[1], fd);
 		svm_gate_wait(gate);
 		answer(fd, &p);
-		assert_works(fd);
+		svm_assert_works(fd);
 		close(fd);
 		exit(0);
 	}
@@ -293,13 +284,13 @@ static void *attach_thread(void *arg)
 	return NULL;
 }
 
-/* Who attached was one thread of many */
+/* The thread that attached ends before the GPU faults */
 static void test_thread_gone(void)
 {
 	int fd = svm_open();
 
 	svm_threads(1, attach_thread, &fd, 0);
-	assert_works(fd);
+	svm_assert_works(fd);
 	close(fd);
 }
 
@@ -334,7 +325,19 @@ static const char *map_file(const struct svm_fuse *fuse)
 	return map;
 }
 
-/* A page that a file system brings, or does not, is waited for by its process alone */
+/* The file system answers, so the child goes on, and ends */
+static void let_child_end(struct svm_fuse *fuse, const int *sock, int gate)
+{
+	svm_fuse_answer(fuse);
+	svm_gate_open(gate);
+	igt_assert_eq(svm_reap(60), 0);
+	svm_fuse_stop(fuse);
+	close(gate);
+	close(sock[0]);
+	close(sock[1]);
+}
+
+/* Only the process that maps the file waits for a file system that does not answer */
 static void test_fuse_close(void)
 {
 	struct svm_fuse fuse;
@@ -353,13 +356,7 @@ static void test_fuse_close(void)
 	fd = svm_receive_fd(sock[0]);
 	igt_assert(svm_until(READ_ONCE(fuse.nreads), SETTLE_MS));
 	assert_closes(fd);
-	svm_fuse_answer(&fuse);
-	svm_gate_open(gate);
-	igt_assert_eq(svm_reap(60), 0);
-	svm_fuse_stop(&fuse);
-	close(gate);
-	close(sock[0]);
-	close(sock[1]);
+	let_child_end(&fuse, sock, gate);
 }
 
 /* The child of test_fuse_kill(): a job of its own waits for the file system */
@@ -378,7 +375,7 @@ static void read_and_give(const struct svm_fuse *fuse, int sock)
 	pause();
 }
 
-/* A thread that no signal reaches keeps nobody from being told that the process is dead */
+/* The jobs of a killed process fail, though no signal reaches one of its threads */
 static void test_fuse_kill(void)
 {
 	struct drm_svm_sync sync;
@@ -406,7 +403,7 @@ static void test_fuse_kill(void)
 	close(sock[1]);
 }
 
-/* A thread that was the last one to use a file lets it go */
+/* The thread that uses a file last gives it back, although it never returns to user space */
 static void test_fuse_file(void)
 {
 	int fd = svm_open_attached();
@@ -420,7 +417,7 @@ static void test_fuse_file(void)
 	igt_assert_eq(munmap((void *)map, 4096), 0);
 	svm_fuse_answer(&fuse);
 	igt_assert(svm_until(READ_ONCE(fuse.nreleases), SETTLE_MS));
-	assert_works(fd);
+	svm_assert_works(fd);
 	svm_fuse_stop(&fuse);
 	close(fd);
 }
@@ -431,7 +428,7 @@ struct holder {
 	volatile bool mapped;
 };
 
-/* By /proc/self/mem mmap_lock is held while the page comes */
+/* A read of /proc/self/mem holds mmap_lock while the page comes */
 static void *read_mem(void *arg)
 {
 	struct holder *h = arg;
@@ -443,7 +440,7 @@ static void *read_mem(void *arg)
 	return NULL;
 }
 
-/* Who wants to write waits behind it, and keeps all others out */
+/* A writer waits behind that reader, and keeps all other readers out */
 static void *map_more(void *arg)
 {
 	struct holder *h = arg;
@@ -455,8 +452,8 @@ static void *map_more(void *arg)
 }
 
 /*
- * The child of test_lock_close(), whose mmap_lock is not to be had until the page comes. So
- * it has all that it needs before.
+ * The child of test_lock_close(). Nobody gets its mmap_lock until the page comes, so it makes
+ * all that it needs before.
  */
 static void hold_lock(const struct svm_fuse *fuse, int *sock, int gate)
 {
@@ -469,11 +466,11 @@ static void hold_lock(const struct svm_fuse *fuse, int *sock, int gate)
 	igt_assert_eq(pthread_create(&threads[0], NULL, read_mem, &h), 0);
 	svm_gate_wait(gate);
 	svm_gate_open(h.gate);
-	/* it is on its way there, and cannot say so */
+	/* the thread is about to take the lock, which nothing shows */
 	usleep(200000);
 	igt_assert(!h.mapped);
 	read_page(fd, page);
-	/* the worker has given up to try, and waits; so is this */
+	/* by now the worker no longer tries the lock, but waits for it, which nothing shows */
 	usleep(500000);
 	svm_send_fd(sock[1], fd);
 	close(fd);
@@ -483,7 +480,7 @@ static void hold_lock(const struct svm_fuse *fuse, int *sock, int gate)
 	exit(0);
 }
 
-/* Who holds its own mmap_lock holds its own faults */
+/* A process that holds its mmap_lock holds up its own faults only */
 static void test_lock_close(void)
 {
 	int sock[2], gate = svm_gate(), fd;
@@ -497,27 +494,17 @@ static void test_lock_close(void)
 	svm_gate_open(gate);
 	fd = svm_receive_fd(sock[0]);
 	assert_closes(fd);
-	svm_fuse_answer(&fuse);
-	svm_gate_open(gate);
-	igt_assert_eq(svm_reap(60), 0);
-	svm_fuse_stop(&fuse);
-	close(gate);
-	close(sock[0]);
-	close(sock[1]);
+	let_child_end(&fuse, sock, gate);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} subtests[] = {
+static const struct svm_test tests[] = {
 	{ "stop", test_stop, "A process with a fault that waits stops, and goes on." },
 	{ "stop-close", test_stop_close, "The file of a stopped process can be closed." },
 	{ "freeze", test_freeze, "A process with a fault that waits freezes, and goes on." },
 	{ "freeze-close", test_freeze_close, "The file of a frozen process can be closed." },
 	{ "trace", test_trace, "A debugger stops all threads, and lets them go on." },
 	{ "thread-gone", test_thread_gone, "Faults outlive the thread that attached." },
-	{ "exec", test_exec, "execve() ends them, whoever has the file." },
+	{ "exec", test_exec, "execve() ends them, also if another process has the file." },
 	{ "fuse-close", test_fuse_close,
 	  "A file system that does not answer keeps nobody from closing a file of its user." },
 	{ "fuse-kill", test_fuse_kill,
@@ -532,13 +519,5 @@ int igt_main()
 	igt_fixture()
 		svm_module_reset();
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		svm_sys_restore();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
-	igt_fixture()
-		svm_sys_restore();
+	svm_tests(tests);
 }

@@ -312,6 +312,15 @@ void svm_gpu_write32(int fd, void *addr, uint32_t value)
 	igt_assert_eq(__svm_gpu_write32(fd, addr, value), 0);
 }
 
+void svm_assert_works(int fd)
+{
+	uint32_t *page = svm_mmap_anon(svm_page_size());
+
+	svm_gpu_write32(fd, page, 0x600d);
+	igt_assert_eq_u32(READ_ONCE(*page), 0x600d);
+	munmap(page, svm_page_size());
+}
+
 int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
 {
 	struct drm_svm_test_cmd cmd = {

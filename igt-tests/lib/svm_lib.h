@@ -62,6 +62,7 @@ int __svm_gpu_read32(int fd, const void *addr, uint32_t *value);
 int __svm_gpu_write32(int fd, void *addr, uint32_t value);
 uint32_t svm_gpu_read32(int fd, const void *addr);
 void svm_gpu_write32(int fd, void *addr, uint32_t value);
+void svm_assert_works(int fd);			/* the GPU makes a page and writes to it */
 int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value);
 void svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value);
 int __svm_gpu_copy(int fd, void *dst, const void *src, size_t size);
@@ -82,8 +83,8 @@ uint64_t svm_smaps_kb(const void *addr, const char *field);
 uint64_t svm_pagemap(const void *addr);		/* /proc/self/pagemap entry */
 /* /proc/kpageflags of the page at @addr; 0 when there is none */
 uint64_t svm_kpageflags(const void *addr);
-void svm_require_patching(void);
-bool svm_has_lockdep(void);	/* a debug kernel: calls take many times as long */	/* what follows has the kernel patch its own code */
+void svm_require_patching(void);	/* what follows has the kernel patch its own code */
+bool svm_has_lockdep(void);	/* a debug kernel, on which calls take many times as long */
 /* Lines of the kernel's log that contain @text, from the time on when it was opened */
 int svm_log_open(void);
 unsigned int svm_log_count(int log, const char *text);

@@ -154,6 +154,26 @@ void svm_run_cases(const struct svm_case *cases, size_t n)
 		run_case(&cases[i]);
 }
 
+static void run_test(const struct svm_test *t)
+{
+	/* after one that failed */
+	svm_close_leaked();
+	svm_sys_restore();
+	igt_describe(t->describe);
+	igt_subtest(t->name)
+		t->run();
+}
+
+void svm_run_tests(const struct svm_test *tests, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		run_test(&tests[i]);
+	igt_fixture()
+		svm_sys_restore();
+}
+
 void *svm_mmap_small(size_t size)
 {
 	void *addr = svm_mmap_aligned(size, svm_range_size());

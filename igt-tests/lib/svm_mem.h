@@ -40,6 +40,16 @@ struct svm_case {
 void svm_run_cases(const struct svm_case *cases, size_t n);
 #define svm_cases(cases) svm_run_cases(cases, sizeof(cases) / sizeof((cases)[0]))
 
+/* Subtests that open the device themselves */
+struct svm_test {
+	const char *name;
+	void (*run)(void);
+	const char *describe;
+};
+
+void svm_run_tests(const struct svm_test *tests, size_t n);
+#define svm_tests(tests) svm_run_tests(tests, sizeof(tests) / sizeof((tests)[0]))
+
 /*
  * Settings of the whole machine. The first svm_sys_set() of a file keeps the
  * old value; svm_sys_restore(), after each subtest and at exit, puts it back.
