@@ -205,8 +205,9 @@ int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 	int err;
 
 	err = drm_svm_context_check_mm(ctx);
-	if (!err)
-		err = drm_svm_query_check(ctx, args);
+	if (err)
+		return err;
+	err = drm_svm_query_check(ctx, args);
 	if (err)
 		return err;
 	room = kmalloc_obj(*room);
@@ -368,8 +369,9 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
 	int err;
 
 	err = drm_svm_context_check_mm(ctx);
-	if (!err)
-		err = drm_svm_prefetch_check(ctx, args);
+	if (err)
+		return err;
+	err = drm_svm_prefetch_check(ctx, args);
 	if (err)
 		return err;
 	outs = drm_svm_syncs_find(file, args->out_syncs, args->num_out_syncs);

@@ -40,32 +40,23 @@
  */
 #define DRM_SVM_THREADS_PATIENCE	(5 * HZ)
 
-/* The last thread leaves. Called with the lock of the threads held. */
-static void drm_svm_thread_leave_last(struct drm_svm *svm)
-{
-	struct drm_svm_threads *threads = &svm->threads;
-
-	if (!threads->abandoned) {
-		wake_up_all(&threads->left);
-		return;
-	}
-	queue_work(drm_svm_idle_wq, &threads->free_work);
-}
-
 /* Called by each thread for itself. The address space may be gone on return. */
 static void drm_svm_thread_leave(struct drm_svm_thread *thread)
 {
-	struct drm_svm *svm = thread->svm;
+	struct drm_svm_threads *threads = &thread->svm->threads;
 
 	if (thread->has_left)
 		return;
 	thread->has_left = true;
-	guard(spinlock)(&svm->threads.lock);
+	guard(spinlock)(&threads->lock);
+	threads->n--;
 	/* each time: other threads may have queued more, or never leave */
-	if (!svm->threads.ended)
-		svm->threads.killed(svm);
-	if (!--svm->threads.n && svm->threads.ended)
-		drm_svm_thread_leave_last(svm);
+	if (!threads->ended)
+		threads->killed(thread->svm);
+	else if (!threads->n && threads->abandoned)
+		queue_work(drm_svm_idle_wq, &threads->free_work);
+	else if (!threads->n)
+		wake_up_all(&threads->left);
 }
 
 /* The thread is being killed, with its process or by exec. */

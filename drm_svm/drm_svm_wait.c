@@ -141,7 +141,7 @@ static bool drm_svm_wait_run(struct drm_svm_thread *thread)
 	if (!drm_svm_wait_next(w, t, &fault))
 		return false;
 	__set_current_state(TASK_RUNNING);
-	/* a worker that was to stop could not make the thread of another fault */
+	/* a worker may have failed to make a thread, because of a signal */
 	drm_svm_wait_grow(thread->svm);
 	err = drm_svm_wait_populate(thread->svm->mm, &fault);
 	waiter = drm_svm_wait_done(w, t, err);
@@ -250,8 +250,8 @@ void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int e
  * serve them; for the GPU to try again if a signal kept the worker from making
  * a thread.
  *
- * Context: a worker that has no fault in hand. Making a thread may wait for
- * mmap_lock and for memory.
+ * Context: a worker that has no fault in hand, or a thread whose fault detach
+ * can take away, because making a thread may wait for mmap_lock and for memory.
  */
 void drm_svm_wait_grow(struct drm_svm *svm)
 {
@@ -266,43 +266,32 @@ void drm_svm_wait_grow(struct drm_svm *svm)
 		drm_svm_wait_cancel(svm, NULL, err == -ERESTARTNOINTR ? 0 : err);
 }
 
-static void drm_svm_wait_submit(struct drm_svm *svm,
-				const struct drm_svm_fault_entry *entry)
-{
-	struct drm_svm_fault_entry failed = *entry;
-	struct drm_svm_waiter *waiter;
-
-	failed.err = -ENOMEM;
-	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
-	if (waiter) {
-		waiter->entry = *entry;
-		failed.err = drm_svm_wait_enqueue(&svm->waiters, waiter);
-	}
-	if (failed.err) {
-		kfree(waiter);
-		drm_svm_fault_finish(&failed);
-	}
-}
-
 /**
  * drm_svm_wait_start() - let a thread wait for the page of a fault
  * @svm: the address space
- * @entry: the fault; copied
+ * @entry: the fault; copied, and its err is changed
  *
  * Context: process context of a worker, no lock held; drm_svm_wait_grow() comes
  * after the batch. The fault is answered later, or at once when there is no
- * memory.
+ * memory or when its context is being detached.
  */
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {
-	struct drm_svm_context *ctx = entry->ctx;
+	struct drm_svm_waiter *waiter;
 
-	/* the fault may be answered before this returns: keep @ctx and @svm */
-	atomic_inc(&ctx->busy);
-	drm_svm_stat_add(ctx, DRM_SVM_STAT_WAITS, 1);
-	trace_drm_svm_wait(ctx, &entry->fault);
-	drm_svm_wait_submit(svm, entry);
-	drm_svm_context_put_busy(ctx);
+	drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_WAITS, 1);
+	trace_drm_svm_wait(entry->ctx, &entry->fault);
+	entry->err = -ENOMEM;
+	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
+	if (waiter) {
+		waiter->entry = *entry;
+		entry->err = drm_svm_wait_enqueue(&svm->waiters, waiter);
+	}
+	/* once it is queued it may be answered, and its context be gone */
+	if (entry->err) {
+		kfree(waiter);
+		drm_svm_fault_finish(entry);
+	}
 }
 
 /* Interrupt all threads that wait; their faults go back to the list. */
