@@ -11,7 +11,7 @@
  *
  * A driver learns from its hardware that a page of VRAM has lost its data. No
  * migration writes to that page any more. If a process has it, all pages of its
- * BO migrate to RAM, and the page itself is lost, see drm_svm_folio.c: GPUs
+ * BO migrate to RAM, and the page itself is poisoned, see drm_svm_folio.c: GPUs
  * lose their mappings of it, and accesses by CPU or GPU fail. As soon as no
  * process has the page, a BO of one page keeps it out of use.
  */
@@ -87,7 +87,7 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 		return err;
 	/*
 	 * either a fill sees the bad page, or this sees it in use: pairs with
-	 * the one in drm_svm_slice_drop_bad()
+	 * the one in drm_svm_chunk_drop_bad()
 	 */
 	smp_mb();
 
@@ -95,7 +95,7 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 	bo = drm_svm_vram_get_bo(vram, index);
 	if (bo) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		err = drm_svm_bo_evict(bo, true);
+		err = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
 		dma_resv_unlock(bo->tbo.base.resv);
 		drm_svm_bo_put(bo);
 		flush_work(&vram->free_work);

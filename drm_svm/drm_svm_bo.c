@@ -17,7 +17,7 @@
  *
  * VRAM comes from TTM, as for every other buffer, so that SVM pages and buffers
  * of the driver compete in one LRU. A &struct drm_svm_bo stands behind a
- * naturally aligned power-of-two slice of a range; nothing can map it, look it
+ * naturally aligned power-of-two chunk of a range; nothing can map it, look it
  * up or pin it. Its only reference is dropped when its last device page is
  * freed.
  *
@@ -88,7 +88,7 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
  * @vram: where
  * @stats: counters of the context it is for
  * @npages: pages, a power of two; the offset is a multiple of that
- * @evict: evict others if there is no room
+ * @room: where it comes from
  *
  * May evict others, so no lock that eviction needs is held: neither mmap_lock
  * nor a folio's lock.
@@ -98,11 +98,12 @@ static int drm_svm_bo_init(struct drm_svm_bo *bo, struct drm_svm_vram *vram,
  */
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
-				     unsigned int npages, bool evict)
+				     unsigned int npages,
+				     enum drm_svm_room room)
 {
 	const struct ttm_place place = {
 		.mem_type = vram->mem_type,
-		.flags = evict ? 0 : TTM_PL_FLAG_DESIRED,
+		.flags = room == DRM_SVM_ROOM_EVICT ? 0 : TTM_PL_FLAG_DESIRED,
 	};
 	struct drm_svm_bo *bo;
 	int err;
@@ -110,7 +111,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 	if (READ_ONCE(vram->closed))
 		return ERR_PTR(-EBUSY);
 	/* first hand out VRAM that is not used any more */
-	if (evict)
+	if (room == DRM_SVM_ROOM_EVICT)
 		flush_work(&vram->free_work);
 	bo = kmem_cache_zalloc(drm_svm_bo_cache, GFP_KERNEL_ACCOUNT);
 	if (!bo)
@@ -207,24 +208,24 @@ void drm_svm_bo_fill_done(struct drm_svm_bo *bo)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_bo_fill_done);
 
-bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo)
+bool drm_svm_bo_is_queued(struct drm_svm_bo *bo)
 {
-	return test_bit(0, &bo->leaving);
+	return test_bit(0, &bo->evict_queued);
 }
 
 /*
  * Have a work item migrate all pages of a BO to RAM. The caller has one of them
  * locked.
  */
-void drm_svm_bo_leave(struct drm_svm_bo *bo)
+void drm_svm_bo_evict_later(struct drm_svm_bo *bo)
 {
 	struct drm_svm_vram *vram = bo->vram;
 
-	if (test_and_set_bit(0, &bo->leaving))
+	if (test_and_set_bit(0, &bo->evict_queued))
 		return;
 	drm_gem_object_get(&bo->tbo.base);
-	if (llist_add(&bo->leave_node, &vram->leaving))
-		queue_work(drm_svm_idle_wq, &vram->leave_work);
+	if (llist_add(&bo->evict_node, &vram->to_evict))
+		queue_work(drm_svm_idle_wq, &vram->evict_work);
 }
 
 struct drm_svm_bo_waiter {
@@ -246,12 +247,12 @@ static void drm_svm_bo_wait_work(struct callback_head *work)
 	struct drm_svm_bo_waiter *waiter =
 		container_of(work, struct drm_svm_bo_waiter, work);
 
-	wait_on_bit(&waiter->bo->leaving, 0, TASK_KILLABLE);
+	wait_on_bit(&waiter->bo->evict_queued, 0, TASK_KILLABLE);
 	drm_svm_bo_waiter_free(waiter);
 }
 
 /**
- * drm_svm_bo_wait_leaving() - have the current task wait until a BO has left
+ * drm_svm_bo_wait_evicted() - have the current task wait until a BO has left
  * @bo: the BO that leaves; the caller has a page of it locked
  *
  * The task waits on its way back to user mode, where it can be killed. A CPU
@@ -261,7 +262,7 @@ static void drm_svm_bo_wait_work(struct callback_head *work)
  *
  * Context: a CPU fault from user mode.
  */
-void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo)
+void drm_svm_bo_wait_evicted(struct drm_svm_bo *bo)
 {
 	struct drm_svm_bo_waiter *waiter = kmalloc_obj(*waiter, GFP_NOWAIT);
 

@@ -154,7 +154,7 @@ int drm_svm_check_ttm(struct drm_svm_vram *vram)
 	stats = drm_svm_stats_create();
 	if (!stats)
 		return -ENOMEM;
-	bo = drm_svm_bo_create(vram, stats, 1, true);
+	bo = drm_svm_bo_create(vram, stats, 1, DRM_SVM_ROOM_EVICT);
 	drm_svm_stats_put(stats);
 	if (IS_ERR(bo)) {
 		drm_err(vram->drm, "no page of TTM's memory type %u for a buffer of drm_svm: %pe\n",

@@ -113,7 +113,7 @@ static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
 	struct drm_svm_context *ctx = entry->ctx;
 
 	lock_map_acquire(&drm_svm_fault_done_map);
-	ctx->ops->fault_done(ctx, &entry->fault, entry->err);
+	ctx->ops->fault_done(ctx, &entry->fault, entry->answer);
 	lock_map_release(&drm_svm_fault_done_map);
 }
 
@@ -127,9 +127,9 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 {
 	struct drm_svm_context *ctx = entry->ctx;
 
-	if (entry->err)
+	if (entry->answer)
 		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
-	trace_drm_svm_fault_done(ctx, &entry->fault, entry->err);
+	trace_drm_svm_fault_done(ctx, &entry->fault, entry->answer);
 	drm_svm_fault_answer(entry);
 	drm_svm_context_put_busy(ctx);
 }

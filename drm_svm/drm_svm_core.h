@@ -236,8 +236,8 @@ extern struct lockdep_map drm_svm_fault_done_map;
 struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare);
 void drm_svm_space_remove(struct drm_svm *svm);
 void drm_svm_space_teach_lockdep(void);
-struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
-					 unsigned long addr);
+struct drm_svm_range *drm_svm_space_lookup_range(struct mm_struct *mm,
+						 unsigned long addr);
 
 /* drm_svm_range.c */
 struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
@@ -275,9 +275,9 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range);
 int drm_svm_run_map_locked(struct drm_svm_range *range,
 			   struct drm_svm_view *view,
 			   struct drm_svm_scratch *scratch, unsigned int first,
-			   unsigned int last, const unsigned long *writes);
+			   unsigned int end, const unsigned long *writes);
 void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
-			   unsigned int last);
+			   unsigned int end);
 
 /* drm_svm_stats.c */
 struct drm_svm_stats *drm_svm_stats_create(void);
@@ -295,8 +295,8 @@ int drm_svm_check_context_ops(const struct drm_svm_device *sdev,
 /* drm_svm_sync.c */
 struct drm_svm_syncs;
 int drm_svm_syncs_wait(struct drm_file *file, u64 syncs, unsigned int n);
-struct drm_svm_syncs *drm_svm_syncs_find(struct drm_file *file, u64 syncs,
-					 unsigned int n);
+struct drm_svm_syncs *drm_svm_syncs_get(struct drm_file *file, u64 syncs,
+					unsigned int n);
 void drm_svm_syncs_signal(struct drm_svm_syncs *s);
 void drm_svm_syncs_free(struct drm_svm_syncs *s);
 

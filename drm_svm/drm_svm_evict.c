@@ -41,7 +41,7 @@ static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
 static bool drm_svm_evict_unmap(struct drm_svm_eviction *e,
 				const struct drm_svm_rmap_place *place)
 {
-	struct drm_svm_range *range = drm_svm_range_find(place->mm, place->addr);
+	struct drm_svm_range *range = drm_svm_space_lookup_range(place->mm, place->addr);
 	unsigned long start, size;
 
 	if (!range)
@@ -105,7 +105,7 @@ static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 		return 0;
 	memset(m->dst, 0, m->npages * sizeof(*m->dst));
 	err = migrate_device_pfns(m->src, m->npages);
-	return err ?: drm_svm_home_run(m, &e->moved);
+	return err ?: drm_svm_ram_run(m, &e->moved);
 }
 
 /* The first page in use, or 0. A hint: pages are freed at any time. */
@@ -126,7 +126,7 @@ static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 }
 
 /* One try. The caller has locked the BO. */
-static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
+static int drm_svm_evict_try(struct drm_svm_eviction *e, bool whole)
 {
 	if (drm_svm_vram_is_interrupted(e->bo->vram))
 		return -ERESTARTSYS;
@@ -134,7 +134,7 @@ static int drm_svm_evict_try(struct drm_svm_eviction *e, bool last)
 	drm_svm_rmap_walk(e->bo->vram, drm_svm_evict_index(e) + e->first, &e->visitor);
 	if (!drm_svm_bo_has_pages(e->bo))
 		return 0;
-	return drm_svm_evict_pages(e, last);
+	return drm_svm_evict_pages(e, whole);
 }
 
 static void drm_svm_evict_count(struct drm_svm_eviction *e)
@@ -151,7 +151,8 @@ static void drm_svm_evict_count(struct drm_svm_eviction *e)
  * page is left; -EBUSY when one is; the error of a copy; -ERESTARTSYS when the
  * caller is being killed. What moved has moved.
  */
-static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
+static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
+				 enum drm_svm_evict_reason reason)
 {
 	struct drm_svm_eviction e = {
 		.visitor.visit = drm_svm_evict_visit,
@@ -171,7 +172,7 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 		cond_resched();
 	}
 	drm_svm_migration_free(e.m);
-	if (count)
+	if (reason == DRM_SVM_EVICT_BO)
 		drm_svm_evict_count(&e);
 	trace_drm_svm_evict(bo, e.moved.moved, atomic_long_read(&bo->live));
 	if (!drm_svm_bo_has_pages(bo))
@@ -180,30 +181,30 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo, bool count)
 }
 
 /* Migrate the pages of a BO, if it has any, to RAM. Its dma_resv is held. */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count)
+int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason)
 {
 	int err;
 
 	if (!drm_svm_bo_is_resident(bo))
 		return 0;
-	err = drm_svm_migrate_evict(bo, count);
+	err = drm_svm_migrate_evict(bo, reason);
 	if (err == -EBUSY && drm_svm_drain_bo(bo))
-		err = drm_svm_migrate_evict(bo, count);
+		err = drm_svm_migrate_evict(bo, reason);
 	return err;
 }
 
-void drm_svm_bo_leave_work(struct work_struct *work)
+void drm_svm_bo_evict_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
-						 leave_work);
+						 evict_work);
 	struct drm_svm_bo *bo, *next;
 
-	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->leaving),
-				  leave_node) {
+	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->to_evict),
+				  evict_node) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		drm_svm_bo_evict(bo, false);
+		drm_svm_bo_evict(bo, DRM_SVM_EVICT_FOR_CPU);
 		/* further CPU faults handle pages that could not leave */
-		clear_and_wake_up_bit(0, &bo->leaving);
+		clear_and_wake_up_bit(0, &bo->evict_queued);
 		drm_svm_bo_unlock(bo);
 		drm_svm_bo_put(bo);
 		cond_resched();
@@ -259,7 +260,7 @@ bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 		return true;
 	if (drm_svm_keep_has(to_drm_svm_bo(tbo)))
 		return false;
-	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), true);
+	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), DRM_SVM_EVICT_BO);
 	return !err || err == -ERESTARTSYS;
 }
 EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
@@ -286,7 +287,7 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 	/* for a driver that does not call drm_svm_bo_eviction_valuable() */
 	if (drm_svm_keep_has(bo))
 		return -EBUSY;
-	err = drm_svm_bo_evict(bo, true);
+	err = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);
 	/* other errors would end TTM's search for room */

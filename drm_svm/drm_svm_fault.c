@@ -42,7 +42,7 @@ struct drm_svm_scratch *drm_svm_scratch_alloc(void)
 void drm_svm_scratch_free(struct drm_svm_scratch *scratch)
 {
 	if (scratch)
-		drm_svm_filler_destroy(scratch->filler);
+		drm_svm_migrator_free(scratch->migrator);
 	kvfree(scratch);
 }
 
@@ -58,7 +58,7 @@ void drm_svm_fault_skip_served(struct drm_svm_range *range,
 		struct drm_svm_fault_entry *entry = &entries[i];
 		struct drm_svm_view *view;
 
-		if (entry->err != DRM_SVM_PENDING)
+		if (entry->answer != DRM_SVM_PENDING)
 			continue;
 		view = drm_svm_range_find_view(range, entry->ctx);
 		if (!view ||
@@ -66,7 +66,7 @@ void drm_svm_fault_skip_served(struct drm_svm_range *range,
 					 drm_svm_page_index(entry->fault.addr),
 					 entry->fault.access))
 			continue;
-		entry->err = 0;
+		entry->answer = 0;
 		drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
 	}
 }
@@ -78,24 +78,24 @@ unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
 {
 	unsigned int i;
 
-	for (i = 0; i < n && entries[i].err != DRM_SVM_PENDING; i++)
+	for (i = 0; i < n && entries[i].answer != DRM_SVM_PENDING; i++)
 		;
 	return i;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_first_pending);
 
 VISIBLE_IF_KUNIT
-void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
-				unsigned int n, int err)
+void drm_svm_fault_answer_pending(struct drm_svm_fault_entry *entries,
+				  unsigned int n, int err)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (entries[i].err == DRM_SVM_PENDING)
-			entries[i].err = err;
+		if (entries[i].answer == DRM_SVM_PENDING)
+			entries[i].answer = err;
 	}
 }
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_fail_pending);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_answer_pending);
 
 /*
  * Move the pages of faults to VRAM. A contended mmap_lock is tried again, and
@@ -143,7 +143,7 @@ static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 					 try >= DRM_SVM_TRIES_AT_ONCE);
 		if (err != -EAGAIN) {
 			if (err)
-				entries[i].err = err;
+				entries[i].answer = err;
 			try = 0;
 			continue;
 		}
@@ -154,7 +154,7 @@ static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 		 */
 		if (++try == DRM_SVM_TRIES || signal_pending(current) ||
 		    READ_ONCE(entries[i].ctx->dead)) {
-			drm_svm_fault_fail_pending(entries, n, 0);
+			drm_svm_fault_answer_pending(entries, n, 0);
 			return 0;
 		}
 		drm_svm_fault_pause(try);
@@ -173,7 +173,7 @@ static int drm_svm_fault_serve_range(struct drm_svm_range *range,
 	int err;
 
 	if (mutex_lock_interruptible(&range->service_lock)) {
-		drm_svm_fault_fail_pending(entries, n, 0);
+		drm_svm_fault_answer_pending(entries, n, 0);
 		return 0;
 	}
 	err = drm_svm_fault_serve_locked(range, scratch, entries, n);
@@ -189,7 +189,7 @@ static void drm_svm_fault_wait(struct drm_svm *svm,
 			       struct drm_svm_fault_entry *entry)
 {
 	if (entry->fault.access & DRM_SVM_ACCESS_AHEAD) {
-		entry->err = -EBUSY;
+		entry->answer = -EBUSY;
 		drm_svm_fault_finish(entry);
 	} else {
 		drm_svm_wait_start(svm, entry);
@@ -204,7 +204,7 @@ static void drm_svm_fault_finish_group(struct drm_svm *svm,
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (entries[i].err == DRM_SVM_MUST_WAIT)
+		if (entries[i].answer == DRM_SVM_MUST_WAIT)
 			drm_svm_fault_wait(svm, &entries[i]);
 		else
 			drm_svm_fault_finish(&entries[i]);
@@ -232,7 +232,7 @@ static void drm_svm_fault_serve_group(struct drm_svm *svm,
 			drm_svm_fault_pause(try);
 	}
 	/* the range was removed each time: the GPU tries again */
-	drm_svm_fault_fail_pending(entries, n, err == -EAGAIN ? 0 : err);
+	drm_svm_fault_answer_pending(entries, n, err == -EAGAIN ? 0 : err);
 	drm_svm_fault_finish_group(svm, entries, n);
 }
 
@@ -354,14 +354,14 @@ void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 	trace_drm_svm_batch(svm, n);
 
 	for (i = 0; i < n; i++)
-		batch[i].err = drm_svm_fault_check(&batch[i]);
+		batch[i].answer = drm_svm_fault_check(&batch[i]);
 	drm_svm_fault_sort(scratch, n);
 
 	for (i = 0; i < n; i += group) {
 		group = drm_svm_fault_group(&batch[i], n - i);
 		/* a process that is killed must not wait for the whole batch */
 		if (fatal_signal_pending(current))
-			drm_svm_fault_fail_pending(&batch[i], group, -EFAULT);
+			drm_svm_fault_answer_pending(&batch[i], group, -EFAULT);
 		if (drm_svm_fault_first_pending(&batch[i], group) == group)
 			drm_svm_fault_finish_group(svm, &batch[i], group);
 		else

@@ -20,7 +20,7 @@
 #define DRM_SVM_MAX_WAITERS	16U
 
 struct drm_svm;
-struct drm_svm_filler;
+struct drm_svm_migrator;
 
 /* A fault in the queue, so small that a full queue is 32 KiB. */
 struct drm_svm_queued_fault {
@@ -32,11 +32,14 @@ struct drm_svm_queued_fault {
 struct drm_svm_fault_entry {
 	struct drm_svm_context *ctx;
 	struct drm_svm_fault fault;
-	/* DRM_SVM_PENDING, DRM_SVM_MUST_WAIT, 0 or a negative errno */
-	int err;
+	/* 0 or a negative errno for fault_done(), or one of the states below */
+	int answer;
 };
 
-/* Positive, so that they cannot be mistaken for an errno. */
+/*
+ * Not answered yet; not answered yet, and its page has to be waited for.
+ * Positive, so that they cannot be mistaken for an errno.
+ */
 #define DRM_SVM_PENDING		1
 #define DRM_SVM_MUST_WAIT	2
 
@@ -85,7 +88,8 @@ struct drm_svm_worker {
 /*
  * @unsorted, @keys: used while @batch is sorted; then the same memory is for
  *	@pfns and @runs.
- * @filler: migrates pages to VRAM; made by the first fault of a GPU with VRAM.
+ * @migrator: migrates pages to VRAM; made by the first fault of a GPU with
+ * VRAM.
  * @unmapped: pages of the range in service that a migration just took away from
  * all GPUs, whether they moved or not; NULL when there was none.
  */
@@ -102,7 +106,7 @@ struct drm_svm_scratch {
 		};
 	};
 	const unsigned long *unmapped;
-	struct drm_svm_filler *filler;
+	struct drm_svm_migrator *migrator;
 };
 
 /*
@@ -217,8 +221,8 @@ void drm_svm_fault_skip_served(struct drm_svm_range *range,
 			       unsigned int n);
 unsigned int drm_svm_fault_first_pending(struct drm_svm_fault_entry *entries,
 					 unsigned int n);
-void drm_svm_fault_fail_pending(struct drm_svm_fault_entry *entries,
-				unsigned int n, int err);
+void drm_svm_fault_answer_pending(struct drm_svm_fault_entry *entries,
+				  unsigned int n, int err);
 int drm_svm_fault_check(const struct drm_svm_fault_entry *entry);
 unsigned int drm_svm_fault_group(const struct drm_svm_fault_entry *entries,
 				 unsigned int n);

@@ -92,7 +92,7 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 		const struct drm_svm_queued_fault *queued = &q->ring[drm_svm_queue_slot(q, i)];
 
 		batch[i] = (struct drm_svm_fault_entry) {
-			.ctx = queued->ctx, .fault = queued->fault, .err = DRM_SVM_PENDING,
+			.ctx = queued->ctx, .fault = queued->fault, .answer = DRM_SVM_PENDING,
 		};
 	}
 	q->head = drm_svm_queue_slot(q, n);
@@ -201,7 +201,7 @@ static unsigned int drm_svm_queue_take(struct drm_svm_fault_queue *q,
 			continue;
 		}
 		entries[n++] = (struct drm_svm_fault_entry) {
-			.ctx = queued->ctx, .fault = queued->fault, .err = -EFAULT,
+			.ctx = queued->ctx, .fault = queued->fault, .answer = -EFAULT,
 		};
 	}
 	q->count = left;

@@ -22,7 +22,7 @@
  * that the data has moved already: the page only waits for its last reference
  * to be dropped.
  *
- * A page without a BO is lost: its memory is bad, or went with the device.
+ * A page without a BO is poisoned: its memory is bad, or went with the device.
  * Processes that map it keep it until they unmap it or end, because nothing
  * else can stand in their page tables for data that is gone; a CPU access gets
  * SIGBUS. For such pages the device pages outlive drm_svm_vram_fini(), and the
@@ -30,9 +30,9 @@
  * reference to it.
  */
 
-#define DRM_SVM_FOLIO_RETIRED	1UL
+#define DRM_SVM_FOLIO_STALE	1UL
 #define DRM_SVM_FOLIO_HOLDS	2UL
-#define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_RETIRED | DRM_SVM_FOLIO_HOLDS)
+#define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_STALE | DRM_SVM_FOLIO_HOLDS)
 
 /*
  * All VRAM has the same owner for core mm, so that one walk sees the pages of
@@ -47,23 +47,23 @@ struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio)
 	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_FLAGS);
 }
 
-bool drm_svm_folio_is_retired(const struct folio *folio)
+bool drm_svm_folio_is_stale(const struct folio *folio)
 {
 	return (unsigned long)folio_zone_device_data(folio) &
-	       DRM_SVM_FOLIO_RETIRED;
+	       DRM_SVM_FOLIO_STALE;
 }
 
-bool drm_svm_folio_is_lost(const struct folio *folio)
+bool drm_svm_folio_is_poisoned(const struct folio *folio)
 {
 	return !drm_svm_folio_bo(folio);
 }
 
 /* Mark a folio whose data is in RAM now; called with the folio locked. */
-void drm_svm_folio_retire(struct folio *folio)
+void drm_svm_folio_mark_stale(struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 
-	folio_set_zone_device_data(folio, (void *)(data | DRM_SVM_FOLIO_RETIRED));
+	folio_set_zone_device_data(folio, (void *)(data | DRM_SVM_FOLIO_STALE));
 }
 
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset)
@@ -78,7 +78,7 @@ bool drm_svm_page_is_reachable(const struct page *page,
 	struct drm_svm_vram *vram = drm_svm_page_vram(page);
 	struct drm_svm_vram *own = READ_ONCE(sdev->vram);
 
-	if (drm_svm_folio_is_lost(page_folio(page)) || READ_ONCE(vram->closed))
+	if (drm_svm_folio_is_poisoned(page_folio(page)) || READ_ONCE(vram->closed))
 		return false;
 	return vram == own || (own && own->owner && own->owner == vram->owner);
 }
@@ -93,35 +93,35 @@ bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
 	return fatal_signal_pending(current) && !READ_ONCE(vram->ending);
 }
 
-/* Woken when no lost page is left, for a module that is being unloaded. */
-static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_lost_wait);
+/* Woken when no poisoned page is left, for a module that is being unloaded. */
+static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_poisoned_wait);
 
 /*
- * Lost pages were freed. The last one ends the wait of drm_svm_vram_fini(), or
- * has the VRAM released if drm_svm_vram_fini() did not wait.
+ * Poisoned pages were freed. The last one ends the wait of drm_svm_vram_fini(),
+ * or has the VRAM released if drm_svm_vram_fini() did not wait.
  */
-void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr)
+void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 {
-	long left = atomic_long_sub_return(nr, &vram->lost);
+	long left = atomic_long_sub_return(nr, &vram->poisoned);
 
 	if (!left)
 		queue_work(drm_svm_idle_wq, &vram->free_work);
-	else if (left == DRM_SVM_LOST_NONE)
-		wake_up_all(&drm_svm_vram_lost_wait);
+	else if (left == DRM_SVM_POISONED_NONE)
+		wake_up_all(&drm_svm_vram_poisoned_wait);
 }
 
-bool drm_svm_vram_has_lost(struct drm_svm_vram *vram)
+bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram)
 {
-	return atomic_long_read(&vram->lost) > DRM_SVM_LOST_NONE;
+	return atomic_long_read(&vram->poisoned) > DRM_SVM_POISONED_NONE;
 }
 
 /*
- * Wait until no process has a lost page. Processes may keep them for as long as
- * they like, so the wait must not look like a hung task.
+ * Wait until no process has a poisoned page. Processes may keep them for as
+ * long as they like, so the wait must not look like a hung task.
  */
-void drm_svm_vram_wait_lost(struct drm_svm_vram *vram)
+void drm_svm_vram_wait_poisoned(struct drm_svm_vram *vram)
 {
-	wait_event_idle(drm_svm_vram_lost_wait, !drm_svm_vram_has_lost(vram));
+	wait_event_idle(drm_svm_vram_poisoned_wait, !drm_svm_vram_has_poisoned(vram));
 }
 
 /*
@@ -143,7 +143,7 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
  * folio locked. If the module is being unloaded no reference to it can be
  * taken; then drm_svm_vram_fini() waits.
  */
-void drm_svm_folio_lose(struct folio *folio)
+void drm_svm_folio_poison(struct folio *folio)
 {
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
@@ -154,25 +154,25 @@ void drm_svm_folio_lose(struct folio *folio)
 		return;
 	holds = try_module_get(vram->module);
 	folio_set_zone_device_data(folio, (void *)(holds ? DRM_SVM_FOLIO_HOLDS : 0));
-	atomic_long_add(nr, &vram->lost);
+	atomic_long_add(nr, &vram->poisoned);
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
 	drm_svm_bo_drop_pages(bo, nr);
 }
 
 /*
  * Return whether the folio's BO has lost its place. Then the data there belongs
- * to another buffer, and the folio is lost as well. Called with the folio
+ * to another buffer, and the folio is poisoned as well. Called with the folio
  * locked.
  */
-bool drm_svm_folio_has_left(struct folio *folio)
+bool drm_svm_folio_check_place(struct folio *folio)
 {
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 
-	if (!bo || !drm_svm_bo_has_left(bo))
+	if (!bo || !drm_svm_bo_has_lost_place(bo))
 		return false;
 	WARN_ONCE(1, "the driver took VRAM away that has pages of processes: evict_flags, move?\n");
-	if (!drm_svm_folio_is_retired(folio))
-		drm_svm_folio_lose(folio);
+	if (!drm_svm_folio_is_stale(folio))
+		drm_svm_folio_poison(folio);
 	return true;
 }
 
@@ -205,9 +205,9 @@ struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 
 	if (!folio)
 		return NULL;
-	/* the lock keeps the page from being lost, the page keeps the BO */
+	/* the lock keeps the page from being poisoned, the page keeps the BO */
 	folio_lock(folio);
-	bo = drm_svm_folio_has_left(folio) ? NULL : drm_svm_folio_bo(folio);
+	bo = drm_svm_folio_check_place(folio) ? NULL : drm_svm_folio_bo(folio);
 	if (bo)
 		drm_gem_object_get(&bo->tbo.base);
 	folio_unlock(folio);
@@ -229,7 +229,7 @@ void drm_svm_vram_folio_free(struct folio *folio)
 		drm_svm_bo_drop_pages(bo, nr);
 		return;
 	}
-	drm_svm_vram_drop_lost(vram, nr);
+	drm_svm_vram_drop_poisoned(vram, nr);
 	if (data & DRM_SVM_FOLIO_HOLDS)
 		module_put(module);
 }

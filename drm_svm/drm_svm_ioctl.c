@@ -374,7 +374,7 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
 	err = drm_svm_prefetch_check(ctx, args);
 	if (err)
 		return err;
-	outs = drm_svm_syncs_find(file, args->out_syncs, args->num_out_syncs);
+	outs = drm_svm_syncs_get(file, args->out_syncs, args->num_out_syncs);
 	if (IS_ERR(outs))
 		return PTR_ERR(outs);
 	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);

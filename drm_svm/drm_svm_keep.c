@@ -22,7 +22,7 @@
  * either.
  */
 
-/* Slices in a row for which no room was made, before no more are tried */
+/* Chunks in a row for which no room was made, before no more are tried */
 #define DRM_SVM_KEEP_MISSES	8
 
 struct drm_svm_keep {
@@ -42,7 +42,7 @@ struct drm_svm_keep {
 struct drm_svm_keep *drm_svm_keep_create(struct drm_svm_vram *vram)
 {
 	unsigned long size = vram->npages << PAGE_SHIFT;
-	unsigned long n = DIV_ROUND_UP(size, DRM_SVM_SLICE_MIN);
+	unsigned long n = DIV_ROUND_UP(size, DRM_SVM_CHUNK_MIN);
 	struct drm_svm_keep *keep;
 
 	keep = kvzalloc(struct_size(keep, blocks, BITS_TO_LONGS(n)),
@@ -85,10 +85,10 @@ static struct drm_svm_keep *drm_svm_keep_find(struct drm_svm_vram *vram)
 /* Keep the @npages pages at @offset of the VRAM. */
 void drm_svm_keep_add(struct drm_svm_keep *keep, u64 offset, unsigned int npages)
 {
-	unsigned long first = offset / DRM_SVM_SLICE_MIN;
+	unsigned long first = offset / DRM_SVM_CHUNK_MIN;
 	u64 last = offset + ((u64)npages << PAGE_SHIFT) - 1;
 
-	bitmap_set(keep->blocks, first, last / DRM_SVM_SLICE_MIN - first + 1);
+	bitmap_set(keep->blocks, first, last / DRM_SVM_CHUNK_MIN - first + 1);
 }
 
 /* Keep the place of a BO made for the caller, unless it was evicted. */
@@ -101,7 +101,7 @@ void drm_svm_keep_add_bo(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 	dma_resv_unlock(bo->tbo.base.resv);
 }
 
-/* Note whether room was made for a slice: @bo is the BO, or an ERR_PTR(). */
+/* Note whether room was made for a chunk: @bo is the BO, or an ERR_PTR(). */
 void drm_svm_keep_note(struct drm_svm_keep *keep, struct drm_svm_bo *bo)
 {
 	if (IS_ERR(bo)) {
@@ -129,7 +129,7 @@ bool drm_svm_keep_has(struct drm_svm_bo *bo)
 
 	if (!keep || !drm_svm_bo_is_resident(bo))
 		return false;
-	first = drm_svm_bo_offset(bo) / DRM_SVM_SLICE_MIN;
-	end = first + DIV_ROUND_UP(bo->tbo.base.size, DRM_SVM_SLICE_MIN);
+	first = drm_svm_bo_offset(bo) / DRM_SVM_CHUNK_MIN;
+	end = first + DIV_ROUND_UP(bo->tbo.base.size, DRM_SVM_CHUNK_MIN);
 	return find_next_bit(keep->blocks, end, first) < end;
 }

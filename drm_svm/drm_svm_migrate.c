@@ -109,17 +109,19 @@ static void drm_svm_migration_add_seg(struct drm_svm_migration *m,
  * @ram: first page of RAM
  * @vram_page: first device page
  * @npages: pages, of one folio on either side
- * @to_vram: direction
+ * @direction: which of them is written
  *
  * Return: 0 or -ENOMEM.
  */
 int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 			       struct page *ram, struct page *vram_page,
-			       unsigned int npages, bool to_vram)
+			       unsigned int npages,
+			       enum drm_svm_direction direction)
 {
 	struct device *dev = m->vram->sdev->dma_dev;
 	u64 offset = drm_svm_page_offset(vram_page);
 	struct drm_svm_copy seg = { .npages = npages };
+	bool to_vram = direction == DRM_SVM_TO_VRAM;
 	dma_addr_t addr;
 
 	addr = dma_map_phys(dev, page_to_phys(ram), (size_t)npages << PAGE_SHIFT,

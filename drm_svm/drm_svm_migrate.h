@@ -51,7 +51,7 @@ struct drm_svm_moved {
  * one. @holes: pages that were never touched are made there. @want: number of
  * pages that are known to have to move.
  */
-struct drm_svm_slice {
+struct drm_svm_chunk {
 	struct drm_svm_vram *vram;
 	struct drm_svm_stats *stats;
 	struct drm_svm_bo *bo;
@@ -66,25 +66,25 @@ struct drm_svm_slice {
 };
 
 /*
- * Slices whose BOs are made before the first of them is filled: enough for a
+ * Chunks whose BOs are made before the first of them is filled: enough for a
  * range of which every other block is in VRAM, and for the rest of the block of
  * the fault.
  */
-#define DRM_SVM_FILL_SLICES	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_SLICE_MIN / 2 + 1))
+#define DRM_SVM_MIGRATOR_CHUNKS	((unsigned int)(DRM_SVM_RANGE_SIZE / DRM_SVM_CHUNK_MIN / 2 + 1))
 
 /*
- * Migrates slices to VRAM. With two migrations the next slice is collected
+ * Migrates chunks to VRAM. With two migrations the next chunk is collected
  * while the previous one is copied; the second one is allocated when there are
- * two slices for the first time. @tried: pages of the range in service for
+ * two chunks for the first time. @tried: pages of the range in service for
  * which migration was attempted for its faults; all GPUs have been unmapped
  * from them, whether they moved or not. @keep: of a prefetch that has found no
  * room, or NULL.
  */
-struct drm_svm_filler {
+struct drm_svm_migrator {
 	struct drm_svm *svm;
 	DECLARE_BITMAP(tried, DRM_SVM_RANGE_PAGES);
 	unsigned int n;
-	struct drm_svm_slice slices[DRM_SVM_FILL_SLICES];
+	struct drm_svm_chunk chunks[DRM_SVM_MIGRATOR_CHUNKS];
 	struct drm_svm_migration *m[2];
 	struct drm_svm_moved moved;
 	struct drm_svm_keep *keep;
@@ -102,6 +102,11 @@ static inline unsigned int drm_svm_migration_stride(struct drm_svm_migration *m,
 	return 1;
 }
 
+enum drm_svm_direction {
+	DRM_SVM_TO_RAM,
+	DRM_SVM_TO_VRAM,
+};
+
 /* drm_svm_migrate.c */
 struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp);
 void drm_svm_migration_reset(struct drm_svm_migration *m,
@@ -109,25 +114,26 @@ void drm_svm_migration_reset(struct drm_svm_migration *m,
 void drm_svm_migration_free(struct drm_svm_migration *m);
 int drm_svm_migration_add_copy(struct drm_svm_migration *m, unsigned int i,
 			       struct page *ram, struct page *vram_page,
-			       unsigned int npages, bool to_vram);
+			       unsigned int npages,
+			       enum drm_svm_direction direction);
 void drm_svm_migration_add_clear(struct drm_svm_migration *m,
 				 struct page *vram_page, unsigned int npages);
 void drm_svm_migration_start(struct drm_svm_migration *m);
 void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i);
 int drm_svm_migration_wait(struct drm_svm_migration *m);
 
-/* drm_svm_fill.c */
-struct drm_svm_filler *drm_svm_filler_create(struct drm_svm *svm);
-void drm_svm_filler_destroy(struct drm_svm_filler *filler);
-bool drm_svm_filler_try_bos(struct drm_svm_filler *filler);
-void drm_svm_filler_make_bos(struct drm_svm_filler *filler);
-unsigned long drm_svm_slice_ask_cpu(struct vm_area_struct *vma,
-				    unsigned long start, unsigned long addr);
-void drm_svm_slice_set_block(struct drm_svm_slice *slice);
-void drm_svm_filler_run(struct drm_svm_filler *filler);
-void drm_svm_filler_done(struct drm_svm_filler *filler);
-
 /* drm_svm_migrate_vram.c */
+struct drm_svm_migrator *drm_svm_migrator_alloc(struct drm_svm *svm);
+void drm_svm_migrator_free(struct drm_svm_migrator *migrator);
+bool drm_svm_migrator_try_bos(struct drm_svm_migrator *migrator);
+void drm_svm_migrator_make_bos(struct drm_svm_migrator *migrator);
+unsigned long drm_svm_chunk_ask_cpu(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long addr);
+void drm_svm_chunk_set_block(struct drm_svm_chunk *chunk);
+void drm_svm_migrator_run(struct drm_svm_migrator *migrator);
+void drm_svm_migrator_release(struct drm_svm_migrator *migrator);
+
+/* drm_svm_migrate_fault.c */
 int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 			    struct drm_svm_scratch *scratch,
 			    const struct drm_svm_fault_entry *entries,
@@ -136,29 +142,37 @@ int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 /* drm_svm_migrate_ram.c */
 struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
 				unsigned int order);
-void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
-			  struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end, struct page *fault_page);
-int drm_svm_home_collect(struct drm_svm_migration *m);
-int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved);
+void drm_svm_ram_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			 struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, struct page *fault_page);
+int drm_svm_ram_collect(struct drm_svm_migration *m);
+int drm_svm_ram_run(struct drm_svm_migration *m, struct drm_svm_moved *moved);
 vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf);
-bool drm_svm_migrate_home(struct drm_svm_migration *m,
-			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
-			  unsigned long start, unsigned long end,
-			  struct drm_svm_moved *moved);
+bool drm_svm_migrate_vma_to_ram(struct drm_svm_migration *m,
+				struct drm_svm_vram *vram, struct vm_area_struct *vma,
+				unsigned long start, unsigned long end,
+				struct drm_svm_moved *moved);
+
+/* Why all pages of a BO go: only the first is counted as an eviction. */
+enum drm_svm_evict_reason {
+	/* the VRAM is wanted, or goes */
+	DRM_SVM_EVICT_BO,
+	/* a CPU fault could not migrate a huge page */
+	DRM_SVM_EVICT_FOR_CPU,
+};
 
 /* drm_svm_evict.c */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, bool count);
-void drm_svm_bo_leave_work(struct work_struct *work);
+int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason);
+void drm_svm_bo_evict_work(struct work_struct *work);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static without KUnit; only for tests/. */
-struct page *drm_svm_fill_page(struct drm_svm_bo *bo, unsigned int index,
-			       unsigned int order);
-void drm_svm_slice_drop_bad(struct drm_svm_migration *m);
-bool drm_svm_slice_is_wanted(const struct drm_svm_fault *fault,
+struct page *drm_svm_chunk_page(struct drm_svm_bo *bo, unsigned int index,
+				unsigned int order);
+void drm_svm_chunk_drop_bad(struct drm_svm_migration *m);
+bool drm_svm_chunk_is_wanted(const struct drm_svm_fault *fault,
 			     unsigned long pfn);
-unsigned int drm_svm_slice_window(struct drm_svm_filler *filler,
+unsigned int drm_svm_chunk_window(struct drm_svm_migrator *migrator,
 				  struct drm_svm_range *range,
 				  const struct drm_svm_fault_entry *entry,
 				  struct vm_area_struct *vma);

@@ -14,7 +14,7 @@
  *
  * A CPU access to a page in VRAM calls migrate_to_ram() with mmap_lock and the
  * lock of the page held, so no lock of the driver or of a BO may be taken: all
- * that is needed is in the device page. A slice around the fault migrates to
+ * that is needed is in the device page. A chunk around the fault migrates to
  * RAM, or a huge page.
  *
  * If no huge page can be allocated in RAM the device folio must be split. That
@@ -24,7 +24,7 @@
  * it expects one reference fewer and fixes up only one of the mappings.
  *
  * A migrated device page can stay locked and referenced for a while; it is
- * marked retired so that it is not migrated again.
+ * marked stale so that it is not migrated again.
  *
  * Forward progress: a GPU fault waits for room in VRAM, so for evictions.
  * Evictions wait for RAM, for copies, and for invalidations, that is, for TLB
@@ -51,9 +51,9 @@ struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /* Allocate a destination page or folio for entry @i, and add its copy. */
-static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
-			     struct page *src, unsigned long addr,
-			     unsigned int order)
+static bool drm_svm_ram_add(struct drm_svm_migration *m, unsigned int i,
+			    struct page *src, unsigned long addr,
+			    unsigned int order)
 {
 	struct folio *dst = order ? m->spare : NULL;
 
@@ -65,7 +65,7 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
 		return false;
 	folio_lock(dst);
 	if (drm_svm_migration_add_copy(m, i, folio_page(dst, 0), src, 1U << order,
-				       false)) {
+				       DRM_SVM_TO_RAM)) {
 		folio_unlock(dst);
 		folio_put(dst);
 		return false;
@@ -80,17 +80,17 @@ static bool drm_svm_home_one(struct drm_svm_migration *m, unsigned int i,
  * Return whether a page may migrate: it is in @m's VRAM, has its data, and its
  * BO has its place.
  */
-static bool drm_svm_home_may_go(struct drm_svm_migration *m, struct page *src)
+static bool drm_svm_ram_may_move(struct drm_svm_migration *m, struct page *src)
 {
 	struct folio *folio = page_folio(src);
 
 	return drm_svm_page_vram(src) == m->vram &&
-	       !drm_svm_folio_is_lost(folio) && !drm_svm_folio_is_retired(folio) &&
-	       !drm_svm_bo_has_left(drm_svm_folio_bo(folio));
+	       !drm_svm_folio_is_poisoned(folio) && !drm_svm_folio_is_stale(folio) &&
+	       !drm_svm_bo_has_lost_place(drm_svm_folio_bo(folio));
 }
 
 /* Find a destination for entry @i. */
-static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
+static void drm_svm_ram_entry(struct drm_svm_migration *m, unsigned int i)
 {
 	unsigned long addr = m->args.start + ((unsigned long)i << PAGE_SHIFT);
 	unsigned int npages = drm_svm_migration_stride(m, i);
@@ -99,12 +99,12 @@ static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
 
 	if (!src || !(m->src[i] & MIGRATE_PFN_MIGRATE))
 		return;
-	if (!drm_svm_home_may_go(m, src)) {
+	if (!drm_svm_ram_may_move(m, src)) {
 		m->src[i] &= ~MIGRATE_PFN_MIGRATE;
 		return;
 	}
 	bad = drm_svm_vram_has_bad(m->vram, drm_svm_page_offset(src), npages);
-	if (bad ? npages == 1 : drm_svm_home_one(m, i, src, addr, ilog2(npages)))
+	if (bad ? npages == 1 : drm_svm_ram_add(m, i, src, addr, ilog2(npages)))
 		return;
 	if (npages > 1) {
 		m->split = true;
@@ -114,10 +114,10 @@ static void drm_svm_home_entry(struct drm_svm_migration *m, unsigned int i)
 
 /*
  * Entry @i was committed, or not. Its source is still locked, and has its BO. A
- * page that moved is retired, because others may still hold it and it must not
- * be copied again. A bad page will never move, so it is lost.
+ * page that moved is marked stale, because others may still hold it and it must
+ * not be copied again. A bad page will never move, so it is poisoned.
  */
-static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
+static void drm_svm_ram_settle(struct drm_svm_migration *m, unsigned int i,
 			       struct drm_svm_moved *moved)
 {
 	struct page *src = migrate_pfn_to_page(m->src[i]);
@@ -132,13 +132,13 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 	if (m->src[i] & MIGRATE_PFN_MIGRATE) {
 		drm_svm_stats_add(drm_svm_folio_bo(folio)->stats,
 				  DRM_SVM_STAT_VRAM_OUT, nr);
-		drm_svm_folio_retire(folio);
+		drm_svm_folio_mark_stale(folio);
 		moved->moved += nr;
-	} else if (!drm_svm_home_may_go(m, src)) {
+	} else if (!drm_svm_ram_may_move(m, src)) {
 		return;
 	} else if (nr == 1 && drm_svm_vram_has_bad(m->vram,
 						   drm_svm_page_offset(src), 1)) {
-		drm_svm_folio_lose(folio);
+		drm_svm_folio_poison(folio);
 		moved->failed++;
 	} else {
 		moved->busy += nr;
@@ -146,32 +146,32 @@ static void drm_svm_home_leave(struct drm_svm_migration *m, unsigned int i,
 }
 
 /* Allocate destinations and copy; on failure no entry has a destination. */
-static int drm_svm_home_transfer(struct drm_svm_migration *m)
+static int drm_svm_ram_transfer(struct drm_svm_migration *m)
 {
 	struct folio *huge = drm_svm_quirk_guard_huge(m);
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
-		drm_svm_home_entry(m, i);
+		drm_svm_ram_entry(m, i);
 	drm_svm_migration_start(m);
 	err = drm_svm_migration_wait(m);
 	drm_svm_quirk_unguard_huge(huge);
 	return err;
 }
 
-static void drm_svm_home_leave_all(struct drm_svm_migration *m,
+static void drm_svm_ram_settle_all(struct drm_svm_migration *m,
 				   struct drm_svm_moved *moved)
 {
 	unsigned int i;
 
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
-		drm_svm_home_leave(m, i, moved);
+		drm_svm_ram_settle(m, i, moved);
 }
 
 /* Return whether the page that was touched could move, but found no memory. */
-static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
-				  struct vm_fault *vmf)
+static bool drm_svm_ram_is_stuck(struct drm_svm_migration *m,
+				 struct vm_fault *vmf)
 {
 	unsigned int i = (vmf->address - m->args.start) >> PAGE_SHIFT;
 	struct page *page;
@@ -188,8 +188,8 @@ static bool drm_svm_home_is_stuck(struct drm_svm_migration *m,
  * Commit the entries that have a destination; the other pages stay. @err is
  * that of the transfer, for the trace.
  */
-static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
-				struct drm_svm_moved *moved)
+static void drm_svm_ram_finish(struct drm_svm_migration *m, int err,
+			       struct drm_svm_moved *moved)
 {
 	struct folio *huge;
 
@@ -198,7 +198,7 @@ static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 	else
 		migrate_device_pages(m->src, m->dst, m->npages);
 	huge = drm_svm_quirk_guard_huge(m);
-	drm_svm_home_leave_all(m, moved);
+	drm_svm_ram_settle_all(m, moved);
 	if (m->args.vma)
 		migrate_vma_finalize(&m->args);
 	else
@@ -206,26 +206,26 @@ static void drm_svm_home_finish(struct drm_svm_migration *m, int err,
 	drm_svm_quirk_unguard_huge(huge);
 	/* device pages have no address; their eviction is traced as such */
 	if (m->args.vma)
-		trace_drm_svm_home(m->args.start, m->args.end, moved->moved, err);
+		trace_drm_svm_to_ram(m->args.start, m->args.end, moved->moved, err);
 }
 
 /**
- * drm_svm_home_run() - migrate collected pages to RAM
+ * drm_svm_ram_run() - migrate collected pages to RAM
  * @m: the migration: pages of a mapping, or device pages
  * @moved: the counts of what became of them are added here
  *
  * Return: 0, or the error of a copy: then all have stayed.
  */
-int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
+int drm_svm_ram_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
 {
-	int err = drm_svm_home_transfer(m);
+	int err = drm_svm_ram_transfer(m);
 
-	drm_svm_home_finish(m, err, moved);
+	drm_svm_ram_finish(m, err, moved);
 	return err;
 }
 
 /**
- * drm_svm_home_prepare() - choose which pages of a mapping to collect
+ * drm_svm_ram_prepare() - choose which pages of a mapping to collect
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
@@ -234,9 +234,9 @@ int drm_svm_home_run(struct drm_svm_migration *m, struct drm_svm_moved *moved)
  * @fault_page: a page that the caller has locked and has a reference to, or
  *	NULL
  */
-void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
-			  struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end, struct page *fault_page)
+void drm_svm_ram_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
+			 struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, struct page *fault_page)
 {
 	drm_svm_migration_reset(m, vram);
 	m->args.vma = vma;
@@ -249,13 +249,13 @@ void drm_svm_home_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram
 }
 
 /**
- * drm_svm_home_collect() - collect pages of a mapping that are in VRAM
+ * drm_svm_ram_collect() - collect pages of a mapping that are in VRAM
  * @m: the migration, prepared
  *
- * Return: 0 when there are any, for drm_svm_home_run(); -ENOENT when there are
+ * Return: 0 when there are any, for drm_svm_ram_run(); -ENOENT when there are
  * none; another error.
  */
-int drm_svm_home_collect(struct drm_svm_migration *m)
+int drm_svm_ram_collect(struct drm_svm_migration *m)
 {
 	int err = migrate_vma_setup(&m->args);
 
@@ -266,18 +266,18 @@ int drm_svm_home_collect(struct drm_svm_migration *m)
 }
 
 /* A huge page stayed: have its BO evicted, in small pages. */
-static void drm_svm_home_leave_bo(struct drm_svm_migration *m)
+static void drm_svm_ram_evict_bo(struct drm_svm_migration *m)
 {
 	struct drm_svm_bo *bo = drm_svm_vram_get_bo(m->vram, m->split_index);
 
 	if (!bo)
 		return;
-	drm_svm_bo_leave(bo);
+	drm_svm_bo_evict_later(bo);
 	drm_svm_bo_put(bo);
 }
 
 /**
- * drm_svm_migrate_home() - migrate pages of a mapping to RAM
+ * drm_svm_migrate_vma_to_ram() - migrate pages of a mapping to RAM
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
@@ -287,41 +287,41 @@ static void drm_svm_home_leave_bo(struct drm_svm_migration *m)
  *
  * Return: whether some pages moved.
  */
-bool drm_svm_migrate_home(struct drm_svm_migration *m,
-			  struct drm_svm_vram *vram, struct vm_area_struct *vma,
-			  unsigned long start, unsigned long end,
-			  struct drm_svm_moved *moved)
+bool drm_svm_migrate_vma_to_ram(struct drm_svm_migration *m,
+				struct drm_svm_vram *vram, struct vm_area_struct *vma,
+				unsigned long start, unsigned long end,
+				struct drm_svm_moved *moved)
 {
 	struct drm_svm_moved now = { 0 };
 	int err;
 
-	drm_svm_home_prepare(m, vram, vma, start, end, NULL);
-	if (drm_svm_home_collect(m))
+	drm_svm_ram_prepare(m, vram, vma, start, end, NULL);
+	if (drm_svm_ram_collect(m))
 		return false;
-	err = drm_svm_home_run(m, &now);
+	err = drm_svm_ram_run(m, &now);
 	if (m->split)
-		drm_svm_home_leave_bo(m);
+		drm_svm_ram_evict_bo(m);
 	moved->moved += now.moved;
 	moved->failed += now.failed + (err ? now.busy : 0);
 	return now.moved;
 }
 
-static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
-				     struct vm_fault *vmf, unsigned long start,
-				     unsigned long end)
+static vm_fault_t drm_svm_ram_fault(struct drm_svm_migration *m,
+				    struct vm_fault *vmf, unsigned long start,
+				    unsigned long end)
 {
 	struct drm_svm_moved moved = { 0 };
 	bool stuck;
 	int err;
 
-	drm_svm_home_prepare(m, drm_svm_page_vram(vmf->page), vmf->vma, start, end,
-			     vmf->page);
-	err = drm_svm_home_collect(m);
+	drm_svm_ram_prepare(m, drm_svm_page_vram(vmf->page), vmf->vma, start, end,
+			    vmf->page);
+	err = drm_svm_ram_collect(m);
 	if (err)
 		return err == -ENOENT ? 0 : VM_FAULT_SIGBUS;
-	err = drm_svm_home_transfer(m);
-	stuck = !err && drm_svm_home_is_stuck(m, vmf);
-	drm_svm_home_finish(m, err, &moved);
+	err = drm_svm_ram_transfer(m);
+	stuck = !err && drm_svm_ram_is_stuck(m, vmf);
+	drm_svm_ram_finish(m, err, &moved);
 	if (err)
 		return VM_FAULT_SIGBUS;
 	return stuck ? VM_FAULT_OOM : 0;
@@ -331,8 +331,8 @@ static vm_fault_t drm_svm_home_fault(struct drm_svm_migration *m,
  * Fault-around window. A PTE-mapped huge page is migrated alone: collecting it
  * splits the folio and passes its lock on; the refault then finds a small page.
  */
-static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
-				unsigned long *start, unsigned long *end)
+static void drm_svm_ram_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
+			       unsigned long *start, unsigned long *end)
 {
 	bool huge = folio_test_large(page_folio(vmf->page));
 
@@ -340,7 +340,7 @@ static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
 	*end = *start + PAGE_SIZE;
 	if (huge && vmf->pte)
 		return;
-	drm_svm_policy_home(vmf->address, huge, drm_svm_bo_unused(bo), start, end);
+	drm_svm_policy_cpu_window(vmf->address, huge, drm_svm_bo_unused(bo), start, end);
 	*start = max(*start, vmf->vma->vm_start);
 	*end = min(*end, vmf->vma->vm_end);
 }
@@ -349,20 +349,20 @@ static void drm_svm_home_window(struct vm_fault *vmf, struct drm_svm_bo *bo,
  * The page waits to be split. A fault of the kernel's own does not wait, and is
  * tried again and again; signals are checked in between.
  */
-static void drm_svm_home_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
+static void drm_svm_ram_wait(struct vm_fault *vmf, struct drm_svm_bo *bo)
 {
 	if (vmf->flags & FAULT_FLAG_USER)
-		drm_svm_bo_wait_leaving(bo);
+		drm_svm_bo_wait_evicted(bo);
 }
 
 /*
  * The page has no data any more: unmap the VRAM of the range from all GPUs, so
  * that none goes on with what is in its place.
  */
-static vm_fault_t drm_svm_home_lost(struct vm_fault *vmf)
+static vm_fault_t drm_svm_ram_poisoned(struct vm_fault *vmf)
 {
-	struct drm_svm_range *range = drm_svm_range_find(vmf->vma->vm_mm,
-							 vmf->address);
+	struct drm_svm_range *range = drm_svm_space_lookup_range(vmf->vma->vm_mm,
+								 vmf->address);
 
 	if (range) {
 		drm_svm_range_unmap_vram(range, range->start,
@@ -390,27 +390,27 @@ vm_fault_t drm_svm_migrate_to_ram(struct vm_fault *vmf)
 	struct drm_svm_migration *m;
 	vm_fault_t ret;
 
-	if (drm_svm_folio_has_left(page_folio(vmf->page)))
-		return drm_svm_home_lost(vmf);
+	if (drm_svm_folio_check_place(page_folio(vmf->page)))
+		return drm_svm_ram_poisoned(vmf);
 	if (!bo)
 		return VM_FAULT_HWPOISON;
 	/* the work item that splits it needs its lock, so return at once */
-	if (drm_svm_bo_is_leaving(bo)) {
-		drm_svm_home_wait(vmf, bo);
+	if (drm_svm_bo_is_queued(bo)) {
+		drm_svm_ram_wait(vmf, bo);
 		return 0;
 	}
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_CPU_FAULTS, 1);
-	drm_svm_home_window(vmf, bo, &start, &end);
+	drm_svm_ram_window(vmf, bo, &start, &end);
 	m = drm_svm_migration_alloc((end - start) >> PAGE_SHIFT, GFP_KERNEL);
 	if (!m)
 		return VM_FAULT_OOM;
-	ret = drm_svm_home_fault(m, vmf, start, end);
+	ret = drm_svm_ram_fault(m, vmf, start, end);
 	if (ret == VM_FAULT_SIGBUS && end - start > PAGE_SIZE &&
 	    !folio_test_large(page_folio(vmf->page)))
-		ret = drm_svm_home_fault(m, vmf, addr, addr + PAGE_SIZE);
+		ret = drm_svm_ram_fault(m, vmf, addr, addr + PAGE_SIZE);
 	if (m->split) {
-		drm_svm_bo_leave(bo);
-		drm_svm_home_wait(vmf, bo);
+		drm_svm_bo_evict_later(bo);
+		drm_svm_ram_wait(vmf, bo);
 	}
 	drm_svm_migration_free(m);
 	return ret;

@@ -54,10 +54,10 @@ struct drm_svm_mirror {
 	unsigned int total;
 	/* the window as it was chosen, in pages of the range */
 	unsigned int block_first;
-	unsigned int block_last;
+	unsigned int block_end;
 	/* the part that is walked, and mapped from the walk */
 	unsigned int first;
-	unsigned int last;
+	unsigned int end;
 	unsigned long seq;
 	/* the mapping may have pages that cannot be shared */
 	bool special;
@@ -73,8 +73,8 @@ static unsigned int drm_svm_entry_index(const struct drm_svm_fault_entry *entry)
 static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 				 struct vm_area_struct *vma)
 {
-	if (entry->err == DRM_SVM_PENDING)
-		entry->err = drm_svm_policy_check_vma(vma, entry->fault.access) ?:
+	if (entry->answer == DRM_SVM_PENDING)
+		entry->answer = drm_svm_policy_check_vma(vma, entry->fault.access) ?:
 			     DRM_SVM_PENDING;
 }
 
@@ -85,15 +85,15 @@ static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
  */
 static void drm_svm_mirror_want(struct drm_svm_mirror *m, struct drm_svm_view *view,
 				unsigned int index, unsigned int *first,
-				unsigned int *last)
+				unsigned int *end)
 {
 	const unsigned long *unmapped = m->scratch->unmapped;
 
-	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MAP, first, last);
+	drm_svm_policy_window(view, index, DRM_SVM_GROWTH_MAP, first, end);
 	if (!unmapped || !test_bit(index, unmapped))
 		return;
-	*last = max_t(unsigned int, *last,
-		      find_next_zero_bit(unmapped, DRM_SVM_RANGE_PAGES, index));
+	*end = max_t(unsigned int, *end,
+		     find_next_zero_bit(unmapped, DRM_SVM_RANGE_PAGES, index));
 	while (*first && test_bit(*first - 1, unmapped))
 		--*first;
 }
@@ -106,7 +106,7 @@ static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
 {
 	const struct drm_svm_fault_entry *entry = &m->entries[0];
 	struct drm_svm_view *view = drm_svm_range_find_view(m->range, entry->ctx);
-	unsigned int i, hi = drm_svm_entry_index(&m->entries[m->n - 1]) + 1;
+	unsigned int i, faults_end = drm_svm_entry_index(&m->entries[m->n - 1]) + 1;
 	const unsigned long *has;
 	u32 access = 0;
 
@@ -119,8 +119,8 @@ static void drm_svm_mirror_trim(struct drm_svm_mirror *m)
 		return;
 	has = access & DRM_SVM_ACCESS_WRITE ? view->writable : view->mapped;
 	m->first = find_next_zero_bit(has, drm_svm_entry_index(entry), m->first);
-	while (m->last > hi && test_bit(m->last - 1, has))
-		m->last--;
+	while (m->end > faults_end && test_bit(m->end - 1, has))
+		m->end--;
 }
 
 /*
@@ -131,36 +131,36 @@ static void drm_svm_mirror_window(struct drm_svm_mirror *m,
 				  struct vm_area_struct *vma)
 {
 	struct drm_svm_range *range = m->range;
-	unsigned int lo, hi, first, last, index;
+	unsigned int vma_first, vma_end, first, end, index;
 
-	drm_svm_policy_bounds(range, vma, &lo, &hi);
+	drm_svm_policy_bounds(range, vma, &vma_first, &vma_end);
 	for (m->n = 0; m->n < m->total; m->n++) {
 		struct drm_svm_fault_entry *entry = &m->entries[m->n];
 
 		index = drm_svm_entry_index(entry);
-		if (index >= hi)
+		if (index >= vma_end)
 			break;
 		/* nothing migrates: this window serves the fault too */
-		if (m->n && index < m->last && !m->scratch->unmapped) {
+		if (m->n && index < m->end && !m->scratch->unmapped) {
 			drm_svm_mirror_admit(entry, vma);
 			continue;
 		}
 		drm_svm_mirror_want(m, drm_svm_range_find_view(range, entry->ctx),
-				    index, &first, &last);
-		first = max(first, lo);
-		last = min(last, hi);
+				    index, &first, &end);
+		first = max(first, vma_first);
+		end = min(end, vma_end);
 		if (!m->n) {
 			m->first = first;
-			m->last = last;
+			m->end = end;
 		}
-		if (first > m->last)
+		if (first > m->end)
 			break;
 		m->first = min(m->first, first);
-		m->last = max(m->last, last);
+		m->end = max(m->end, end);
 		drm_svm_mirror_admit(entry, vma);
 	}
 	m->block_first = m->first;
-	m->block_last = m->last;
+	m->block_end = m->end;
 	drm_svm_mirror_trim(m);
 }
 
@@ -181,29 +181,29 @@ static void drm_svm_mirror_hide_vram(unsigned long *pfns, unsigned int n)
 }
 
 static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
-			       unsigned int last)
+			       unsigned int end)
 {
 	unsigned long *pfns = m->scratch->pfns + first;
 	struct hmm_range hmm = {
 		.notifier = &m->range->notifier,
 		.notifier_seq = m->seq,
 		.start = drm_svm_page_addr(m->range, first),
-		.end = drm_svm_page_addr(m->range, last),
+		.end = drm_svm_page_addr(m->range, end),
 		.hmm_pfns = pfns,
 		/* all VRAM of drm_svm; pages of other owners go to RAM first */
 		.dev_private_owner = (void *)&drm_svm_pagemap_owner,
 	};
 	int err;
 
-	if (first == last)
+	if (first == end)
 		return 0;
 	/* flags of the previous walk would stick */
-	memset(pfns, 0, (last - first) * sizeof(*pfns));
+	memset(pfns, 0, (end - first) * sizeof(*pfns));
 	err = hmm_range_fault(&hmm);
 	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
-	trace_drm_svm_walk(m->range->svm, hmm.start, last - first, err);
+	trace_drm_svm_walk(m->range->svm, hmm.start, end - first, err);
 	if (m->hide_vram)
-		drm_svm_mirror_hide_vram(pfns, last - first);
+		drm_svm_mirror_hide_vram(pfns, end - first);
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
@@ -238,12 +238,12 @@ static unsigned int drm_svm_mirror_populate(struct drm_svm_mirror *m,
 		struct drm_svm_fault_entry *entry = &m->entries[i];
 
 		index = drm_svm_entry_index(entry);
-		if (entry->err != DRM_SVM_PENDING || index == done ||
+		if (entry->answer != DRM_SVM_PENDING || index == done ||
 		    drm_svm_entry_is_present(entry, m->scratch->pfns[index]))
 			continue;
-		entry->err = drm_svm_populate_page(vma, entry->fault.addr,
-						   entry->fault.access);
-		if (entry->err != DRM_SVM_PENDING)
+		entry->answer = drm_svm_populate_page(vma, entry->fault.addr,
+						      entry->fault.access);
+		if (entry->answer != DRM_SVM_PENDING)
 			continue;
 		done = index;
 		n++;
@@ -279,12 +279,12 @@ static void drm_svm_mirror_find_there(const struct drm_svm_mirror *m, u32 access
 	if (view)
 		bitmap_copy(there, access & DRM_SVM_ACCESS_WRITE ? view->writable :
 			    view->mapped, DRM_SVM_RANGE_PAGES);
-	for (i = m->first; i < m->last; i++)
+	for (i = m->first; i < m->end; i++)
 		if (drm_svm_mirror_is_there(pfns[i], access))
 			__set_bit(i, there);
 	/* the walk was done before missing pages were brought in */
 	for (i = 0; i < m->n; i++)
-		if (m->entries[i].err == DRM_SVM_PENDING)
+		if (m->entries[i].answer == DRM_SVM_PENDING)
 			__set_bit(drm_svm_entry_index(&m->entries[i]), there);
 }
 
@@ -298,17 +298,17 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 					  struct vm_area_struct *vma)
 {
 	const struct drm_svm_fault *fault = &m->entries[0].fault;
-	unsigned int i, first = m->block_first, last = m->block_last;
+	unsigned int i, first = m->block_first, end = m->block_end;
 	DECLARE_BITMAP(there, DRM_SVM_RANGE_PAGES) = {};
 
 	/* userfaultfd may track accesses: touch only what was requested */
 	if (!vma_is_anonymous(vma) || uffd_disable_fault_around(vma))
 		return;
 	drm_svm_mirror_find_there(m, fault->access, there);
-	drm_svm_policy_ahead(there, drm_svm_page_index(fault->addr), &first, &last);
+	drm_svm_policy_ahead(there, drm_svm_page_index(fault->addr), &first, &end);
 
-	for (i = find_next_zero_bit(there, last, first); i < last;
-	     i = find_next_zero_bit(there, last, i + 1))
+	for (i = find_next_zero_bit(there, end, first); i < end;
+	     i = find_next_zero_bit(there, end, i + 1))
 		if (drm_svm_populate_page(vma, drm_svm_page_addr(m->range, i),
 					  fault->access) != DRM_SVM_PENDING)
 			return;
@@ -325,15 +325,15 @@ static unsigned long drm_svm_mirror_base(unsigned long pfn)
 	return pfn & ~(unsigned long)(DRM_SVM_RANGE_PAGES - 1);
 }
 
-/* All of [@first, @last) of the range is known, and is to be mapped. */
+/* All of [@first, @end) of the range is known, and is to be mapped. */
 static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 				struct vm_area_struct *vma, unsigned int first,
-				unsigned int last)
+				unsigned int end)
 {
-	for (; m->n < m->total && drm_svm_entry_index(&m->entries[m->n]) < last; m->n++)
+	for (; m->n < m->total && drm_svm_entry_index(&m->entries[m->n]) < end; m->n++)
 		drm_svm_mirror_admit(&m->entries[m->n], vma);
 	m->first = first;
-	m->last = last;
+	m->end = end;
 }
 
 /*
@@ -370,7 +370,7 @@ static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
 	 * reads everything anew, so the sequence can begin here.
 	 */
 	m->seq = mmu_interval_read_begin(&m->range->notifier);
-	return drm_svm_mirror_walk(m, m->first, m->last);
+	return drm_svm_mirror_walk(m, m->first, m->end);
 }
 
 /*
@@ -380,18 +380,18 @@ static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
 static int drm_svm_mirror_extend(struct drm_svm_mirror *m,
 				 struct vm_area_struct *vma)
 {
-	unsigned int lo, hi;
+	unsigned int first, end;
 	int err;
 
-	drm_svm_policy_bounds(m->range, vma, &lo, &hi);
-	if (m->block_first == lo)
-		lo = m->first;
-	if (m->block_last == hi)
-		hi = m->last;
-	err = drm_svm_mirror_walk(m, lo, m->first);
+	drm_svm_policy_bounds(m->range, vma, &first, &end);
+	if (m->block_first == first)
+		first = m->first;
+	if (m->block_end == end)
+		end = m->end;
+	err = drm_svm_mirror_walk(m, first, m->first);
 	if (!err)
-		err = drm_svm_mirror_walk(m, m->last, hi);
-	drm_svm_mirror_take(m, vma, lo, hi);
+		err = drm_svm_mirror_walk(m, m->end, end);
+	drm_svm_mirror_take(m, vma, first, end);
 	return err;
 }
 
@@ -419,13 +419,13 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	vma = vma_lookup(mm, entry->fault.addr);
 	err = drm_svm_policy_check_vma(vma, entry->fault.access);
 	if (err) {
-		entry->err = err;
+		entry->answer = err;
 		m->n = 0;
 		return 0;
 	}
 	m->hide_vram = userfaultfd_rwp(vma);
 	drm_svm_mirror_window(m, vma);
-	err = drm_svm_mirror_walk(m, m->first, m->last);
+	err = drm_svm_mirror_walk(m, m->first, m->end);
 	if (err)
 		return err;
 	missing = drm_svm_mirror_populate(m, vma);
@@ -443,16 +443,16 @@ static void drm_svm_mirror_fail(struct drm_svm_fault_entry *entry,
 				struct drm_svm_view *view)
 {
 	if (!view)
-		entry->err = -ENOMEM;
+		entry->answer = -ENOMEM;
 	else if (view->err)
-		entry->err = view->err;
+		entry->answer = view->err;
 }
 
 /* Get memory for views and for page tables, for each context that faulted. */
 static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 {
 	unsigned long start = drm_svm_page_addr(m->range, m->first);
-	unsigned long end = drm_svm_page_addr(m->range, m->last);
+	unsigned long end = drm_svm_page_addr(m->range, m->end);
 	struct drm_svm_view *view;
 	unsigned int i;
 
@@ -461,7 +461,7 @@ static void drm_svm_mirror_prepare(struct drm_svm_mirror *m)
 	for (i = 0; i < m->n; i++) {
 		struct drm_svm_context *ctx = m->entries[i].ctx;
 
-		if (m->entries[i].err != DRM_SVM_PENDING)
+		if (m->entries[i].answer != DRM_SVM_PENDING)
 			continue;
 		view = drm_svm_range_obtain_view(m->range, ctx);
 		if (view && !READ_ONCE(view->prepared)) {
@@ -491,7 +491,7 @@ static bool drm_svm_mirror_wants(struct drm_svm_mirror *m,
 	for (i = 0; i < m->n; i++) {
 		struct drm_svm_fault_entry *entry = &m->entries[i];
 
-		if (entry->ctx != ctx || entry->err != DRM_SVM_PENDING)
+		if (entry->ctx != ctx || entry->answer != DRM_SVM_PENDING)
 			continue;
 		wants = true;
 		if (entry->fault.access & DRM_SVM_ACCESS_WRITE)
@@ -535,14 +535,14 @@ static int drm_svm_mirror_commit(struct drm_svm_mirror *m)
 		if (READ_ONCE(view->prepared) &&
 		    drm_svm_mirror_wants(m, view->ctx, writes))
 			view->err = drm_svm_run_map_locked(range, view, m->scratch,
-							   m->first, m->last,
+							   m->first, m->end,
 							   writes);
 	}
 	/* accesses struct pages, which stay while the lock is held */
 	for (i = 0; i < m->n; i++) {
-		if (m->entries[i].err == DRM_SVM_PENDING &&
+		if (m->entries[i].answer == DRM_SVM_PENDING &&
 		    drm_svm_mirror_is_refused(m, &m->entries[i]))
-			m->entries[i].err = -EOPNOTSUPP;
+			m->entries[i].answer = -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -573,7 +573,7 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 		struct drm_svm_fault_entry *entry = &m->entries[i];
 		struct drm_svm_view *view;
 
-		if (entry->err != DRM_SVM_PENDING)
+		if (entry->answer != DRM_SVM_PENDING)
 			continue;
 		view = drm_svm_range_find_view(m->range, entry->ctx);
 		if (!drm_svm_view_covers(view, drm_svm_entry_index(entry),
@@ -581,11 +581,11 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 			drm_svm_mirror_fail(entry, view);
 			continue;
 		}
-		entry->err = 0;
+		entry->answer = 0;
 		if (drm_svm_mirror_is_duplicate(m, i))
 			drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
 	}
-	return m->entries[0].err == DRM_SVM_PENDING ? -EAGAIN : 0;
+	return m->entries[0].answer == DRM_SVM_PENDING ? -EAGAIN : 0;
 }
 
 /**
@@ -600,7 +600,7 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
  * held. Takes mmap_lock for reading; with @patient interruptibly, else by a
  * trylock.
  * Return: 0 when the first fault was answered (others may have been too): its
- * err is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
+ * answer is 0, a negative errno, or DRM_SVM_MUST_WAIT. -EAGAIN when the CPU
  * changes its mapping concurrently, when the trylock of mmap_lock fails, or
  * when the thread was interrupted. Another errno is the answer to the first
  * fault.

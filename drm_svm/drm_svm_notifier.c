@@ -222,10 +222,10 @@ static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
 		drm_svm_range_unmap_locked(range, view, start, end);
 }
 
-/* Unmap only the pages in VRAM, or with !@vram only the others. */
+/* Unmap only the pages in VRAM, or only those in system memory. */
 static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 					     unsigned long start,
-					     unsigned long end, bool vram)
+					     unsigned long end, u32 location)
 {
 	unsigned int first = drm_svm_page_index(start);
 	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
@@ -234,7 +234,7 @@ static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 	unsigned int b, e;
 
 	list_for_each_entry(view, &range->views, link) {
-		if (vram)
+		if (location == DRM_SVM_LOCATION_VRAM)
 			bitmap_and(pages, view->mapped, view->vram,
 				   DRM_SVM_RANGE_PAGES);
 		else
@@ -262,7 +262,7 @@ void drm_svm_range_unmap_vram(struct drm_svm_range *range, unsigned long start,
 			      unsigned long end)
 {
 	guard(mutex)(&range->pt_lock);
-	drm_svm_range_unmap_where_locked(range, start, end, true);
+	drm_svm_range_unmap_where_locked(range, start, end, DRM_SVM_LOCATION_VRAM);
 	drm_svm_range_flush_locked(range);
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_unmap_vram);
@@ -316,7 +316,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	if (mmu_range->event == MMU_NOTIFY_MIGRATE &&
 	    mmu_range->owner == range->svm)
 		/* to VRAM: pages that are there already stay mapped */
-		drm_svm_range_unmap_where_locked(range, start, end, false);
+		drm_svm_range_unmap_where_locked(range, start, end, DRM_SVM_LOCATION_SYSTEM);
 	else
 		drm_svm_range_unmap_all_locked(range, start, end);
 	if (drm_svm_range_owes(range)) {

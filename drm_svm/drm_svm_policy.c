@@ -18,7 +18,7 @@
  */
 
 /* Pages around a fault that are always looked at, because a walk is cheap. */
-#define DRM_SVM_WINDOW_MIN	((unsigned int)(DRM_SVM_SLICE_MIN >> PAGE_SHIFT))
+#define DRM_SVM_WINDOW_MIN	((unsigned int)(DRM_SVM_CHUNK_MIN >> PAGE_SHIFT))
 
 /**
  * drm_svm_policy_window() - choose the pages to look at for a fault
@@ -26,7 +26,7 @@
  * @index: page of the fault, within the range
  * @growth: DRM_SVM_GROWTH_MAP or DRM_SVM_GROWTH_MOVE
  * @first: returns the first page of the window
- * @last: returns the page past the window
+ * @end: returns the page past the window
  *
  * The window is a naturally aligned power of two of pages: the largest block of
  * which more than 1/@growth is mapped once the 64 KiB around the fault are.
@@ -37,24 +37,24 @@
  */
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int growth, unsigned int *first,
-			   unsigned int *last)
+			   unsigned int *end)
 {
 	unsigned int leaf = DRM_SVM_WINDOW_MIN;
 	unsigned int size, block, mapped;
 
 	*first = round_down(index, leaf);
-	*last = *first + leaf;
+	*end = *first + leaf;
 	if (!view || !view->nmapped)
 		return;
 
-	mapped = bitmap_weight_from(view->mapped, *first, *last);
+	mapped = bitmap_weight_from(view->mapped, *first, *end);
 	for (size = leaf * 2; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
 		block = round_down(index, size);
 		if (bitmap_weight_from(view->mapped, block, block + size) -
 		    mapped + leaf <= size / growth)
 			continue;
 		*first = block;
-		*last = block + size;
+		*end = block + size;
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
@@ -63,19 +63,19 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_window);
  * drm_svm_policy_bounds() - the pages of a range that are in a mapping
  * @range: the range
  * @vma: the mapping, some of which is in the range
- * @lo: returns the first page
- * @hi: returns the page past the last one
+ * @first: returns the first page
+ * @end: returns the page past the last one
  */
 void drm_svm_policy_bounds(const struct drm_svm_range *range,
-			   const struct vm_area_struct *vma, unsigned int *lo,
-			   unsigned int *hi)
+			   const struct vm_area_struct *vma, unsigned int *first,
+			   unsigned int *end)
 {
-	*lo = 0;
-	*hi = DRM_SVM_RANGE_PAGES;
+	*first = 0;
+	*end = DRM_SVM_RANGE_PAGES;
 	if (vma->vm_start > range->start)
-		*lo = drm_svm_page_index(vma->vm_start);
+		*first = drm_svm_page_index(vma->vm_start);
 	if (vma->vm_end - range->start < DRM_SVM_RANGE_SIZE)
-		*hi = drm_svm_page_index(vma->vm_end);
+		*end = drm_svm_page_index(vma->vm_end);
 }
 
 /**
@@ -105,7 +105,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
  * @there: pages that are present, including those that were missing
  * @index: page of the fault, within the range
  * @first: first page to look at; returns the first one to make
- * @last: page past those to look at; returns the one past those to make
+ * @end: page past those to look at; returns the one past those to make
  *
  * The largest aligned block that is at least half populated, so that
  * speculative allocations never exceed requested ones. A block that sticks out
@@ -113,51 +113,51 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_in_use);
  * two says little.
  */
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
-			  unsigned int *first, unsigned int *last)
+			  unsigned int *first, unsigned int *end)
 {
-	unsigned int from = *first, to = *last, size, start, end, twice;
+	unsigned int from = *first, to = *end, size, lo, hi, twice;
 
 	*first = index;
-	*last = index;
+	*end = index;
 	for (size = DRM_SVM_WINDOW_MIN; size <= DRM_SVM_RANGE_PAGES; size *= 2) {
-		start = max(round_down(index, size), from);
-		end = min(round_down(index, size) + size, to);
-		twice = 2 * bitmap_weight_from(there, start, end);
-		if (twice < end - start || (twice == end - start && twice < size))
+		lo = max(round_down(index, size), from);
+		hi = min(round_down(index, size) + size, to);
+		twice = 2 * bitmap_weight_from(there, lo, hi);
+		if (twice < hi - lo || (twice == hi - lo && twice < size))
 			continue;
-		*first = start;
-		*last = end;
+		*first = lo;
+		*end = hi;
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_ahead);
 
 /**
- * drm_svm_policy_slice() - choose the pages to move to VRAM together
+ * drm_svm_policy_chunk() - choose the pages to move to VRAM together
  * @view: what the GPU has of the range already, or NULL
- * @first: first page, a multiple of the smallest slice
- * @last: the page past those that are to be moved
+ * @first: first page, a multiple of the smallest chunk
+ * @end: the page past those that are to be moved
  *
- * VRAM is allocated for the whole slice, so pages of it that are in VRAM
+ * VRAM is allocated for the whole chunk, so pages of it that are in VRAM
  * already would take VRAM twice.
  *
  * Return: the number of pages of the largest aligned block that begins at
  * @first and of which nothing is in VRAM; zero when there is none.
  */
-unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
-				  unsigned int first, unsigned int last)
+unsigned int drm_svm_policy_chunk(const struct drm_svm_view *view,
+				  unsigned int first, unsigned int end)
 {
 	unsigned int size = DRM_SVM_WINDOW_MIN;
-	unsigned int in_vram = last;
+	unsigned int in_vram = end;
 
 	if (view)
-		in_vram = find_next_bit(view->vram, last, first);
+		in_vram = find_next_bit(view->vram, end, first);
 	if (first + size > in_vram)
 		return 0;
 	while (first % (2 * size) == 0 && first + 2 * size <= in_vram)
 		size *= 2;
 	return size;
 }
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_slice);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_chunk);
 
 static bool drm_svm_policy_is_secret(struct vm_area_struct *vma)
 {
@@ -266,7 +266,7 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_may_move);
  * @start: first address of the range
  *
  * What else decides that can only be found out by a CPU fault, see
- * drm_svm_slice_ask_cpu(). Memory under userfaultfd is not faulted for that,
+ * drm_svm_chunk_ask_cpu(). Memory under userfaultfd is not faulted for that,
  * because its holes are not filled in VRAM.
  *
  * Return: whether a CPU fault is worth it.
@@ -296,21 +296,22 @@ bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_is_whole);
 
 /**
- * drm_svm_policy_home() - choose the addresses that migrate to RAM together
+ * drm_svm_policy_cpu_window() - choose the addresses that migrate to RAM
+ * together
  * @addr: the address that the CPU touched
  * @huge: it is of a huge page
  * @gone: pages of its BO that are not in use, or no longer
  * @start: returns the first address
  * @end: returns the address past the last one
  *
- * At least DRM_SVM_SLICE_MIN, doubling with the pages that have already been
+ * At least DRM_SVM_CHUNK_MIN, doubling with the pages that have already been
  * migrated back: scanning a range takes six CPU faults, and speculation is
  * bounded by past use.
  */
-void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
-			 unsigned long *start, unsigned long *end)
+void drm_svm_policy_cpu_window(unsigned long addr, bool huge, unsigned long gone,
+			       unsigned long *start, unsigned long *end)
 {
-	unsigned long size = DRM_SVM_SLICE_MIN;
+	unsigned long size = DRM_SVM_CHUNK_MIN;
 
 	while (size < DRM_SVM_RANGE_SIZE &&
 	       (huge || gone << PAGE_SHIFT >= 2 * size))
@@ -318,7 +319,7 @@ void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
 	*start = round_down(addr, size);
 	*end = *start + size;
 }
-EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_home);
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_policy_cpu_window);
 
 /**
  * drm_svm_policy_may_write() - may a page be mapped writable without a request

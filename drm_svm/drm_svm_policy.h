@@ -21,8 +21,8 @@ struct drm_svm_view;
 #define DRM_SVM_RANGE_MASK	PMD_MASK
 #define DRM_SVM_RANGE_PAGES	(1U << (PMD_SHIFT - PAGE_SHIFT))
 
-/* The smallest slice, and so the smallest BO, in bytes. */
-#define DRM_SVM_SLICE_MIN	MAX(SZ_64K, PAGE_SIZE)
+/* The smallest chunk, and so the smallest BO, in bytes. */
+#define DRM_SVM_CHUNK_MIN	MAX(SZ_64K, PAGE_SIZE)
 
 static inline unsigned int drm_svm_page_index(unsigned long addr)
 {
@@ -55,25 +55,25 @@ static inline bool drm_svm_vma_has_range(const struct vm_area_struct *vma,
 #define DRM_SVM_GROWTH_MAP	2
 #define DRM_SVM_GROWTH_MOVE	8
 void drm_svm_policy_bounds(const struct drm_svm_range *range,
-			   const struct vm_area_struct *vma, unsigned int *lo,
-			   unsigned int *hi);
+			   const struct vm_area_struct *vma, unsigned int *first,
+			   unsigned int *end);
 void drm_svm_policy_window(const struct drm_svm_view *view, unsigned int index,
 			   unsigned int growth, unsigned int *first,
-			   unsigned int *last);
+			   unsigned int *end);
 bool drm_svm_policy_is_in_use(const struct drm_svm_context *ctx,
 			      const struct drm_svm_view *view, bool more);
 void drm_svm_policy_ahead(const unsigned long *there, unsigned int index,
-			  unsigned int *first, unsigned int *last);
-unsigned int drm_svm_policy_slice(const struct drm_svm_view *view,
-				  unsigned int first, unsigned int last);
+			  unsigned int *first, unsigned int *end);
+unsigned int drm_svm_policy_chunk(const struct drm_svm_view *view,
+				  unsigned int first, unsigned int end);
 int drm_svm_policy_check_vma(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_has_vram(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_may_move(struct vm_area_struct *vma, u32 access);
 bool drm_svm_policy_may_be_whole(struct vm_area_struct *vma, unsigned long start);
 bool drm_svm_policy_is_whole(const struct vm_area_struct *vma,
 			     unsigned long start, unsigned long pfn);
-void drm_svm_policy_home(unsigned long addr, bool huge, unsigned long gone,
-			 unsigned long *start, unsigned long *end);
+void drm_svm_policy_cpu_window(unsigned long addr, bool huge, unsigned long gone,
+			       unsigned long *start, unsigned long *end);
 bool drm_svm_policy_may_write(struct folio *folio);
 
 #endif

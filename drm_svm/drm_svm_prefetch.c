@@ -18,9 +18,9 @@
  * task, which owns the memory, does the work: it is charged for it, it can be
  * killed, and it is told what became of each page.
  *
- * Pieces of the interval that lie in one range and one mapping are looked at
- * with one page-table walk each. To VRAM, several of them go into a filler, and
- * are moved together. Only a huge page has a range made for it, and no
+ * Parts of the interval that lie in one range and one mapping are looked at
+ * with one page-table walk each. To VRAM, several of them go into a migrator,
+ * and are moved together. Only a huge page has a range made for it, and no
  * service_lock is held: if a GPU fault moves the same pages concurrently, each
  * page goes with the migration that locks it first.
  *
@@ -30,41 +30,41 @@
  * counted.
  */
 
-/* A piece may be spread over this many other GPUs; the rest is left there. */
-#define DRM_SVM_HOME_TRIES	8
+/* A part may be spread over this many other GPUs; the rest is left there. */
+#define DRM_SVM_TO_RAM_TRIES	8
 
-/* Pieces that are looked at before mmap_lock is dropped */
-#define DRM_SVM_PIECES		64
+/* Parts that are looked at before mmap_lock is dropped */
+#define DRM_SVM_PARTS		64
 
 /*
- * Slices at a time: with more, others might evict the first BO before it is
+ * Chunks at a time: with more, others might evict the first BO before it is
  * filled.
  */
-#define DRM_SVM_PREFETCH_SLICES	8U
+#define DRM_SVM_PREFETCH_CHUNKS	8U
 
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
 	const struct drm_svm_prefetch *args;
-	struct drm_svm_filler *filler;
+	struct drm_svm_migrator *migrator;
 	struct drm_svm_moved moved;
-	/* the current piece */
+	/* the current part */
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
 	/*
-	 * a VRAM with pages of the piece, other than the one whose pages stay;
+	 * a VRAM with pages of the part, other than the one whose pages stay;
 	 * counted in its users
 	 */
 	struct drm_svm_vram *other;
-	/* pages in such VRAM; pages to move, within [@first, @last) */
+	/* pages in such VRAM; pages to move, within [@want_first, @want_end) */
 	unsigned int others;
 	unsigned int want;
-	unsigned int first;
-	unsigned int last;
+	unsigned int want_first;
+	unsigned int want_end;
 	unsigned long pfns[DRM_SVM_RANGE_PAGES];
 };
 
-static unsigned int drm_svm_piece_pages(const struct drm_svm_prefetcher *p)
+static unsigned int drm_svm_part_pages(const struct drm_svm_prefetcher *p)
 {
 	return (p->end - p->start) >> PAGE_SHIFT;
 }
@@ -76,11 +76,11 @@ static u64 drm_svm_pfn_offset(const struct drm_svm_vram *vram, unsigned long pfn
 }
 
 /*
- * Find the next piece from @start on, with mmap_lock held. Returns false at the
+ * Find the next part from @start on, with mmap_lock held. Returns false at the
  * end, or where the memory was unmapped in the meantime.
  */
-static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start,
-			       unsigned long end)
+static bool drm_svm_part_find(struct drm_svm_prefetcher *p, unsigned long start,
+			      unsigned long end)
 {
 	if (start == end)
 		return false;
@@ -93,10 +93,10 @@ static bool drm_svm_piece_find(struct drm_svm_prefetcher *p, unsigned long start
 }
 
 /*
- * Read what the CPU has in the piece. The first page of a huge page describes
+ * Read what the CPU has in the part. The first page of a huge page describes
  * it all, and most of what is prefetched is of huge pages.
  */
-static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
+static bool drm_svm_part_peek(struct drm_svm_prefetcher *p)
 {
 	struct mm_struct *mm = p->vma->vm_mm;
 
@@ -106,26 +106,26 @@ static bool drm_svm_piece_peek(struct drm_svm_prefetcher *p)
 	       !drm_svm_walk_peek(mm, p->start, p->end, p->pfns);
 }
 
-/* Count where the pages of the piece are; those in the VRAM @keep stay. */
-static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
-			       struct drm_svm_vram *keep)
+/* Count where the pages of the part are; those in the VRAM @keep stay. */
+static void drm_svm_part_scan(struct drm_svm_prefetcher *p,
+			      struct drm_svm_vram *keep)
 {
-	unsigned int i, n, npages = drm_svm_piece_pages(p);
+	unsigned int i, n, npages = drm_svm_part_pages(p);
 	struct drm_svm_vram *vram;
 
 	drm_svm_vram_put(p->other);
 	p->other = NULL;
 	p->others = 0;
 	p->want = 0;
-	p->first = 0;
-	p->last = 0;
+	p->want_first = 0;
+	p->want_end = 0;
 	guard(rcu)();
 	for (i = 0; i < npages; i += n) {
 		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
 		if (vram && vram == keep) {
-			if (p->filler->keep)
-				drm_svm_keep_add(p->filler->keep,
+			if (p->migrator->keep)
+				drm_svm_keep_add(p->migrator->keep,
 						 drm_svm_pfn_offset(vram, p->pfns[i]), n);
 			continue;
 		}
@@ -136,9 +136,9 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
 		if (vram)
 			p->others += n;
 		if (!p->want)
-			p->first = i;
+			p->want_first = i;
 		p->want += n;
-		p->last = i + n;
+		p->want_end = i + n;
 	}
 }
 
@@ -146,64 +146,64 @@ static void drm_svm_piece_scan(struct drm_svm_prefetcher *p,
  * Migrate the pages in VRAM to RAM, except those in @keep. Returns the number
  * of pages that were in VRAM; the counts in @p are of the pages that are left.
  */
-static unsigned int drm_svm_piece_home(struct drm_svm_prefetcher *p,
-				       struct drm_svm_vram *keep,
-				       struct drm_svm_moved *moved)
+static unsigned int drm_svm_part_to_ram(struct drm_svm_prefetcher *p,
+					struct drm_svm_vram *keep,
+					struct drm_svm_moved *moved)
 {
 	unsigned int try, n;
 
-	drm_svm_piece_scan(p, keep);
+	drm_svm_part_scan(p, keep);
 	n = p->others;
-	for (try = 0; try < DRM_SVM_HOME_TRIES && p->other; try++) {
-		if (!drm_svm_migrate_home(p->filler->m[0], p->other, p->vma,
-					  p->start, p->end, moved) ||
-		    !drm_svm_piece_peek(p))
+	for (try = 0; try < DRM_SVM_TO_RAM_TRIES && p->other; try++) {
+		if (!drm_svm_migrate_vma_to_ram(p->migrator->m[0], p->other, p->vma,
+						p->start, p->end, moved) ||
+		    !drm_svm_part_peek(p))
 			break;
-		drm_svm_piece_scan(p, keep);
+		drm_svm_part_scan(p, keep);
 	}
 	drm_svm_vram_put(p->other);
 	p->other = NULL;
 	return n;
 }
 
-/* Return whether a slice is, or becomes, a huge page. */
-static bool drm_svm_slice_is_huge(const struct drm_svm_slice *slice,
+/* Return whether a chunk is, or becomes, a huge page. */
+static bool drm_svm_chunk_is_huge(const struct drm_svm_chunk *chunk,
 				  struct vm_area_struct *vma, unsigned long pfn)
 {
-	if (slice->end - slice->start != DRM_SVM_RANGE_SIZE)
+	if (chunk->end - chunk->start != DRM_SVM_RANGE_SIZE)
 		return false;
 	if (!(pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)))
-		pfn = drm_svm_slice_ask_cpu(vma, slice->start, slice->start);
-	return drm_svm_policy_is_whole(vma, slice->start, pfn);
+		pfn = drm_svm_chunk_ask_cpu(vma, chunk->start, chunk->start);
+	return drm_svm_policy_is_whole(vma, chunk->start, pfn);
 }
 
-/* Make a slice of the pages of the piece that are not in our VRAM yet. */
-static void drm_svm_piece_to_slice(struct drm_svm_prefetcher *p)
+/* Make a chunk of the pages of the part that are not in our VRAM yet. */
+static void drm_svm_part_to_chunk(struct drm_svm_prefetcher *p)
 {
-	struct drm_svm_slice *slice = &p->filler->slices[p->filler->n];
+	struct drm_svm_chunk *chunk = &p->migrator->chunks[p->migrator->n];
 
 	if (!p->want)
 		return;
-	*slice = (struct drm_svm_slice) {
+	*chunk = (struct drm_svm_chunk) {
 		.vram = p->ctx->sdev->vram,
 		.stats = p->ctx->stats,
-		.start = p->start + ((unsigned long)p->first << PAGE_SHIFT),
-		.end = p->start + ((unsigned long)p->last << PAGE_SHIFT),
+		.start = p->start + ((unsigned long)p->want_first << PAGE_SHIFT),
+		.end = p->start + ((unsigned long)p->want_end << PAGE_SHIFT),
 		.holes = true,
 		.want = p->want,
 	};
-	drm_svm_slice_set_block(slice);
-	slice->whole = drm_svm_slice_is_huge(slice, p->vma, p->pfns[p->first]);
-	p->filler->n++;
+	drm_svm_chunk_set_block(chunk);
+	chunk->whole = drm_svm_chunk_is_huge(chunk, p->vma, p->pfns[p->want_first]);
+	p->migrator->n++;
 }
 
 /*
- * Of a mapping of a file only the copied pages move, so end the piece where
- * they begin or end. Returns whether the piece moves.
+ * Of a mapping of a file only the copied pages move, so end the part where
+ * they begin or end. Returns whether the part moves.
  */
-static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
+static bool drm_svm_part_cut(struct drm_svm_prefetcher *p)
 {
-	unsigned int i = 1, npages = drm_svm_piece_pages(p);
+	unsigned int i = 1, npages = drm_svm_part_pages(p);
 	bool own = drm_svm_pfn_is_anon(p->pfns[0]);
 
 	if (vma_is_anonymous(p->vma))
@@ -220,7 +220,7 @@ static bool drm_svm_piece_cut(struct drm_svm_prefetcher *p)
 }
 
 /* Pass over the rest of the mapping, all of which stays. */
-static void drm_svm_piece_skip(struct drm_svm_prefetcher *p, unsigned long end)
+static void drm_svm_part_skip(struct drm_svm_prefetcher *p, unsigned long end)
 {
 	p->end = min(p->vma->vm_end, end);
 	p->moved.unsupported += (p->end - p->start) >> PAGE_SHIFT;
@@ -234,19 +234,19 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 					     unsigned long start,
 					     unsigned long end)
 {
-	struct drm_svm_moved home = { 0 };
+	struct drm_svm_moved to_ram = { 0 };
 	unsigned int i;
 
-	for (i = 0; i < DRM_SVM_PIECES && p->filler->n < DRM_SVM_PREFETCH_SLICES &&
-	     drm_svm_piece_find(p, start, end); i++) {
+	for (i = 0; i < DRM_SVM_PARTS && p->migrator->n < DRM_SVM_PREFETCH_CHUNKS &&
+	     drm_svm_part_find(p, start, end); i++) {
 		if (drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ) &&
-		    drm_svm_piece_peek(p)) {
-			if (drm_svm_piece_cut(p)) {
-				drm_svm_piece_home(p, p->ctx->sdev->vram, &home);
-				drm_svm_piece_to_slice(p);
+		    drm_svm_part_peek(p)) {
+			if (drm_svm_part_cut(p)) {
+				drm_svm_part_to_ram(p, p->ctx->sdev->vram, &to_ram);
+				drm_svm_part_to_chunk(p);
 			}
 		} else {
-			drm_svm_piece_skip(p, end);
+			drm_svm_part_skip(p, end);
 		}
 		start = p->end;
 	}
@@ -254,7 +254,7 @@ static unsigned long drm_svm_prefetch_choose(struct drm_svm_prefetcher *p,
 }
 
 /*
- * Keep what some pieces from @start on have in our VRAM, with mmap_lock held.
+ * Keep what some parts from @start on have in our VRAM, with mmap_lock held.
  * Returns where to go on.
  */
 static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
@@ -263,13 +263,13 @@ static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
 {
 	unsigned int i;
 
-	for (i = 0; i < DRM_SVM_PIECES; i++) {
-		if (!drm_svm_piece_find(p, start, end))
+	for (i = 0; i < DRM_SVM_PARTS; i++) {
+		if (!drm_svm_part_find(p, start, end))
 			return end;
 		if (!drm_svm_policy_may_move(p->vma, DRM_SVM_ACCESS_READ))
 			p->end = min(p->vma->vm_end, end);
-		else if (drm_svm_piece_peek(p))
-			drm_svm_piece_scan(p, p->ctx->sdev->vram);
+		else if (drm_svm_part_peek(p))
+			drm_svm_part_scan(p, p->ctx->sdev->vram);
 		start = p->end;
 	}
 	return start;
@@ -279,17 +279,17 @@ static unsigned long drm_svm_prefetch_keep_some(struct drm_svm_prefetcher *p,
 static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
 {
 	unsigned long start = p->args->start, end = start + p->args->size;
-	struct drm_svm_filler *filler = p->filler;
+	struct drm_svm_migrator *migrator = p->migrator;
 	struct mm_struct *mm = p->ctx->svm->mm;
 	unsigned int i;
 
-	filler->keep = drm_svm_keep_create(p->ctx->sdev->vram);
-	if (!filler->keep)
+	migrator->keep = drm_svm_keep_create(p->ctx->sdev->vram);
+	if (!migrator->keep)
 		return -ENOMEM;
 	/* these BOs have no pages yet */
-	for (i = 0; i < filler->n; i++) {
-		if (filler->slices[i].bo)
-			drm_svm_keep_add_bo(filler->keep, filler->slices[i].bo);
+	for (i = 0; i < migrator->n; i++) {
+		if (migrator->chunks[i].bo)
+			drm_svm_keep_add_bo(migrator->keep, migrator->chunks[i].bo);
 	}
 	while (start < end) {
 		if (mmap_read_lock_killable(mm))
@@ -307,12 +307,12 @@ static int drm_svm_prefetch_make_bos(struct drm_svm_prefetcher *p)
 {
 	int err;
 
-	if (!p->filler->keep && !drm_svm_filler_try_bos(p->filler)) {
+	if (!p->migrator->keep && !drm_svm_migrator_try_bos(p->migrator)) {
 		err = drm_svm_prefetch_keep(p);
 		if (err)
 			return err;
 	}
-	drm_svm_filler_make_bos(p->filler);
+	drm_svm_migrator_make_bos(p->migrator);
 	return 0;
 }
 
@@ -325,10 +325,10 @@ static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
 	struct drm_svm_range *range;
 	unsigned int i;
 
-	for (i = 0; i < p->filler->n; i++) {
-		if (!p->filler->slices[i].whole || !p->filler->slices[i].bo)
+	for (i = 0; i < p->migrator->n; i++) {
+		if (!p->migrator->chunks[i].whole || !p->migrator->chunks[i].bo)
 			continue;
-		range = drm_svm_range_obtain(p->ctx->svm, p->filler->slices[i].base);
+		range = drm_svm_range_obtain(p->ctx->svm, p->migrator->chunks[i].base);
 		if (!IS_ERR(range))
 			drm_svm_range_put(range);
 	}
@@ -354,36 +354,36 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 		err = mmap_read_lock_killable(mm);
 	}
 	if (!err) {
-		drm_svm_filler_run(p->filler);
+		drm_svm_migrator_run(p->migrator);
 		mmap_read_unlock(mm);
 	}
-	drm_svm_filler_done(p->filler);
+	drm_svm_migrator_release(p->migrator);
 	return err;
 }
 
-/* The same to system memory, for one piece. */
+/* The same to system memory, for one part. */
 static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 				      unsigned long *start, unsigned long end)
 {
 	struct mm_struct *mm = p->ctx->svm->mm;
-	struct drm_svm_moved home = { 0 };
+	struct drm_svm_moved to_ram = { 0 };
 	u64 n, gone;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	if (!drm_svm_piece_find(p, *start, end)) {
+	if (!drm_svm_part_find(p, *start, end)) {
 		mmap_read_unlock(mm);
 		return -ENOENT;
 	}
 	if (drm_svm_policy_has_vram(p->vma, DRM_SVM_ACCESS_READ) &&
-	    drm_svm_piece_peek(p)) {
-		n = drm_svm_piece_home(p, NULL, &home);
-		gone = min(home.moved, n);
+	    drm_svm_part_peek(p)) {
+		n = drm_svm_part_to_ram(p, NULL, &to_ram);
+		gone = min(to_ram.moved, n);
 		p->moved.moved += gone;
-		p->moved.failed += min(home.failed, n - gone);
-		p->moved.busy += n - gone - min(home.failed, n - gone);
+		p->moved.failed += min(to_ram.failed, n - gone);
+		p->moved.busy += n - gone - min(to_ram.failed, n - gone);
 	} else if (drm_svm_policy_check_vma(p->vma, DRM_SVM_ACCESS_READ)) {
-		drm_svm_piece_skip(p, end);
+		drm_svm_part_skip(p, end);
 	} else {
 		p->end = min(p->vma->vm_end, end);
 	}
@@ -406,7 +406,7 @@ static int drm_svm_prefetch_check_end(struct drm_svm_prefetcher *p)
 		return -EINTR;
 	if (!signal_pending(current))
 		return 0;
-	return p->args->progress || p->moved.moved || p->filler->moved.moved ?
+	return p->args->progress || p->moved.moved || p->migrator->moved.moved ?
 	       -ERESTARTSYS : 0;
 }
 
@@ -447,7 +447,7 @@ static void drm_svm_prefetch_count(u64 *out, u64 n, u64 *left)
 static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
 				    struct drm_svm_prefetch *args, u64 npages)
 {
-	struct drm_svm_moved *m = &p->moved, *filled = &p->filler->moved;
+	struct drm_svm_moved *m = &p->moved, *filled = &p->migrator->moved;
 
 	drm_svm_prefetch_count(&args->out_moved, m->moved + filled->moved, &npages);
 	drm_svm_prefetch_count(&args->out_unsupported, m->unsupported, &npages);
@@ -477,17 +477,17 @@ int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 		return -ENOMEM;
 	p->ctx = ctx;
 	p->args = args;
-	p->filler = drm_svm_filler_create(ctx->svm);
-	if (p->filler) {
+	p->migrator = drm_svm_migrator_alloc(ctx->svm);
+	if (p->migrator) {
 		err = drm_svm_prefetch_run(p, args, &progress);
 		if (!err || err == -ERESTARTSYS)
 			drm_svm_prefetch_report(p, args, (progress - args->progress) >>
 							 PAGE_SHIFT);
-		drm_svm_keep_destroy(p->filler->keep);
+		drm_svm_keep_destroy(p->migrator->keep);
 	}
 	drm_svm_vram_put(p->other);
 	args->progress = progress;
-	drm_svm_filler_destroy(p->filler);
+	drm_svm_migrator_free(p->migrator);
 	kfree(p);
 	return err;
 }

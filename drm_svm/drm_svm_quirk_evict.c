@@ -92,15 +92,15 @@ static bool drm_svm_quirk_evict_held(struct drm_svm_eviction *e,
 	struct drm_svm_migration *m = e->m;
 	bool locked, collected;
 
-	drm_svm_home_prepare(m, e->bo->vram, vma, addr, addr + DRM_SVM_RANGE_SIZE,
-			     folio_page(folio, 0));
+	drm_svm_ram_prepare(m, e->bo->vram, vma, addr, addr + DRM_SVM_RANGE_SIZE,
+			    folio_page(folio, 0));
 	if (!drm_svm_quirk_hold(range, &m->args))
 		return false;
 	locked = drm_svm_quirk_evict_is_huge_at(vma->vm_mm, addr, folio) &&
 		 drm_svm_quirk_evict_trylock(folio);
-	collected = locked && !drm_svm_home_collect(m);
+	collected = locked && !drm_svm_ram_collect(m);
 	drm_svm_quirk_release(range);
-	if (collected && (drm_svm_home_run(m, &e->moved) || m->split))
+	if (collected && (drm_svm_ram_run(m, &e->moved) || m->split))
 		collected = false;
 	if (locked) {
 		folio_unlock(folio);
@@ -124,7 +124,7 @@ static bool drm_svm_quirk_evict_whole(struct drm_svm_eviction *e,
 	if (addr & ~DRM_SVM_RANGE_MASK || !drm_svm_vma_has_range(vma, addr) ||
 	    !drm_svm_quirk_evict_is_huge_at(vma->vm_mm, addr, folio))
 		return false;
-	range = drm_svm_range_find(vma->vm_mm, addr);
+	range = drm_svm_space_lookup_range(vma->vm_mm, addr);
 	if (!range)
 		return false;
 	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);

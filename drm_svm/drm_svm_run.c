@@ -199,11 +199,11 @@ static void drm_svm_run_add_vram(struct drm_svm_run_batch *b, unsigned int index
 
 /* The end of the pages from @i on that are all mapped, or all unmapped. */
 static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
-					   unsigned int i, unsigned int last)
+					   unsigned int i, unsigned int end)
 {
 	if (test_bit(i, view->mapped))
-		return find_next_zero_bit(view->mapped, last, i);
-	return find_next_bit(view->mapped, last, i);
+		return find_next_zero_bit(view->mapped, end, i);
+	return find_next_bit(view->mapped, end, i);
 }
 
 /* Return whether mapped pages already have the access @prot. */
@@ -252,19 +252,19 @@ static bool drm_svm_run_use_device_page(struct drm_svm_run_batch *b,
  * permissions. A huge CPU mapping says so at once; otherwise compare page by
  * page.
  */
-static unsigned int drm_svm_run_chunk(const unsigned long *pfns, unsigned int i,
-				      unsigned int last, struct folio *folio)
+static unsigned int drm_svm_run_length(const unsigned long *pfns, unsigned int i,
+				       unsigned int end, struct folio *folio)
 {
 	struct page *page = hmm_pfn_to_page(pfns[i]);
 	unsigned int n = 1;
 
 	if (!folio_test_large(folio))
 		return 1;
-	last = min_t(unsigned long, last,
-		     i + folio_nr_pages(folio) - folio_page_idx(folio, page));
+	end = min_t(unsigned long, end,
+		    i + folio_nr_pages(folio) - folio_page_idx(folio, page));
 	if (drm_svm_pfn_is_huge(pfns[i]))
-		return last - i;
-	while (i + n < last && pfns[i + n] == pfns[i] + n)
+		return end - i;
+	while (i + n < end && pfns[i + n] == pfns[i] + n)
 		n++;
 	return n;
 }
@@ -323,12 +323,12 @@ static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int index,
 /* Add pages of which all are mapped, or none is. */
 static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
 				 const unsigned long *pfns, unsigned int i,
-				 unsigned int last, const unsigned long *writes)
+				 unsigned int end, const unsigned long *writes)
 {
 	unsigned int n;
 	int err = 0;
 
-	for (; i < last && !err; i += n) {
+	for (; i < end && !err; i += n) {
 		struct page *page = hmm_pfn_to_page(pfns[i]);
 		struct folio *folio;
 		u16 prot;
@@ -340,7 +340,7 @@ static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
 		if (unlikely(folio_is_zone_device(folio)) &&
 		    !drm_svm_run_use_device_page(b, page, folio))
 			continue;
-		n = drm_svm_run_chunk(pfns, i, last, folio);
+		n = drm_svm_run_length(pfns, i, end, folio);
 		prot = drm_svm_run_prot(folio, pfns[i], writes, i, n);
 		if (!b->mapped || !drm_svm_run_is_enough(b->view, i, n, prot))
 			err = drm_svm_run_add(b, i, n, pfns[i], folio, prot);
@@ -354,7 +354,7 @@ static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
  * @view: the context's view of it
  * @scratch: the walk's result, and room for runs
  * @first: first page
- * @last: page past the last one
+ * @end: page past the last one
  * @writes: pages to which the GPU asked to write
  *
  * Pages that are mapped with sufficient access are left alone, pages that the
@@ -367,7 +367,7 @@ static int drm_svm_run_add_pages(struct drm_svm_run_batch *b,
 int drm_svm_run_map_locked(struct drm_svm_range *range,
 			   struct drm_svm_view *view,
 			   struct drm_svm_scratch *scratch, unsigned int first,
-			   unsigned int last, const unsigned long *writes)
+			   unsigned int end, const unsigned long *writes)
 {
 	struct drm_svm_run_batch b = {
 		.range = range,
@@ -382,12 +382,12 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 
 	lockdep_assert_held(&range->pt_lock);
 
-	for (i = first; i < last && !err; i = next) {
+	for (i = first; i < end && !err; i = next) {
 		b.mapped = test_bit(i, view->mapped);
-		next = drm_svm_run_same_state(view, i, last);
+		next = drm_svm_run_same_state(view, i, end);
 		err = drm_svm_run_add_pages(&b, scratch->pfns, i, next, writes);
 	}
-	drm_svm_run_emit(&b, last);
+	drm_svm_run_emit(&b, end);
 	view->nmapped += b.added;
 	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
 	return err;
@@ -398,18 +398,18 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_run_map_locked);
  * drm_svm_run_unmap_dma() - unmap the DMA addresses of mapped pages
  * @view: a view that keeps DMA addresses
  * @first: first page, mapped
- * @last: page past the last one, all mapped
+ * @end: page past the last one, all mapped
  *
  * Context: pt_lock of the range held; the GPU can no longer use the addresses.
  */
 void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
-			   unsigned int last)
+			   unsigned int end)
 {
 	struct device *dev = view->ctx->sdev->dma_dev;
 	unsigned int i;
 
-	for (i = first; i < last; i++)
+	for (i = first; i < end; i++)
 		dma_unmap_phys(dev, view->dma_addr[i], PAGE_SIZE,
 			       DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
-	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_UNMAPPED, last - first);
+	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_UNMAPPED, end - first);
 }

@@ -62,15 +62,15 @@ void __init drm_svm_space_teach_lockdep(void)
 }
 
 /**
- * drm_svm_range_find() - find a range by mm
+ * drm_svm_space_lookup_range() - find a range by mm
  * @mm: the memory of a process, which may or may not share it
  * @addr: an address, in bytes
  *
  * Return: the range with a reference, or NULL. The reference does not prevent
  * the removal of the range.
  */
-struct drm_svm_range *drm_svm_range_find(struct mm_struct *mm,
-					 unsigned long addr)
+struct drm_svm_range *drm_svm_space_lookup_range(struct mm_struct *mm,
+						 unsigned long addr)
 {
 	struct drm_svm_range *range;
 	struct drm_svm *svm;

@@ -117,7 +117,7 @@ static int drm_svm_sync_find(struct drm_file *file, u64 syncs, unsigned int i,
 }
 
 /**
- * drm_svm_syncs_find() - look up out-syncs
+ * drm_svm_syncs_get() - look up out-syncs
  * @file: whose syncobjs
  * @syncs: user pointer to an array of struct drm_svm_sync
  * @n: its length
@@ -125,8 +125,8 @@ static int drm_svm_sync_find(struct drm_file *file, u64 syncs, unsigned int i,
  * Return: the out-syncs, for drm_svm_syncs_signal() and drm_svm_syncs_free(),
  * or an ERR_PTR(): -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
  */
-struct drm_svm_syncs *drm_svm_syncs_find(struct drm_file *file, u64 syncs,
-					 unsigned int n)
+struct drm_svm_syncs *drm_svm_syncs_get(struct drm_file *file, u64 syncs,
+					unsigned int n)
 {
 	struct drm_svm_syncs *s;
 	unsigned int i;

@@ -61,10 +61,10 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
 {
 	init_llist_head(&vram->freed);
 	INIT_WORK(&vram->free_work, drm_svm_vram_free_work);
-	init_llist_head(&vram->leaving);
-	INIT_WORK(&vram->leave_work, drm_svm_bo_leave_work);
+	init_llist_head(&vram->to_evict);
+	INIT_WORK(&vram->evict_work, drm_svm_bo_evict_work);
 	xa_init(&vram->bad);
-	atomic_long_set(&vram->lost, DRM_SVM_LOST_NONE);
+	atomic_long_set(&vram->poisoned, DRM_SVM_POISONED_NONE);
 	atomic_set(&vram->users, 0);
 	spin_lock_init(&vram->lock);
 	INIT_LIST_HEAD(&vram->keeps);
@@ -166,12 +166,12 @@ static bool drm_svm_vram_is_copy_error(int err)
 }
 
 /*
- * Mark the pages that could not leave as lost. Others hold the lock of a page
- * for the duration of a copy at most. A page that is being split may be missed,
- * and is found by the next pass.
+ * Mark the pages that could not leave as poisoned. Others hold the lock of a
+ * page for the duration of a copy at most. A page that is being split may be
+ * missed, and is found by the next pass.
  */
-static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
-			      unsigned long end)
+static void drm_svm_vram_poison(struct drm_svm_vram *vram, unsigned long index,
+				unsigned long end)
 {
 	unsigned long nr;
 
@@ -182,8 +182,8 @@ static void drm_svm_vram_lose(struct drm_svm_vram *vram, unsigned long index,
 		if (!folio)
 			continue;
 		folio_lock(folio);
-		if (!drm_svm_folio_is_retired(folio))
-			drm_svm_folio_lose(folio);
+		if (!drm_svm_folio_is_stale(folio))
+			drm_svm_folio_poison(folio);
 		nr = folio_nr_pages(folio);
 		folio_unlock(folio);
 		folio_put(folio);
@@ -218,7 +218,7 @@ static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
 		m->src[0] = page_to_pfn(drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT));
 		m->dst[0] = 0;
 		failed = migrate_device_pfns(m->src, 1) ||
-			 drm_svm_home_run(m, &moved) ? failed + 1 : 0;
+			 drm_svm_ram_run(m, &moved) ? failed + 1 : 0;
 	}
 	drm_svm_migration_free(m);
 }
@@ -226,7 +226,7 @@ static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
 /*
  * Migrate the pages of one BO to RAM. Returns the page past the BO, or past
  * @index. When the VRAM goes for good, what cannot be copied in some tries is
- * lost.
+ * poisoned.
  */
 static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 					   unsigned long index, int *err)
@@ -240,13 +240,13 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	if (drm_svm_bo_is_resident(bo)) {
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
-		ret = drm_svm_bo_evict(bo, true);
+		ret = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
 		*err = *err ?: ret;
 		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
 		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES) {
 			index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
 			drm_svm_vram_evict_singly(vram, index, next);
-			drm_svm_vram_lose(vram, index, next);
+			drm_svm_vram_poison(vram, index, next);
 		}
 	}
 	drm_svm_bo_unlock(bo);
@@ -379,9 +379,9 @@ EXPORT_SYMBOL_GPL(drm_svm_vram_resume);
 
 /*
  * Migrate all pages to RAM for good. Only the hardware can prevent that: pages
- * that it fails to copy, again and again, are lost. Signals are ignored. Pages
- * that are busy, or for which there is no memory, belong to other processes, so
- * they are waited for.
+ * that it fails to copy, again and again, are poisoned. Signals are ignored.
+ * Pages that are busy, or for which there is no memory, belong to other
+ * processes, so they are waited for.
  */
 static void drm_svm_vram_empty_for_good(struct drm_svm_vram *vram)
 {
@@ -427,9 +427,10 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 }
 
 /*
- * Processes have lost pages, perhaps for as long as they run: keep what these
- * pages need. The last page that is freed queues the release, so that no work
- * item waits for it. Returns false if the module is being unloaded already.
+ * Processes have poisoned pages, perhaps for as long as they run: keep what
+ * these pages need. The last page that is freed queues the release, so that no
+ * work item waits for it. Returns false if the module is being unloaded
+ * already.
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
@@ -437,7 +438,7 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 		return false;
 	drm_dev_get(vram->drm);
 	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
-	drm_svm_vram_drop_lost(vram, DRM_SVM_LOST_NONE);
+	drm_svm_vram_drop_poisoned(vram, DRM_SVM_POISONED_NONE);
 	return true;
 }
 
@@ -448,13 +449,13 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
  *
  * Migrates every page to RAM first, and goes on until it has: signals do not
  * end it, and it waits for memory and for pages that others hold. Pages that
- * cannot migrate, because copies fail or the memory is bad, are lost: a CPU
+ * cannot migrate, because copies fail or the memory is bad, are poisoned: a CPU
  * access to them gets SIGBUS. So a device that is gone says so by the errors of
  * its copies; -EBUSY, -EAGAIN, -ENOMEM, -EINTR and -ERESTARTSYS will not do,
- * because they are tried again. As long as processes have lost pages, @vram,
- * the DRM device that it is part of and the driver's module are kept; @ops and
- * the TTM device are not used any more. If the module is being unloaded
- * already, this waits for these processes.
+ * because they are tried again. As long as processes have poisoned pages,
+ * @vram, the DRM device that it is part of and the driver's module are kept;
+ * @ops and the TTM device are not used any more. If the module is being
+ * unloaded already, this waits for these processes.
  *
  * Context: process context, no lock held that eviction takes.
  */
@@ -472,14 +473,14 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	/* only the driver's BOs are left */
 	WARN_ON(drm_svm_vram_empty(vram));
 	drm_svm_drain_fini(vram);
-	/* BOs on the list of leave_work have no pages any more */
-	flush_work(&vram->leave_work);
+	/* BOs on the list of evict_work have no pages any more */
+	flush_work(&vram->evict_work);
 	/* tasks that waited for these BOs have references to them */
 	drm_svm_vram_wait_users(vram);
 	flush_work(&vram->free_work);
-	if (drm_svm_vram_has_lost(vram) && drm_svm_vram_release_later(vram))
+	if (drm_svm_vram_has_poisoned(vram) && drm_svm_vram_release_later(vram))
 		return;
-	drm_svm_vram_wait_lost(vram);
+	drm_svm_vram_wait_poisoned(vram);
 	drm_svm_vram_release(vram);
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_fini);

@@ -15,18 +15,18 @@
 
 struct drm_svm_keep;
 
-/* Bias of &drm_svm_vram.lost while the VRAM is in use. */
-#define DRM_SVM_LOST_NONE	1
+/* Bias of &drm_svm_vram.poisoned while the VRAM is in use. */
+#define DRM_SVM_POISONED_NONE	1
 
 /*
- * VRAM behind a slice of a range. @live: device pages in use, and one while
+ * VRAM behind a chunk of a range. @live: device pages in use, and one while
  * @filling; at zero the BO is freed, by @free_node because that may be in
- * atomic context. @stats: those of the context that it was made for. @leaving,
- * @leave_node: queued for eviction by leave_work, because a CPU fault could not
- * migrate a huge page itself. @asked: the driver has called drm_svm_bo_move()
- * for it. @place: its place in VRAM, where it stays for as long as it has
- * pages; only compared. @locked_node: in the list of BOs filled with locked
- * memory, with the index of its first page in @locked_index.
+ * atomic context. @stats: those of the context that it was made for.
+ * @evict_queued, @evict_node: queued for eviction by evict_work, because a CPU
+ * fault could not migrate a huge page itself. @asked: the driver has called
+ * drm_svm_bo_move() for it. @place: its place in VRAM, where it stays for as
+ * long as it has pages; only compared. @locked_node: in the list of BOs filled
+ * with locked memory, with the index of its first page in @locked_index.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
@@ -37,9 +37,9 @@ struct drm_svm_bo {
 	bool filling;
 	bool asked;
 	unsigned int copies_failed;
-	unsigned long leaving;
+	unsigned long evict_queued;
 	struct llist_node free_node;
-	struct llist_node leave_node;
+	struct llist_node evict_node;
 	struct list_head locked_node;
 	unsigned long locked_index;
 };
@@ -55,7 +55,7 @@ static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
  * driver did not tell us, see drm_svm_check_ttm(), and what is there belongs to
  * another buffer.
  */
-static inline bool drm_svm_bo_has_left(const struct drm_svm_bo *bo)
+static inline bool drm_svm_bo_has_lost_place(const struct drm_svm_bo *bo)
 {
 	return READ_ONCE(bo->tbo.resource) != bo->place;
 }
@@ -97,11 +97,11 @@ static inline u64 drm_svm_page_offset(const struct page *page)
 /* drm_svm_folio.c */
 extern const char drm_svm_pagemap_owner;
 struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio);
-bool drm_svm_folio_is_retired(const struct folio *folio);
-bool drm_svm_folio_is_lost(const struct folio *folio);
-void drm_svm_folio_retire(struct folio *folio);
-void drm_svm_folio_lose(struct folio *folio);
-bool drm_svm_folio_has_left(struct folio *folio);
+bool drm_svm_folio_is_stale(const struct folio *folio);
+bool drm_svm_folio_is_poisoned(const struct folio *folio);
+void drm_svm_folio_mark_stale(struct folio *folio);
+void drm_svm_folio_poison(struct folio *folio);
+bool drm_svm_folio_check_place(struct folio *folio);
 bool drm_svm_page_is_reachable(const struct page *page,
 			       const struct drm_svm_device *sdev);
 struct page *drm_svm_vram_page(struct drm_svm_vram *vram, u64 offset);
@@ -112,9 +112,9 @@ struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index);
 void drm_svm_vram_folio_free(struct folio *folio);
 void drm_svm_vram_folio_split(struct folio *head, struct folio *tail);
-void drm_svm_vram_drop_lost(struct drm_svm_vram *vram, long nr);
-bool drm_svm_vram_has_lost(struct drm_svm_vram *vram);
-void drm_svm_vram_wait_lost(struct drm_svm_vram *vram);
+void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr);
+bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram);
+void drm_svm_vram_wait_poisoned(struct drm_svm_vram *vram);
 void drm_svm_vram_put(struct drm_svm_vram *vram);
 void drm_svm_vram_wait_users(struct drm_svm_vram *vram);
 bool drm_svm_vram_find_bad(struct drm_svm_vram *vram, u64 offset,
@@ -148,12 +148,19 @@ static inline bool drm_svm_vram_has_bad(struct drm_svm_vram *vram, u64 offset,
 	       drm_svm_vram_find_bad(vram, offset, npages);
 }
 
+/* What an allocation of VRAM may take: free VRAM only, or that of others too. */
+enum drm_svm_room {
+	DRM_SVM_ROOM_FREE,
+	DRM_SVM_ROOM_EVICT,
+};
+
 /* drm_svm_bo.c */
 int drm_svm_bo_module_init(void);
 void drm_svm_bo_module_exit(void);
 struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 				     struct drm_svm_stats *stats,
-				     unsigned int npages, bool evict);
+				     unsigned int npages,
+				     enum drm_svm_room room);
 struct drm_svm_bo *drm_svm_bo_create_at(struct drm_svm_vram *vram,
 					unsigned long index);
 void drm_svm_bo_destroy_at(struct drm_svm_bo *bo);
@@ -161,9 +168,9 @@ void drm_svm_bo_put(struct drm_svm_bo *bo);
 void drm_svm_bo_fill_done(struct drm_svm_bo *bo);
 bool drm_svm_bo_has_pages(struct drm_svm_bo *bo);
 unsigned long drm_svm_bo_unused(struct drm_svm_bo *bo);
-bool drm_svm_bo_is_leaving(struct drm_svm_bo *bo);
-void drm_svm_bo_leave(struct drm_svm_bo *bo);
-void drm_svm_bo_wait_leaving(struct drm_svm_bo *bo);
+bool drm_svm_bo_is_queued(struct drm_svm_bo *bo);
+void drm_svm_bo_evict_later(struct drm_svm_bo *bo);
+void drm_svm_bo_wait_evicted(struct drm_svm_bo *bo);
 bool drm_svm_bo_trylock_resident(struct drm_svm_bo *bo);
 
 /* drm_svm_core.c */

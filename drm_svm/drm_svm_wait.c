@@ -124,7 +124,7 @@ static struct drm_svm_waiter *drm_svm_wait_done(struct drm_svm_waiters *w,
 
 static void drm_svm_wait_answer(struct drm_svm_waiter *waiter, int err)
 {
-	waiter->entry.err = err;
+	waiter->entry.answer = err;
 	drm_svm_fault_finish(&waiter->entry);
 	kfree(waiter);
 }
@@ -269,7 +269,7 @@ void drm_svm_wait_grow(struct drm_svm *svm)
 /**
  * drm_svm_wait_start() - let a thread wait for the page of a fault
  * @svm: the address space
- * @entry: the fault; copied, and its err is changed
+ * @entry: the fault; copied, and its answer is changed
  *
  * Context: process context of a worker, no lock held; drm_svm_wait_grow() comes
  * after the batch. The fault is answered later, or at once when there is no
@@ -281,14 +281,14 @@ void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 
 	drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_WAITS, 1);
 	trace_drm_svm_wait(entry->ctx, &entry->fault);
-	entry->err = -ENOMEM;
+	entry->answer = -ENOMEM;
 	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
 	if (waiter) {
 		waiter->entry = *entry;
-		entry->err = drm_svm_wait_enqueue(&svm->waiters, waiter);
+		entry->answer = drm_svm_wait_enqueue(&svm->waiters, waiter);
 	}
 	/* once it is queued it may be answered, and its context be gone */
-	if (entry->err) {
+	if (entry->answer) {
 		kfree(waiter);
 		drm_svm_fault_finish(entry);
 	}

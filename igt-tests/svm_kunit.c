@@ -30,7 +30,7 @@ static const struct suite {
 	{ "drm_svm_port", "Mistakes of a driver are refused or reported." },
 	{ "drm_svm_range", "Ranges are found, made and removed, up to the limit." },
 	{ "drm_svm_run", "Pages that a walk found become runs for the driver." },
-	{ "drm_svm_slice", "Slices for VRAM are chosen around a fault." },
+	{ "drm_svm_chunk", "Chunks for VRAM are chosen around a fault." },
 	{ "svm_test_config", "Limits of the virtual GPU's parameters." },
 	{ "svm_test_pt", "The virtual GPU's page table: leaves, splits, merges, use." },
 	{ "svm_test_tlb", "The virtual GPU's TLB: hits, flushes, replacement." },

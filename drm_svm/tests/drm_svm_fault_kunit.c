@@ -20,7 +20,7 @@ static struct drm_svm_fault_entry make_entry(struct drm_svm_context *ctx,
 	return (struct drm_svm_fault_entry) {
 		.ctx = ctx,
 		.fault = { .addr = addr, .access = access },
-		.err = DRM_SVM_PENDING,
+		.answer = DRM_SVM_PENDING,
 	};
 }
 
@@ -99,7 +99,7 @@ static void full_batch_is_sorted(struct kunit *test)
 	for (i = 0; i < DRM_SVM_BATCH_MAX; i++) {
 		KUNIT_ASSERT_EQ(test, scratch->batch[i].fault.cookie, i);
 		KUNIT_ASSERT_EQ(test, scratch->batch[i].fault.addr, BASE + i * PAGE_SIZE);
-		KUNIT_ASSERT_EQ(test, scratch->batch[i].err, DRM_SVM_PENDING);
+		KUNIT_ASSERT_EQ(test, scratch->batch[i].answer, DRM_SVM_PENDING);
 	}
 }
 
@@ -155,19 +155,19 @@ static void group_is_of_one_range_alone(struct kunit *test)
 static void only_pending_faults_are_failed(struct kunit *test)
 {
 	struct drm_svm_fault_entry batch[4] = {
-		{ .err = 0 },
-		{ .err = DRM_SVM_MUST_WAIT },
-		{ .err = DRM_SVM_PENDING },
-		{ .err = DRM_SVM_PENDING },
+		{ .answer = 0 },
+		{ .answer = DRM_SVM_MUST_WAIT },
+		{ .answer = DRM_SVM_PENDING },
+		{ .answer = DRM_SVM_PENDING },
 	};
 
 	KUNIT_EXPECT_EQ(test, drm_svm_fault_first_pending(batch, 4), 2);
 	KUNIT_EXPECT_EQ(test, drm_svm_fault_first_pending(batch, 2), 2);
-	drm_svm_fault_fail_pending(batch, 3, -EFAULT);
-	KUNIT_EXPECT_EQ(test, batch[0].err, 0);
-	KUNIT_EXPECT_EQ(test, batch[1].err, DRM_SVM_MUST_WAIT);
-	KUNIT_EXPECT_EQ(test, batch[2].err, -EFAULT);
-	KUNIT_EXPECT_EQ(test, batch[3].err, DRM_SVM_PENDING);
+	drm_svm_fault_answer_pending(batch, 3, -EFAULT);
+	KUNIT_EXPECT_EQ(test, batch[0].answer, 0);
+	KUNIT_EXPECT_EQ(test, batch[1].answer, DRM_SVM_MUST_WAIT);
+	KUNIT_EXPECT_EQ(test, batch[2].answer, -EFAULT);
+	KUNIT_EXPECT_EQ(test, batch[3].answer, DRM_SVM_PENDING);
 	KUNIT_EXPECT_EQ(test, drm_svm_fault_first_pending(batch, 4), 3);
 }
 
@@ -236,7 +236,7 @@ static void fault_is_skipped_if_mapped_well_enough(struct kunit *test)
 	bitmap_set(view->vram, 3, 2);
 	bitmap_set(view->writable, 4, 1);
 	drm_svm_fault_skip_served(range, &entry, 1);
-	KUNIT_EXPECT_EQ(test, entry.err, c->err);
+	KUNIT_EXPECT_EQ(test, entry.answer, c->err);
 }
 
 /* What another GPU has does not help, and what was answered stays answered. */
@@ -253,11 +253,11 @@ static void fault_is_skipped_for_its_own_context(struct kunit *test)
 
 	fake_mapped(view, 0, 1);
 	set_bit(0, view->vram);
-	entries[2].err = -EACCES;
+	entries[2].answer = -EACCES;
 	drm_svm_fault_skip_served(range, entries, 3);
-	KUNIT_EXPECT_EQ(test, entries[0].err, DRM_SVM_PENDING);
-	KUNIT_EXPECT_EQ(test, entries[1].err, 0);
-	KUNIT_EXPECT_EQ(test, entries[2].err, -EACCES);
+	KUNIT_EXPECT_EQ(test, entries[0].answer, DRM_SVM_PENDING);
+	KUNIT_EXPECT_EQ(test, entries[1].answer, 0);
+	KUNIT_EXPECT_EQ(test, entries[2].answer, -EACCES);
 }
 
 static struct kunit_case fault_cases[] = {

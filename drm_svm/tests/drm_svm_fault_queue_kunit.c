@@ -193,7 +193,7 @@ static void fault_is_copied_and_pending(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->batch[0].fault.addr, 0x1234567);
 	KUNIT_EXPECT_EQ(test, t->batch[0].fault.cookie, 42);
 	KUNIT_EXPECT_EQ(test, t->batch[0].fault.access, WR | AHEAD);
-	KUNIT_EXPECT_EQ(test, t->batch[0].err, DRM_SVM_PENDING);
+	KUNIT_EXPECT_EQ(test, t->batch[0].answer, DRM_SVM_PENDING);
 	KUNIT_EXPECT_EQ(test, pop(t), 0);
 }
 

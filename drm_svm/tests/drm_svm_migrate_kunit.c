@@ -60,7 +60,7 @@ static void copy(struct kunit *test, unsigned int i, unsigned int ram,
 	KUNIT_EXPECT_EQ(test,
 			drm_svm_migration_add_copy(t->m, i, t->ram + ram,
 						   vram_page(t, vram), npages,
-						   to_vram), 0);
+						   to_vram ? DRM_SVM_TO_VRAM : DRM_SVM_TO_RAM), 0);
 }
 
 static u64 ram_addr(struct migrate_test *t, unsigned int index)
@@ -295,7 +295,7 @@ static void page_that_broke_is_no_destination(struct kunit *test)
 		take_for_destination(test, i, 100 + i);
 	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&t->vram->vram.bad, 101,
 					      xa_mk_value(0), GFP_KERNEL)), 0);
-	drm_svm_slice_drop_bad(t->m);
+	drm_svm_chunk_drop_bad(t->m);
 	xa_destroy(&t->vram->vram.bad);
 	KUNIT_EXPECT_NE(test, t->m->dst[0], 0);
 	KUNIT_EXPECT_EQ(test, t->m->dst[1], 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Decisions: windows, slices, what may move, what is mapped writable.
+ * Decisions: windows, chunks, what may move, what is mapped writable.
  */
 
 #include <kunit/test.h>
@@ -12,7 +12,7 @@
 #include "drm_svm_fake_kunit.h"
 
 #define PAGES	DRM_SVM_RANGE_PAGES
-#define LEAF	((unsigned int)(DRM_SVM_SLICE_MIN >> PAGE_SHIFT))
+#define LEAF	((unsigned int)(DRM_SVM_CHUNK_MIN >> PAGE_SHIFT))
 
 static struct drm_svm_view *make_view(struct kunit *test)
 {
@@ -176,7 +176,7 @@ static void ahead_makes_the_rest_of_what_is_there(struct kunit *test)
 }
 
 /* Pages from in_vram on are there; NO_VRAM: none. */
-struct slice_case {
+struct chunk_case {
 	const char *name;
 	unsigned int in_vram;
 	unsigned int first;
@@ -186,7 +186,7 @@ struct slice_case {
 
 #define NO_VRAM	PAGES
 
-static const struct slice_case slice_cases[] = {
+static const struct chunk_case chunk_cases[] = {
 	{ "all of the range", NO_VRAM, 0, PAGES, PAGES },
 	{ "a leaf", NO_VRAM, 0, LEAF, LEAF },
 	{ "a page short of two", NO_VRAM, 0, 2 * LEAF - 1, LEAF },
@@ -202,26 +202,26 @@ static const struct slice_case slice_cases[] = {
 	{ "last page of all in VRAM", PAGES - 1, 0, PAGES, PAGES / 2 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(slice, slice_cases, name);
+KUNIT_ARRAY_PARAM_DESC(chunk, chunk_cases, name);
 
-static void slice_is_aligned_and_ends_before_vram(struct kunit *test)
+static void chunk_is_aligned_and_ends_before_vram(struct kunit *test)
 {
-	const struct slice_case *c = test->param_value;
+	const struct chunk_case *c = test->param_value;
 	struct drm_svm_view *view = make_view(test);
 
 	if (c->in_vram != NO_VRAM)
 		set_bit(c->in_vram, view->vram);
-	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(view, c->first, c->last),
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_chunk(view, c->first, c->last),
 			c->size);
 }
 
-static void slice_does_not_look_before_first(struct kunit *test)
+static void chunk_does_not_look_before_first(struct kunit *test)
 {
 	struct drm_svm_view *view = make_view(test);
 
 	set_bit(LEAF - 1, view->vram);
-	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(view, LEAF, PAGES), LEAF);
-	KUNIT_EXPECT_EQ(test, drm_svm_policy_slice(NULL, 0, PAGES), PAGES);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_chunk(view, LEAF, PAGES), LEAF);
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_chunk(NULL, 0, PAGES), PAGES);
 }
 
 struct move_case {
@@ -334,19 +334,19 @@ static void home_is_the_block_around_an_address(struct kunit *test)
 {
 	unsigned long start, end;
 
-	drm_svm_policy_home(RANGE - 1, false, 0, &start, &end);
-	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_SLICE_MIN);
+	drm_svm_policy_cpu_window(RANGE - 1, false, 0, &start, &end);
+	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_CHUNK_MIN);
 	KUNIT_EXPECT_EQ(test, end, RANGE);
-	drm_svm_policy_home(RANGE, false, 2 * LEAF - 1, &start, &end);
+	drm_svm_policy_cpu_window(RANGE, false, 2 * LEAF - 1, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE);
-	KUNIT_EXPECT_EQ(test, end, RANGE + DRM_SVM_SLICE_MIN);
-	drm_svm_policy_home(RANGE + DRM_SVM_SLICE_MIN, false, 2 * LEAF, &start, &end);
+	KUNIT_EXPECT_EQ(test, end, RANGE + DRM_SVM_CHUNK_MIN);
+	drm_svm_policy_cpu_window(RANGE + DRM_SVM_CHUNK_MIN, false, 2 * LEAF, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE);
-	KUNIT_EXPECT_EQ(test, end, RANGE + 2 * DRM_SVM_SLICE_MIN);
-	drm_svm_policy_home(RANGE - 1, false, PAGES - 1, &start, &end);
+	KUNIT_EXPECT_EQ(test, end, RANGE + 2 * DRM_SVM_CHUNK_MIN);
+	drm_svm_policy_cpu_window(RANGE - 1, false, PAGES - 1, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_RANGE_SIZE / 2);
 	KUNIT_EXPECT_EQ(test, end, RANGE);
-	drm_svm_policy_home(RANGE - 1, true, 0, &start, &end);
+	drm_svm_policy_cpu_window(RANGE - 1, true, 0, &start, &end);
 	KUNIT_EXPECT_EQ(test, start, RANGE - DRM_SVM_RANGE_SIZE);
 	KUNIT_EXPECT_EQ(test, end, RANGE);
 }
@@ -402,8 +402,8 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(window_of_a_scan_takes_three_or_six_faults),
 	KUNIT_CASE_PARAM(range_is_in_use_where_the_gpu_comes_back, in_use_gen_params),
 	KUNIT_CASE_PARAM(ahead_makes_the_rest_of_what_is_there, ahead_gen_params),
-	KUNIT_CASE_PARAM(slice_is_aligned_and_ends_before_vram, slice_gen_params),
-	KUNIT_CASE(slice_does_not_look_before_first),
+	KUNIT_CASE_PARAM(chunk_is_aligned_and_ends_before_vram, chunk_gen_params),
+	KUNIT_CASE(chunk_does_not_look_before_first),
 	KUNIT_CASE_PARAM(move_by_flags_of_the_mapping, move_gen_params),
 	KUNIT_CASE(move_only_private_mappings),
 	KUNIT_CASE_PARAM(whole_needs_mapping_and_huge_page, whole_gen_params),

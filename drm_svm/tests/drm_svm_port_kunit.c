@@ -402,11 +402,11 @@ static void taken_put(void *data)
 
 static struct page *take_page(struct kunit *test, struct taken *t)
 {
-	struct drm_svm_bo *bo = drm_svm_bo_create(&t->gpu->vram, t->stats, 16, true);
+	struct drm_svm_bo *bo = drm_svm_bo_create(&t->gpu->vram, t->stats, 16, DRM_SVM_ROOM_EVICT);
 	struct page *page;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bo);
-	page = drm_svm_fill_page(bo, 0, 0);
+	page = drm_svm_chunk_page(bo, 0, 0);
 	drm_svm_bo_fill_done(bo);
 	return page;
 }
@@ -461,7 +461,7 @@ static vm_fault_t touch(struct taken *t)
 
 static long lost_pages(struct taken *t)
 {
-	return atomic_long_read(&t->gpu->vram.lost) - DRM_SVM_LOST_NONE;
+	return atomic_long_read(&t->gpu->vram.poisoned) - DRM_SVM_POISONED_NONE;
 }
 
 /* What is in the page's place is of somebody else: nobody is shown it. */

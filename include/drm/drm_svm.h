@@ -267,11 +267,11 @@ struct drm_svm_vram {
 	/* releases the BOs on @freed. */
 	struct work_struct free_work;
 
-	/* BOs to be evicted by @leave_work. */
-	struct llist_head leaving;
+	/* BOs to be evicted by @evict_work. */
+	struct llist_head to_evict;
 
-	/* evicts the BOs on @leaving. */
-	struct work_struct leave_work;
+	/* evicts the BOs on @to_evict. */
+	struct work_struct evict_work;
 
 	/* suspended or being removed; nothing migrates to the VRAM. */
 	bool closed;
@@ -289,7 +289,7 @@ struct drm_svm_vram {
 	struct xarray bad;
 
 	/* number of poisoned pages that are still referenced, plus one. */
-	atomic_long_t lost;
+	atomic_long_t poisoned;
 
 	/* leaf lock; protects the members below and writes to @ending. */
 	spinlock_t lock;
