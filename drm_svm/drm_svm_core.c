@@ -108,18 +108,9 @@ void drm_svm_fault_might_wait(void)
 	lock_map_release(&drm_svm_fault_done_map);
 }
 
-static void drm_svm_fault_answer(struct drm_svm_fault_entry *entry)
-{
-	struct drm_svm_context *ctx = entry->ctx;
-
-	lock_map_acquire(&drm_svm_fault_done_map);
-	ctx->ops->fault_done(ctx, &entry->fault, entry->answer);
-	lock_map_release(&drm_svm_fault_done_map);
-}
-
 /**
  * drm_svm_fault_finish() - answer a fault
- * @entry: the fault, with its result in err
+ * @entry: the fault, with its answer
  *
  * Context: process context, no lock held. The context may be gone on return.
  */
@@ -130,7 +121,9 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 	if (entry->answer)
 		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
 	trace_drm_svm_fault_done(ctx, &entry->fault, entry->answer);
-	drm_svm_fault_answer(entry);
+	lock_map_acquire(&drm_svm_fault_done_map);
+	ctx->ops->fault_done(ctx, &entry->fault, entry->answer);
+	lock_map_release(&drm_svm_fault_done_map);
 	drm_svm_context_put_busy(ctx);
 }
 

@@ -125,26 +125,6 @@ static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 	return 0;
 }
 
-/* One try. The caller has locked the BO. */
-static int drm_svm_evict_try(struct drm_svm_eviction *e, bool whole)
-{
-	if (drm_svm_vram_is_interrupted(e->bo->vram))
-		return -ERESTARTSYS;
-	e->first = drm_svm_evict_first(e);
-	drm_svm_rmap_walk(e->bo->vram, drm_svm_evict_index(e) + e->first, &e->visitor);
-	if (!drm_svm_bo_has_pages(e->bo))
-		return 0;
-	return drm_svm_evict_pages(e, whole);
-}
-
-static void drm_svm_evict_count(struct drm_svm_eviction *e)
-{
-	struct drm_svm_stats *stats = e->bo->stats;
-
-	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
-	drm_svm_stats_add(stats, DRM_SVM_STAT_VRAM_EVICTED, e->moved.moved);
-}
-
 /*
  * Migrate all pages of a BO, which is locked and resident, to RAM. Needs no mm,
  * so it works when the process that filled the BO is gone. Returns 0 when no
@@ -168,12 +148,23 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
 		return -EBUSY;
 	for (try = 1; try <= DRM_SVM_EVICT_TRIES && !err &&
 	     drm_svm_bo_has_pages(bo); try++) {
-		err = drm_svm_evict_try(&e, try == DRM_SVM_EVICT_TRIES);
+		if (drm_svm_vram_is_interrupted(bo->vram)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		e.first = drm_svm_evict_first(&e);
+		drm_svm_rmap_walk(bo->vram, drm_svm_evict_index(&e) + e.first,
+				  &e.visitor);
+		if (drm_svm_bo_has_pages(bo))
+			err = drm_svm_evict_pages(&e, try == DRM_SVM_EVICT_TRIES);
 		cond_resched();
 	}
 	drm_svm_migration_free(e.m);
-	if (reason == DRM_SVM_EVICT_BO)
-		drm_svm_evict_count(&e);
+	if (reason == DRM_SVM_EVICT_BO) {
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED,
+				  e.moved.moved);
+	}
 	trace_drm_svm_evict(bo, e.moved.moved, atomic_long_read(&bo->live));
 	if (!drm_svm_bo_has_pages(bo))
 		return 0;

@@ -220,15 +220,6 @@ static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 }
 
 /*
- * Registering the first notifier of an mm takes mmap_lock for writing and locks
- * all VMAs. Do it at attach, so that the first GPU fault need not.
- */
-static int drm_svm_prepare_mm(struct mm_struct *mm)
-{
-	return mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
-}
-
-/*
  * Get the address space of the caller, with all signals but SIGKILL blocked.
  * Locking all VMAs and creating a thread fail while a signal is pending, and
  * start from scratch when they are called again: with many VMAs and many
@@ -243,7 +234,11 @@ static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
 	siginitsetinv(&blocked, sigmask(SIGKILL));
 	do {
 		sigprocmask(SIG_BLOCK, &blocked, &old);
-		err = drm_svm_prepare_mm(mm);
+		/*
+		 * Registering the first notifier of an mm takes mmap_lock for
+		 * writing and locks all VMAs. The first GPU fault need not.
+		 */
+		err = mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
 		svm = err ? ERR_PTR(err) : drm_svm_obtain(mm);
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		/* a stop or freeze that is over restarts no system call */
@@ -341,16 +336,6 @@ static void drm_svm_context_visit_ranges(struct drm_svm_context *ctx,
 }
 
 /*
- * Unmap all ranges before the first one is dropped, so that one flush covers
- * all of them.
- */
-static void drm_svm_context_drop_ranges(struct drm_svm_context *ctx)
-{
-	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);
-	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
-}
-
-/*
  * Interrupt the workers again and again: an interrupted worker may have to wait
  * for another one, which takes the next fault in the meantime and then waits
  * for mmap_lock.
@@ -399,7 +384,9 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	drm_svm_fault_queue_cancel(svm, ctx);
 	drm_svm_wait_cancel(svm, ctx, -EFAULT);
 	drm_svm_context_wait_idle(ctx);
-	drm_svm_context_drop_ranges(ctx);
+	/* unmap all before the first one is dropped: one flush covers all */
+	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);
+	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
 	WRITE_ONCE(ctx->svm, NULL);
 	atomic_dec(&ctx->sdev->ncontexts);
 	drm_svm_stats_put(ctx->stats);

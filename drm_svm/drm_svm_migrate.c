@@ -236,14 +236,6 @@ void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_drop);
 
-static void drm_svm_migration_drop_all(struct drm_svm_migration *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npages; i++)
-		drm_svm_migration_drop(m, i);
-}
-
 /**
  * drm_svm_migration_wait() - wait until all is copied and cleared
  * @m: the migration, started
@@ -256,10 +248,11 @@ int drm_svm_migration_wait(struct drm_svm_migration *m)
 	int err_copy = drm_svm_migration_wait_fence(m, &m->copy);
 	int err_clear = drm_svm_migration_wait_fence(m, &m->clear);
 	int err = err_copy ?: err_clear;
+	unsigned int i;
 
 	drm_svm_migration_unmap_dma(m);
-	if (err)
-		drm_svm_migration_drop_all(m);
+	for (i = 0; err && i < m->npages; i++)
+		drm_svm_migration_drop(m, i);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_wait);

@@ -160,15 +160,6 @@ static int drm_svm_ram_transfer(struct drm_svm_migration *m)
 	return err;
 }
 
-static void drm_svm_ram_settle_all(struct drm_svm_migration *m,
-				   struct drm_svm_moved *moved)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
-		drm_svm_ram_settle(m, i, moved);
-}
-
 /* Return whether the page that was touched could move, but found no memory. */
 static bool drm_svm_ram_is_stuck(struct drm_svm_migration *m,
 				 struct vm_fault *vmf)
@@ -192,13 +183,15 @@ static void drm_svm_ram_finish(struct drm_svm_migration *m, int err,
 			       struct drm_svm_moved *moved)
 {
 	struct folio *huge;
+	unsigned int i;
 
 	if (m->args.vma)
 		migrate_vma_pages(&m->args);
 	else
 		migrate_device_pages(m->src, m->dst, m->npages);
 	huge = drm_svm_quirk_guard_huge(m);
-	drm_svm_ram_settle_all(m, moved);
+	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
+		drm_svm_ram_settle(m, i, moved);
 	if (m->args.vma)
 		migrate_vma_finalize(&m->args);
 	else
@@ -265,17 +258,6 @@ int drm_svm_ram_collect(struct drm_svm_migration *m)
 	return m->args.cpages ? 0 : -ENOENT;
 }
 
-/* A huge page stayed: have its BO evicted, in small pages. */
-static void drm_svm_ram_evict_bo(struct drm_svm_migration *m)
-{
-	struct drm_svm_bo *bo = drm_svm_vram_get_bo(m->vram, m->split_index);
-
-	if (!bo)
-		return;
-	drm_svm_bo_evict_later(bo);
-	drm_svm_bo_put(bo);
-}
-
 /**
  * drm_svm_migrate_vma_to_ram() - migrate pages of a mapping to RAM
  * @m: memory for the migration
@@ -293,14 +275,20 @@ bool drm_svm_migrate_vma_to_ram(struct drm_svm_migration *m,
 				struct drm_svm_moved *moved)
 {
 	struct drm_svm_moved now = { 0 };
+	struct drm_svm_bo *bo = NULL;
 	int err;
 
 	drm_svm_ram_prepare(m, vram, vma, start, end, NULL);
 	if (drm_svm_ram_collect(m))
 		return false;
 	err = drm_svm_ram_run(m, &now);
+	/* a huge page stayed: have its BO evicted, in small pages */
 	if (m->split)
-		drm_svm_ram_evict_bo(m);
+		bo = drm_svm_vram_get_bo(m->vram, m->split_index);
+	if (bo) {
+		drm_svm_bo_evict_later(bo);
+		drm_svm_bo_put(bo);
+	}
 	moved->moved += now.moved;
 	moved->failed += now.failed + (err ? now.busy : 0);
 	return now.moved;

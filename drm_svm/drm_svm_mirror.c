@@ -314,17 +314,6 @@ static void drm_svm_mirror_populate_ahead(struct drm_svm_mirror *m,
 			return;
 }
 
-/*
- * The walk's entry of page 0 of the range, computed from that of any page of a
- * CPU mapping as large as the range, whose memory is equally aligned.
- * Subtracting the index would be wrong: for a huge device page the walk counts
- * from its own start and not from the start of the page.
- */
-static unsigned long drm_svm_mirror_base(unsigned long pfn)
-{
-	return pfn & ~(unsigned long)(DRM_SVM_RANGE_PAGES - 1);
-}
-
 /* All of [@first, @end) of the range is known, and is to be mapped. */
 static void drm_svm_mirror_take(struct drm_svm_mirror *m,
 				struct vm_area_struct *vma, unsigned int first,
@@ -353,24 +342,16 @@ static bool drm_svm_mirror_widen(struct drm_svm_mirror *m,
 	    !drm_svm_pfn_is_huge(pfns[m->first]))
 		return false;
 
-	base = drm_svm_mirror_base(pfns[m->first]);
+	/*
+	 * The memory is aligned like the range. Subtracting the index would be
+	 * wrong: for a huge device page the walk counts from its own start and
+	 * not from the start of the page.
+	 */
+	base = pfns[m->first] & ~(unsigned long)(DRM_SVM_RANGE_PAGES - 1);
 	for (i = 0; i < DRM_SVM_RANGE_PAGES; i++)
 		pfns[i] = base + i;
 	drm_svm_mirror_take(m, vma, 0, DRM_SVM_RANGE_PAGES);
 	return true;
-}
-
-/* Walk again, because missing pages were brought in. */
-static int drm_svm_mirror_look_again(struct drm_svm_mirror *m,
-				     struct vm_area_struct *vma)
-{
-	drm_svm_mirror_populate_ahead(m, vma);
-	/*
-	 * A page that was copied on write called our own notifier. This walk
-	 * reads everything anew, so the sequence can begin here.
-	 */
-	m->seq = mmu_interval_read_begin(&m->range->notifier);
-	return drm_svm_mirror_walk(m, m->first, m->end);
 }
 
 /*
@@ -429,8 +410,15 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	if (err)
 		return err;
 	missing = drm_svm_mirror_populate(m, vma);
-	if (missing)
-		err = drm_svm_mirror_look_again(m, vma);
+	if (missing) {
+		drm_svm_mirror_populate_ahead(m, vma);
+		/*
+		 * A page that was copied on write called our own notifier. This
+		 * walk reads everything anew, so the sequence can begin here.
+		 */
+		m->seq = mmu_interval_read_begin(&m->range->notifier);
+		err = drm_svm_mirror_walk(m, m->first, m->end);
+	}
 	if (!err && !drm_svm_mirror_widen(m, vma) && !missing &&
 	    drm_svm_mirror_is_in_use(m))
 		err = drm_svm_mirror_extend(m, vma);

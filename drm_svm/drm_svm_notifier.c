@@ -212,16 +212,6 @@ static bool drm_svm_range_is_mapped(struct drm_svm_range *range,
 	return false;
 }
 
-static void drm_svm_range_unmap_all_locked(struct drm_svm_range *range,
-					   unsigned long start,
-					   unsigned long end)
-{
-	struct drm_svm_view *view;
-
-	list_for_each_entry(view, &range->views, link)
-		drm_svm_range_unmap_locked(range, view, start, end);
-}
-
 /* Unmap only the pages in VRAM, or only those in system memory. */
 static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 					     unsigned long start,
@@ -300,6 +290,7 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 	unsigned long end = min(mmu_range->end - 1, range->start +
 				DRM_SVM_RANGE_SIZE - 1);
 	bool blockable = mmu_notifier_range_blockable(mmu_range);
+	struct drm_svm_view *view;
 
 	/* by the last byte, because the end of the last range may overflow */
 	end = (end | ~PAGE_MASK) + 1;
@@ -314,11 +305,14 @@ static bool drm_svm_notifier_start(struct mmu_interval_notifier *notifier,
 
 	mmu_interval_set_seq(notifier, seq);
 	if (mmu_range->event == MMU_NOTIFY_MIGRATE &&
-	    mmu_range->owner == range->svm)
+	    mmu_range->owner == range->svm) {
 		/* to VRAM: pages that are there already stay mapped */
-		drm_svm_range_unmap_where_locked(range, start, end, DRM_SVM_LOCATION_SYSTEM);
-	else
-		drm_svm_range_unmap_all_locked(range, start, end);
+		drm_svm_range_unmap_where_locked(range, start, end,
+						 DRM_SVM_LOCATION_SYSTEM);
+	} else {
+		list_for_each_entry(view, &range->views, link)
+			drm_svm_range_unmap_locked(range, view, start, end);
+	}
 	if (drm_svm_range_owes(range)) {
 		if (range->finishing || drm_svm_range_has_all(range, mmu_range)) {
 			drm_svm_range_flush_locked(range);

@@ -69,12 +69,6 @@ static unsigned int drm_svm_part_pages(const struct drm_svm_prefetcher *p)
 	return (p->end - p->start) >> PAGE_SHIFT;
 }
 
-/* Offset of a page in its VRAM, in bytes; a huge page may begin before it. */
-static u64 drm_svm_pfn_offset(const struct drm_svm_vram *vram, unsigned long pfn)
-{
-	return PFN_PHYS(pfn & ~HMM_PFN_FLAGS) - vram->pagemap.range.start;
-}
-
 /*
  * Find the next part from @start on, with mmap_lock held. Returns false at the
  * end, or where the memory was unmapped in the meantime.
@@ -124,9 +118,11 @@ static void drm_svm_part_scan(struct drm_svm_prefetcher *p,
 		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
 		if (vram && vram == keep) {
+			/* a huge page may begin before @start */
 			if (p->migrator->keep)
 				drm_svm_keep_add(p->migrator->keep,
-						 drm_svm_pfn_offset(vram, p->pfns[i]), n);
+						 PFN_PHYS(p->pfns[i] & ~HMM_PFN_FLAGS) -
+						 vram->pagemap.range.start, n);
 			continue;
 		}
 		if (vram && !p->other) {

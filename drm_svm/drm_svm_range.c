@@ -220,14 +220,6 @@ static bool drm_svm_range_is_idle(struct drm_svm_range *range)
 	return true;
 }
 
-/* The view within the range, or, for a second context, an allocated one. */
-static struct drm_svm_view *drm_svm_view_alloc(struct drm_svm_range *range)
-{
-	if (!range->view.ctx)
-		return &range->view;
-	return kzalloc_obj(struct drm_svm_view, GFP_KERNEL_ACCOUNT);
-}
-
 static void drm_svm_view_free(struct drm_svm_range *range,
 			      struct drm_svm_view *view)
 {
@@ -445,7 +437,9 @@ struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 	if (view)
 		return view;
 
-	view = drm_svm_view_alloc(range);
+	/* the one within the range, or, for a second context, another one */
+	view = !range->view.ctx ? &range->view :
+	       kzalloc_obj(struct drm_svm_view, GFP_KERNEL_ACCOUNT);
 	if (!view)
 		return NULL;
 	if (ctx->sdev->track_dma) {
@@ -483,23 +477,16 @@ void drm_svm_range_remove_all(struct drm_svm *svm)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_remove_all);
 
-static bool drm_svm_gc_has_vma(struct drm_svm_range *range)
-{
-	struct mm_struct *mm = range->svm->mm;
-
-	mmap_assert_locked(mm);
-	return find_vma_intersection(mm, range->start,
-				     range->start + DRM_SVM_RANGE_SIZE);
-}
-
 /* Drop the ranges that still have a VMA from @ranges. */
-static void drm_svm_gc_keep_used(struct llist_node **ranges)
+static void drm_svm_gc_keep_used(struct mm_struct *mm, struct llist_node **ranges)
 {
 	struct drm_svm_range *range;
 
+	mmap_assert_locked(mm);
 	while (*ranges) {
 		range = llist_entry(*ranges, struct drm_svm_range, gc_node);
-		if (!drm_svm_gc_has_vma(range)) {
+		if (!find_vma_intersection(mm, range->start,
+					   range->start + DRM_SVM_RANGE_SIZE)) {
 			ranges = &range->gc_node.next;
 			continue;
 		}
@@ -544,7 +531,7 @@ static void drm_svm_gc_work(struct work_struct *work)
 			return;
 		}
 		ranges = llist_del_all(&svm->gc.list);
-		drm_svm_gc_keep_used(&ranges);
+		drm_svm_gc_keep_used(mm, &ranges);
 		mmap_read_unlock(mm);
 		mmput_async(mm);
 	} else {

@@ -188,15 +188,6 @@ static u64 drm_svm_run_vram_addr(struct drm_svm_device *sdev, struct page *page,
 	return vram->ops->peer_addr(vram, sdev, offset);
 }
 
-static void drm_svm_run_add_vram(struct drm_svm_run_batch *b, unsigned int index,
-				 unsigned int npages, struct page *page, u16 prot)
-{
-	u16 location;
-	u64 addr = drm_svm_run_vram_addr(b->view->ctx->sdev, page, &location);
-
-	drm_svm_run_push(b, index, npages, addr, prot, location);
-}
-
 /* The end of the pages from @i on that are all mapped, or all unmapped. */
 static unsigned int drm_svm_run_same_state(const struct drm_svm_view *view,
 					   unsigned int i, unsigned int end)
@@ -285,21 +276,17 @@ static void drm_svm_run_dirty(struct folio *folio)
 		folio_mark_dirty(folio);
 }
 
-/* Return whether the GPU asked to write to one of the pages [@i, @i + @n). */
-static bool drm_svm_run_is_requested(const unsigned long *writes, unsigned int i,
-				     unsigned int n)
-{
-	return find_next_bit(writes, i + n, i) < i + n;
-}
-
-/* Permissions to map a chunk with; marks the folio dirty if writable. */
+/*
+ * Permissions to map the pages [@i, @i + @n) with; marks the folio dirty if
+ * writable. @writes: pages to which the GPU asked to write.
+ */
 static u16 drm_svm_run_prot(struct folio *folio, unsigned long pfn,
 			    const unsigned long *writes, unsigned int i,
 			    unsigned int n)
 {
 	if (!(pfn & HMM_PFN_WRITE) ||
 	    (!drm_svm_policy_may_write(folio) &&
-	     !drm_svm_run_is_requested(writes, i, n)))
+	     find_next_bit(writes, i + n, i) == i + n))
 		return DRM_SVM_PAGE_READ;
 	if (!folio_test_dirty(folio))
 		drm_svm_run_dirty(folio);
@@ -312,7 +299,11 @@ static int drm_svm_run_add(struct drm_svm_run_batch *b, unsigned int index,
 			   struct folio *folio, u16 prot)
 {
 	if (unlikely(folio_is_device_private(folio))) {
-		drm_svm_run_add_vram(b, index, npages, hmm_pfn_to_page(pfn), prot);
+		u16 location;
+		u64 addr = drm_svm_run_vram_addr(b->view->ctx->sdev,
+						 hmm_pfn_to_page(pfn), &location);
+
+		drm_svm_run_push(b, index, npages, addr, prot, location);
 		return 0;
 	}
 	if (b->view->dma_addr)
