@@ -182,6 +182,7 @@ bool drm_svm_bo_has_pages(struct drm_svm_bo *bo)
 {
 	long live = atomic_long_read(&bo->live);
 
+	dma_resv_assert_held(bo->tbo.base.resv);
 	/* pairs with the one in drm_svm_bo_fill_done() */
 	smp_rmb();
 	return live > READ_ONCE(bo->filling);

@@ -116,6 +116,7 @@ static int drm_svm_check_evict(struct drm_svm_bo *bo)
 	struct ttm_placement placement = { 0 };
 	int err;
 
+	dma_resv_assert_held(bo->tbo.base.resv);
 	funcs->evict_flags(&bo->tbo, &placement);
 	if (placement.num_placement != 1 ||
 	    placement.placement->mem_type != TTM_PL_SYSTEM) {

@@ -245,6 +245,7 @@ bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 {
 	int err;
 
+	dma_resv_assert_held(tbo->base.resv);
 	if (!ttm_bo_eviction_valuable(tbo, place))
 		return false;
 	if (!drm_svm_bo_is_svm(tbo))
@@ -274,6 +275,7 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 	struct drm_svm_bo *bo = to_drm_svm_bo(tbo);
 	int err;
 
+	dma_resv_assert_held(tbo->base.resv);
 	bo->asked = true;
 	/* for a driver that does not call drm_svm_bo_eviction_valuable() */
 	if (drm_svm_keep_has(bo))

@@ -127,6 +127,7 @@ bool drm_svm_keep_has(struct drm_svm_bo *bo)
 	struct drm_svm_keep *keep = drm_svm_keep_find(bo->vram);
 	unsigned long first, end;
 
+	dma_resv_assert_held(bo->tbo.base.resv);
 	if (!keep || !drm_svm_bo_is_resident(bo))
 		return false;
 	first = drm_svm_bo_offset(bo) / DRM_SVM_CHUNK_MIN;

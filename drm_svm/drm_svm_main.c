@@ -38,7 +38,7 @@
 /**
  * DOC: Locking
  *
- * Outermost first:
+ * Outermost first; lockdep learns this order when the module is loaded:
  *
  * 1. &drm_svm_range.service_lock, a mutex: serializes the service of a range,
  *    its creation and its removal. Memory is allocated under it, so a notifier
@@ -46,15 +46,16 @@
  * 2. mmap_lock, for reading. Workers trylock it first, because its holder may
  *    wait for user space. Under it, the second walk of a try waits for the
  *    invalidations of the mm that are in progress
- * 3. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
- *    Notifiers take it, that is, it is taken inside reclaim: nothing that may
- *    reclaim is called under it
- * 4. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
+ * 3. the dma_resv of a BO. A migration to VRAM holds mmap_lock and only
+ *    trylocks it. An eviction holds it and only trylocks the mmap_lock of the
+ *    processes that map its pages. No notifier waits for an eviction, see
+ *    drm_svm_quirk_hold()
+ * 4. the locks of folios that migrate
+ * 5. reclaim: memory is allocated under all locks above, and under none below
+ * 6. &drm_svm_range.pt_lock, a mutex: page tables and bitmaps of the range.
+ *    Notifiers take it, and reclaim calls notifiers
+ * 7. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
- *
- * Eviction runs under the dma_resv of a BO and only trylocks the mmap_lock of
- * the processes that map its pages. No notifier waits for an eviction, see
- * drm_svm_quirk_hold().
  *
  * The locks of the fault queue, of the waiting threads and of the count of
  * threads are innermost: no other lock of this list is taken under them. The

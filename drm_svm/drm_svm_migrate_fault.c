@@ -205,6 +205,7 @@ static unsigned int drm_svm_chunk_choose(struct drm_svm_migrator *migrator,
 	unsigned int next = drm_svm_page_index(addr) + 1;
 	struct vm_area_struct *vma;
 
+	mmap_assert_locked(range->svm->mm);
 	vma = find_vma_intersection(range->svm->mm, addr, addr + 1);
 	if (!drm_svm_policy_may_move(vma, entry->fault.access))
 		return next;
@@ -234,6 +235,7 @@ static unsigned int drm_svm_migrate_choose(struct drm_svm_range *range,
 {
 	unsigned int i, next = 0;
 
+	mmap_assert_locked(range->svm->mm);
 	for (i = 0; i < n && migrator->n < DRM_SVM_MIGRATOR_CHUNKS; i++) {
 		struct drm_svm_vram *vram =
 			drm_svm_context_vram(entries[i].ctx);

@@ -231,6 +231,7 @@ void drm_svm_ram_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
 			 struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, struct page *fault_page)
 {
+	mmap_assert_locked(vma->vm_mm);
 	drm_svm_migration_reset(m, vram);
 	m->args.vma = vma;
 	m->args.start = start;

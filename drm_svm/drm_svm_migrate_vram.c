@@ -288,6 +288,7 @@ unsigned long drm_svm_chunk_ask_cpu(struct vm_area_struct *vma,
 {
 	unsigned long pfn;
 
+	mmap_assert_locked(vma->vm_mm);
 	if (!drm_svm_policy_may_be_whole(vma, start))
 		return 0;
 	handle_mm_fault(vma, addr, FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
@@ -428,6 +429,7 @@ void drm_svm_migrator_run(struct drm_svm_migrator *migrator)
 	struct drm_svm_chunk *chunk, *prev = NULL;
 	unsigned int i, which = 0;
 
+	mmap_assert_locked(migrator->svm->mm);
 	for (i = 0; i < migrator->n; i++)
 		drm_svm_chunk_prepare(migrator->svm, &migrator->chunks[i]);
 

@@ -191,6 +191,7 @@ static bool drm_svm_range_owes(struct drm_svm_range *range)
 {
 	struct drm_svm_view *view;
 
+	lockdep_assert_held(&range->pt_lock);
 	list_for_each_entry(view, &range->views, link) {
 		if (!drm_svm_flush_is_done(view->ctx, view->ticket))
 			return true;
@@ -205,6 +206,7 @@ static bool drm_svm_range_is_mapped(struct drm_svm_range *range,
 	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
 	struct drm_svm_view *view;
 
+	lockdep_assert_held(&range->pt_lock);
 	list_for_each_entry(view, &range->views, link) {
 		if (drm_svm_view_count(view, first, last))
 			return true;
@@ -223,6 +225,7 @@ static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 	struct drm_svm_view *view;
 	unsigned int b, e;
 
+	lockdep_assert_held(&range->pt_lock);
 	list_for_each_entry(view, &range->views, link) {
 		if (location == DRM_SVM_LOCATION_VRAM)
 			bitmap_and(pages, view->mapped, view->vram,

@@ -82,6 +82,7 @@ int drm_svm_populate_page(struct vm_area_struct *vma, unsigned long addr,
 			     FAULT_FLAG_RETRY_NOWAIT;
 	vm_fault_t ret;
 
+	mmap_assert_locked(vma->vm_mm);
 	if (drm_svm_populate_may_block(vma, addr, write))
 		return DRM_SVM_MUST_WAIT;
 	if (write)
@@ -147,6 +148,7 @@ void drm_svm_populate_writable(struct vm_area_struct *vma, unsigned long start,
 {
 	unsigned int i, n, try, npages = (end - start) >> PAGE_SHIFT;
 
+	mmap_assert_locked(vma->vm_mm);
 	for (try = 0; try < DRM_SVM_UNPROTECT_TRIES; try++) {
 		if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
 			return;

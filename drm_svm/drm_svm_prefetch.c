@@ -76,6 +76,7 @@ static unsigned int drm_svm_part_pages(const struct drm_svm_prefetcher *p)
 static bool drm_svm_part_find(struct drm_svm_prefetcher *p, unsigned long start,
 			      unsigned long end)
 {
+	mmap_assert_locked(p->ctx->svm->mm);
 	if (start == end)
 		return false;
 	p->vma = find_vma_intersection(p->ctx->svm->mm, start, start + 1);

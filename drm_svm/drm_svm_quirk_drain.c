@@ -82,6 +82,7 @@ static bool drm_svm_drain_any_is_held(struct drm_svm_vram *vram,
  */
 bool drm_svm_drain_bo(struct drm_svm_bo *bo)
 {
+	dma_resv_assert_held(bo->tbo.base.resv);
 	if (!drm_svm_drain_any_is_held(bo->vram, drm_svm_bo_offset(bo) >> PAGE_SHIFT,
 				       bo->tbo.base.size >> PAGE_SHIFT))
 		return false;
@@ -133,6 +134,7 @@ void drm_svm_drain_watch(struct drm_svm_bo *bo)
 {
 	struct drm_svm_vram *vram = bo->vram;
 
+	dma_resv_assert_held(bo->tbo.base.resv);
 	guard(spinlock)(&vram->lock);
 	if (!list_empty(&bo->locked_node))
 		return;

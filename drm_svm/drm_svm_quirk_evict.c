@@ -168,6 +168,7 @@ bool drm_svm_quirk_evict_huge(struct drm_svm_eviction *e,
 	unsigned long addr = place->addr;
 	struct vm_area_struct *vma;
 
+	mmap_assert_locked(place->mm);
 	vma = find_vma_intersection(place->mm, max(addr, place->start),
 				    addr + DRM_SVM_RANGE_SIZE);
 	if (!vma || !drm_svm_quirk_evict_is_at(e->m, vma, addr, place->folio))

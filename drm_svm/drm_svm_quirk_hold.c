@@ -40,6 +40,7 @@ bool drm_svm_quirk_hold(struct drm_svm_range *range, struct migrate_vma *args)
 {
 	unsigned long seq = mmu_interval_read_begin(&range->notifier);
 
+	mmap_assert_locked(range->svm->mm);
 	guard(mutex)(&range->pt_lock);
 	/* a removal sets the flag first, and then breaks the hold */
 	if (range->holder || test_bit(DRM_SVM_RANGE_REMOVED, &range->flags) ||

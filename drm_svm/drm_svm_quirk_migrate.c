@@ -126,6 +126,7 @@ bool drm_svm_quirk_may_be_huge(struct vm_area_struct *vma, unsigned long start)
 	unsigned long pfn;
 	struct page *page;
 
+	mmap_assert_locked(vma->vm_mm);
 	if (!drm_svm_quirk_was_forked(vma))
 		return true;
 	pfn = drm_svm_quirk_peek(vma, start);
@@ -167,6 +168,7 @@ bool drm_svm_quirk_has_ksm(struct vm_area_struct *vma, unsigned long start,
 {
 	unsigned int i, n = (end - start) >> PAGE_SHIFT;
 
+	mmap_assert_locked(vma->vm_mm);
 	if (!drm_svm_quirk_was_forked(vma))
 		return false;
 	if (drm_svm_walk_peek(vma->vm_mm, start, end, pfns))
@@ -232,6 +234,7 @@ void drm_svm_quirk_make_split_queue(struct drm_svm *svm, struct vm_area_struct *
 	u64 id = drm_svm_quirk_cgroup(svm->mm);
 	unsigned long pfn;
 
+	mmap_assert_locked(svm->mm);
 	if (!drm_svm_quirk_is_hole(drm_svm_quirk_peek(vma, start)))
 		return;
 	handle_mm_fault(vma, start, FAULT_FLAG_WRITE | FAULT_FLAG_REMOTE, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
@@ -49,23 +50,34 @@ static void drm_svm_range_init_locks(struct drm_svm_range *range)
 	mutex_init(&range->pt_lock);
 }
 
-/* Teach lockdep the lock order of reclaim, before reclaim ever happens. */
+/*
+ * Teach lockdep the order of DOC: Locking, before these locks ever meet. The
+ * module is loaded by a process, whose mm stands for that of any other.
+ */
 static void drm_svm_range_prime_lockdep(void)
 {
+	struct mm_struct *mm = current->mm;
 	struct drm_svm_range *range;
+	struct dma_resv resv;
 
-	if (!IS_ENABLED(CONFIG_LOCKDEP))
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || !mm)
 		return;
 	range = kzalloc_obj(*range);
 	if (!range)
 		return;
 	drm_svm_range_init_locks(range);
+	dma_resv_init(&resv);
 	mutex_lock(&range->service_lock);
+	mmap_read_lock(mm);
+	dma_resv_lock(&resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
 	mutex_lock(&range->pt_lock);
 	mutex_unlock(&range->pt_lock);
 	fs_reclaim_release(GFP_KERNEL);
+	dma_resv_unlock(&resv);
+	mmap_read_unlock(mm);
 	mutex_unlock(&range->service_lock);
+	dma_resv_fini(&resv);
 	kfree(range);
 }
 
@@ -412,6 +424,8 @@ struct drm_svm_view *drm_svm_range_find_view(struct drm_svm_range *range,
 {
 	struct drm_svm_view *view;
 
+	lockdep_assert(lockdep_is_held(&range->service_lock) ||
+		       lockdep_is_held(&range->pt_lock));
 	list_for_each_entry(view, &range->views, link) {
 		if (view->ctx == ctx)
 			return view;
@@ -431,9 +445,10 @@ EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_find_view);
 struct drm_svm_view *drm_svm_range_obtain_view(struct drm_svm_range *range,
 					       struct drm_svm_context *ctx)
 {
-	struct drm_svm_view *view = drm_svm_range_find_view(range, ctx);
+	struct drm_svm_view *view;
 
 	lockdep_assert_held(&range->service_lock);
+	view = drm_svm_range_find_view(range, ctx);
 	if (view)
 		return view;
 
