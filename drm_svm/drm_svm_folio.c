@@ -25,14 +25,12 @@
  * A page without a BO is poisoned: its memory is bad, or went with the device.
  * Processes that map it keep it until they unmap it or end, because nothing
  * else can stand in their page tables for data that is gone; a CPU access gets
- * SIGBUS. For such pages the device pages outlive drm_svm_vram_fini(), and the
- * driver's module cannot be unloaded: bit 1 says that the page holds a
- * reference to it.
+ * SIGBUS. &drm_svm_vram.npoisoned counts them. As long as there are any, the
+ * device pages outlive drm_svm_vram_fini(), and the driver's module cannot be
+ * unloaded.
  */
 
 #define DRM_SVM_FOLIO_STALE	1UL
-#define DRM_SVM_FOLIO_HOLDS	2UL
-#define DRM_SVM_FOLIO_FLAGS	(DRM_SVM_FOLIO_STALE | DRM_SVM_FOLIO_HOLDS)
 
 /*
  * All VRAM has the same owner for core mm, so that one walk sees the pages of
@@ -44,7 +42,7 @@ struct drm_svm_bo *drm_svm_folio_bo(const struct folio *folio)
 {
 	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 
-	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_FLAGS);
+	return (struct drm_svm_bo *)(data & ~DRM_SVM_FOLIO_STALE);
 }
 
 bool drm_svm_folio_is_stale(const struct folio *folio)
@@ -97,22 +95,35 @@ bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
 static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_poisoned_wait);
 
 /*
- * Poisoned pages were freed. The last one ends the wait of drm_svm_vram_fini(),
- * or has the VRAM released if drm_svm_vram_fini() did not wait.
+ * @nr poisoned pages were freed. The last one lets the module go, and ends the
+ * wait of drm_svm_vram_fini(), or has the VRAM released if that did not wait.
+ * Then @vram may be gone as soon as the lock is dropped.
  */
-void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
+static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 {
-	long left = atomic_long_sub_return(nr, &vram->poisoned);
+	struct module *module = NULL;
 
-	if (!left)
-		queue_work(drm_svm_idle_wq, &vram->free_work);
-	else if (left == DRM_SVM_POISONED_NONE)
+	scoped_guard(spinlock_irqsave, &vram->poison_lock) {
+		vram->npoisoned -= nr;
+		if (vram->npoisoned)
+			return;
+		if (vram->release_last) {
+			queue_work(drm_svm_idle_wq, &vram->free_work);
+			return;
+		}
+		if (vram->module_held)
+			module = vram->module;
+		vram->module_held = false;
 		wake_up_all(&drm_svm_vram_poisoned_wait);
+	}
+	module_put(module);
 }
 
-bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram)
+/* With the lock, so that the task that freed the last page is done with it. */
+static bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram)
 {
-	return atomic_long_read(&vram->poisoned) > DRM_SVM_POISONED_NONE;
+	guard(spinlock_irqsave)(&vram->poison_lock);
+	return vram->npoisoned;
 }
 
 /*
@@ -140,21 +151,24 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 
 /*
  * The data of the folio is gone: take the folio from its BO. Called with the
- * folio locked. If the module is being unloaded no reference to it can be
- * taken; then drm_svm_vram_fini() waits.
+ * folio locked. The first poisoned page takes a reference to the module. If the
+ * module is being unloaded there is none to be taken; then drm_svm_vram_fini()
+ * waits.
  */
 void drm_svm_folio_poison(struct folio *folio)
 {
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
-	bool holds;
 
 	if (!bo)
 		return;
-	holds = try_module_get(vram->module);
-	folio_set_zone_device_data(folio, (void *)(holds ? DRM_SVM_FOLIO_HOLDS : 0));
-	atomic_long_add(nr, &vram->poisoned);
+	folio_set_zone_device_data(folio, NULL);
+	scoped_guard(spinlock_irqsave, &vram->poison_lock) {
+		if (!vram->npoisoned)
+			vram->module_held = try_module_get(vram->module);
+		vram->npoisoned += nr;
+	}
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_FAILED, nr);
 	drm_svm_bo_drop_pages(bo, nr);
 }
@@ -218,32 +232,23 @@ struct drm_svm_bo *drm_svm_vram_get_bo(struct drm_svm_vram *vram,
 /* Called in atomic context. */
 void drm_svm_vram_folio_free(struct folio *folio)
 {
-	unsigned long data = (unsigned long)folio_zone_device_data(folio);
 	struct drm_svm_vram *vram = drm_svm_page_vram(folio_page(folio, 0));
-	struct module *module = vram->module;
 	struct drm_svm_bo *bo = drm_svm_folio_bo(folio);
 	long nr = folio_nr_pages(folio);
 
 	folio_set_zone_device_data(folio, NULL);
-	if (bo) {
+	if (bo)
 		drm_svm_bo_drop_pages(bo, nr);
-		return;
-	}
-	drm_svm_vram_drop_poisoned(vram, nr);
-	if (data & DRM_SVM_FOLIO_HOLDS)
-		module_put(module);
+	else
+		drm_svm_vram_drop_poisoned(vram, nr);
 }
 
 void drm_svm_vram_folio_split(struct folio *head, struct folio *tail)
 {
-	unsigned long data = (unsigned long)folio_zone_device_data(head);
-
 	if (!tail)
 		return;
 	tail->pgmap = head->pgmap;
-	folio_set_zone_device_data(tail, (void *)data);
-	if (data & DRM_SVM_FOLIO_HOLDS)
-		__module_get(drm_svm_page_vram(folio_page(head, 0))->module);
+	folio_set_zone_device_data(tail, folio_zone_device_data(head));
 }
 
 /*

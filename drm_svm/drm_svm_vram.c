@@ -64,7 +64,7 @@ static void drm_svm_vram_init_work(struct drm_svm_vram *vram)
 	init_llist_head(&vram->to_evict);
 	INIT_WORK(&vram->evict_work, drm_svm_bo_evict_work);
 	xa_init(&vram->bad);
-	atomic_long_set(&vram->poisoned, DRM_SVM_POISONED_NONE);
+	spin_lock_init(&vram->poison_lock);
 	atomic_set(&vram->users, 0);
 	spin_lock_init(&vram->lock);
 	INIT_LIST_HEAD(&vram->keeps);
@@ -427,18 +427,19 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 }
 
 /*
- * Processes have poisoned pages, perhaps for as long as they run: keep what
- * these pages need. The last page that is freed queues the release, so that no
- * work item waits for it. Returns false if the module is being unloaded
- * already.
+ * Processes may have poisoned pages for as long as they run. If so, keep what
+ * these pages need: the last page that is freed queues the release, so that no
+ * work item waits for it. Returns false if there is no such page, or no
+ * reference to the module, because it is being unloaded already.
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
-	if (!try_module_get(vram->module))
+	guard(spinlock_irqsave)(&vram->poison_lock);
+	if (!vram->npoisoned || !vram->module_held)
 		return false;
 	drm_dev_get(vram->drm);
 	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
-	drm_svm_vram_drop_poisoned(vram, DRM_SVM_POISONED_NONE);
+	vram->release_last = true;
 	return true;
 }
 
@@ -478,7 +479,7 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	/* tasks that waited for these BOs have references to them */
 	drm_svm_vram_wait_users(vram);
 	flush_work(&vram->free_work);
-	if (drm_svm_vram_has_poisoned(vram) && drm_svm_vram_release_later(vram))
+	if (drm_svm_vram_release_later(vram))
 		return;
 	drm_svm_vram_wait_poisoned(vram);
 	drm_svm_vram_release(vram);

@@ -15,9 +15,6 @@
 
 struct drm_svm_keep;
 
-/* Bias of &drm_svm_vram.poisoned while the VRAM is in use. */
-#define DRM_SVM_POISONED_NONE	1
-
 /*
  * VRAM behind a chunk of a range. @live: device pages in use, and one while
  * @filling; at zero the BO is freed, by @free_node because that may be in
@@ -112,8 +109,6 @@ struct folio *drm_svm_vram_get_folio(struct drm_svm_vram *vram,
 				     unsigned long index);
 void drm_svm_vram_folio_free(struct folio *folio);
 void drm_svm_vram_folio_split(struct folio *head, struct folio *tail);
-void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr);
-bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram);
 void drm_svm_vram_wait_poisoned(struct drm_svm_vram *vram);
 void drm_svm_vram_put(struct drm_svm_vram *vram);
 void drm_svm_vram_wait_users(struct drm_svm_vram *vram);

@@ -461,7 +461,7 @@ static vm_fault_t touch(struct taken *t)
 
 static long lost_pages(struct taken *t)
 {
-	return atomic_long_read(&t->gpu->vram.poisoned) - DRM_SVM_POISONED_NONE;
+	return READ_ONCE(t->gpu->vram.npoisoned);
 }
 
 /* What is in the page's place is of somebody else: nobody is shown it. */

@@ -288,8 +288,17 @@ struct drm_svm_vram {
 	 */
 	struct xarray bad;
 
-	/* number of poisoned pages that are still referenced, plus one. */
-	atomic_long_t poisoned;
+	/* leaf lock; protects the three members below. */
+	spinlock_t poison_lock;
+
+	/* number of poisoned pages that are still referenced. */
+	unsigned long npoisoned;
+
+	/* they hold a reference to @module. */
+	bool module_held;
+
+	/* drm_svm_vram_fini() is over; the last of them releases the rest. */
+	bool release_last;
 
 	/* leaf lock; protects the members below and writes to @ending. */
 	spinlock_t lock;
