@@ -86,8 +86,8 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 	if (err && err != -EBUSY)
 		return err;
 	/*
-	 * either a fill sees the bad page, or this sees it in use: pairs with
-	 * the one in drm_svm_chunk_drop_bad()
+	 * either a migration sees the bad page, or this sees it in use: pairs
+	 * with the one in drm_svm_chunk_drop_bad()
 	 */
 	smp_mb();
 

@@ -253,13 +253,13 @@ static void drm_svm_bo_wait_work(struct callback_head *work)
 }
 
 /**
- * drm_svm_bo_wait_evicted() - have the current task wait until a BO has left
- * @bo: the BO that leaves; the caller has a page of it locked
+ * drm_svm_bo_wait_evicted() - have the current task wait until a BO is evicted
+ * @bo: the BO, queued for eviction; the caller has a page of it locked
  *
  * The task waits on its way back to user mode, where it can be killed. A CPU
  * fault cannot wait itself: it has the lock of the page and a reference to it,
  * and with these the work item cannot migrate the page. Best effort: without
- * memory the task faults again and again until the BO has left.
+ * memory the task faults again and again until the BO is evicted.
  *
  * Context: a CPU fault from user mode.
  */

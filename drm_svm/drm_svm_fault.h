@@ -37,7 +37,7 @@ struct drm_svm_fault_entry {
 };
 
 /*
- * Not answered yet; not answered yet, and its page has to be waited for.
+ * A fault that has no answer yet; one whose page has to be waited for as well.
  * Positive, so that they cannot be mistaken for an errno.
  */
 #define DRM_SVM_PENDING		1
@@ -88,8 +88,7 @@ struct drm_svm_worker {
 /*
  * @unsorted, @keys: used while @batch is sorted; then the same memory is for
  *	@pfns and @runs.
- * @migrator: migrates pages to VRAM; made by the first fault of a GPU with
- * VRAM.
+ * @migrator: migrates pages to VRAM; made by the first fault of a GPU with VRAM
  * @unmapped: pages of the range in service that a migration just took away from
  * all GPUs, whether they moved or not; NULL when there was none.
  */

@@ -25,9 +25,9 @@
  * A page without a BO is poisoned: its memory is bad, or went with the device.
  * Processes that map it keep it until they unmap it or end, because nothing
  * else can stand in their page tables for data that is gone; a CPU access gets
- * SIGBUS. &drm_svm_vram.npoisoned counts them. As long as there are any, the
- * device pages outlive drm_svm_vram_fini(), and the driver's module cannot be
- * unloaded.
+ * SIGBUS. &drm_svm_vram.npoisoned counts poisoned pages. As long as there are
+ * any, the device pages outlive drm_svm_vram_fini(), and the driver's module
+ * cannot be unloaded.
  */
 
 #define DRM_SVM_FOLIO_STALE	1UL
@@ -97,7 +97,8 @@ static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_poisoned_wait);
 /*
  * @nr poisoned pages were freed. The last one lets the module go, and ends the
  * wait of drm_svm_vram_fini(), or has the VRAM released if that did not wait.
- * Then @vram may be gone as soon as the lock is dropped.
+ * @vram stays until folio_free() returns, because memunmap_pages() waits for
+ * the reference that core mm drops then.
  */
 static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 {
@@ -108,7 +109,7 @@ static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 		if (vram->npoisoned)
 			return;
 		if (vram->release_last) {
-			queue_work(drm_svm_idle_wq, &vram->free_work);
+			queue_work(drm_svm_idle_wq, &vram->release_work);
 			return;
 		}
 		if (vram->module_held)
@@ -119,7 +120,6 @@ static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 	module_put(module);
 }
 
-/* With the lock, so that the task that freed the last page is done with it. */
 static bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram)
 {
 	guard(spinlock_irqsave)(&vram->poison_lock);
@@ -144,6 +144,8 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 	struct drm_svm_vram *vram = bo->vram;
 
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, -npages);
+	/* drm_svm_vram_fini() waits for tasks between the count and the queue */
+	guard(rcu)();
 	if (atomic_long_sub_and_test(npages, &bo->live) &&
 	    llist_add(&bo->free_node, &vram->freed))
 		queue_work(drm_svm_idle_wq, &vram->free_work);

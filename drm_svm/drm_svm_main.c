@@ -45,7 +45,8 @@
  *    never takes it
  * 2. mmap_lock, for reading. Workers trylock it first, because its holder may
  *    wait for user space. Under it, the second walk of a try waits for the
- *    invalidations of the mm that are in progress
+ *    invalidations of the mm that are in progress, so no invalidation may wait
+ *    for mmap_lock
  * 3. the dma_resv of a BO. A migration to VRAM holds mmap_lock and only
  *    trylocks it. An eviction holds it and only trylocks the mmap_lock of the
  *    processes that map its pages. No notifier waits for an eviction, see
@@ -237,7 +238,8 @@ static struct drm_svm *drm_svm_obtain_undisturbed(struct mm_struct *mm)
 		sigprocmask(SIG_BLOCK, &blocked, &old);
 		/*
 		 * Registering the first notifier of an mm takes mmap_lock for
-		 * writing and locks all VMAs. The first GPU fault need not.
+		 * writing and locks all VMAs: do it here, so that the first GPU
+		 * fault need not.
 		 */
 		err = mm_has_notifiers(mm) ? 0 : mmu_notifier_register(NULL, mm);
 		svm = err ? ERR_PTR(err) : drm_svm_obtain(mm);

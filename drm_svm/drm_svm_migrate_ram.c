@@ -14,8 +14,8 @@
  *
  * A CPU access to a page in VRAM calls migrate_to_ram() with mmap_lock and the
  * lock of the page held, so no lock of the driver or of a BO may be taken: all
- * that is needed is in the device page. A chunk around the fault migrates to
- * RAM, or a huge page.
+ * that is needed is in the device page. A window of pages around the fault
+ * migrates to RAM, or a huge page.
  *
  * If no huge page can be allocated in RAM the device folio must be split. That
  * is impossible here, because the faulting CPU holds a reference: a work item

@@ -13,7 +13,7 @@
 #include "drm_svm_trace.h"
 
 /**
- * DOC: Filling VRAM
+ * DOC: Migration to VRAM
  *
  * A migrator migrates chunks to VRAM, for a GPU fault or a prefetch, which
  * choose them. It is all best effort: a page that does not move, because it is
@@ -381,8 +381,9 @@ static void drm_svm_chunk_count(struct drm_svm_migrator *migrator,
 	drm_svm_stats_add(chunk->stats, DRM_SVM_STAT_VRAM_COPIED_IN, copied);
 	/* pages that could not even be collected are known by @want only */
 	taken = max(taken, max(chunk->want, moved) - moved);
-	drm_svm_migrator_count(migrator, chunk, failed ? DRM_SVM_STAT_VRAM_FAILED :
-						     DRM_SVM_STAT_VRAM_BUSY, taken);
+	drm_svm_migrator_count(migrator, chunk,
+			       failed ? DRM_SVM_STAT_VRAM_FAILED :
+					DRM_SVM_STAT_VRAM_BUSY, taken);
 	trace_drm_svm_to_vram(migrator->svm, chunk->start, chunk->end, moved, taken);
 }
 

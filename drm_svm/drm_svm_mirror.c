@@ -75,7 +75,7 @@ static void drm_svm_mirror_admit(struct drm_svm_fault_entry *entry,
 {
 	if (entry->answer == DRM_SVM_PENDING)
 		entry->answer = drm_svm_policy_check_vma(vma, entry->fault.access) ?:
-			     DRM_SVM_PENDING;
+				DRM_SVM_PENDING;
 }
 
 /*

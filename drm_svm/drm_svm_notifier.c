@@ -111,7 +111,7 @@ void drm_svm_range_flush_locked(struct drm_svm_range *range)
  * Only devices that track DMA pay for this flush.
  */
 static void drm_svm_view_release_dma(struct drm_svm_view *view,
-				     unsigned int first, unsigned int last)
+				     unsigned int first, unsigned int end)
 {
 	DECLARE_BITMAP(ram, DRM_SVM_RANGE_PAGES);
 	unsigned int b = first, e;
@@ -119,31 +119,31 @@ static void drm_svm_view_release_dma(struct drm_svm_view *view,
 	drm_svm_flush_post(view->ctx, view->ticket);
 	drm_svm_flush_wait(view->ctx, view->ticket);
 	bitmap_andnot(ram, view->mapped, view->vram, DRM_SVM_RANGE_PAGES);
-	for_each_set_bitrange_from(b, e, ram, last)
+	for_each_set_bitrange_from(b, e, ram, end)
 		drm_svm_run_unmap_dma(view, b, e);
 }
 
-/* Number of mapped pages in [@first, @last). */
+/* Number of mapped pages in [@first, @end). */
 static unsigned int drm_svm_view_count(const struct drm_svm_view *view, unsigned int first,
-				       unsigned int last)
+				       unsigned int end)
 {
-	if (!view->nmapped || last - first == DRM_SVM_RANGE_PAGES)
+	if (!view->nmapped || end - first == DRM_SVM_RANGE_PAGES)
 		return view->nmapped;
-	return bitmap_weight_from(view->mapped, first, last);
+	return bitmap_weight_from(view->mapped, first, end);
 }
 
-/* Clear the bitmaps of [@first, @last), in which @n pages are mapped. */
+/* Clear the bitmaps of [@first, @end), in which @n pages are mapped. */
 static void drm_svm_view_forget(struct drm_svm_view *view, unsigned int first,
-				unsigned int last, unsigned int n)
+				unsigned int end, unsigned int n)
 {
 	/* the common case, at a fraction of the cost */
 	if (n == view->nmapped) {
 		memset_startat(view, 0, mapped);
 	} else {
-		bitmap_clear(view->mapped, first, last - first);
-		bitmap_clear(view->writable, first, last - first);
-		bitmap_clear(view->vram, first, last - first);
-		bitmap_clear(view->peer, first, last - first);
+		bitmap_clear(view->mapped, first, end - first);
+		bitmap_clear(view->writable, first, end - first);
+		bitmap_clear(view->vram, first, end - first);
+		bitmap_clear(view->peer, first, end - first);
 	}
 	view->nmapped -= n;
 }
@@ -165,8 +165,8 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 				unsigned long end)
 {
 	unsigned int first = drm_svm_page_index(start);
-	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
-	unsigned int n = drm_svm_view_count(view, first, last);
+	unsigned int npages = (end - start) >> PAGE_SHIFT;
+	unsigned int n = drm_svm_view_count(view, first, first + npages);
 	struct drm_svm_context *ctx = view->ctx;
 
 	lockdep_assert_held(&range->pt_lock);
@@ -175,12 +175,12 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 		return;
 	ctx->ops->unmap(ctx, start, end);
 	/* the driver may have freed the page tables that it had promised */
-	if (last - first == DRM_SVM_RANGE_PAGES)
+	if (npages == DRM_SVM_RANGE_PAGES)
 		WRITE_ONCE(view->prepared, false);
 	view->ticket = drm_svm_flush_owe(ctx, start, end);
 	if (view->dma_addr)
-		drm_svm_view_release_dma(view, first, last);
-	drm_svm_view_forget(view, first, last, n);
+		drm_svm_view_release_dma(view, first, first + npages);
+	drm_svm_view_forget(view, first, first + npages, n);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
 	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);
@@ -203,12 +203,12 @@ static bool drm_svm_range_is_mapped(struct drm_svm_range *range,
 				    unsigned long start, unsigned long end)
 {
 	unsigned int first = drm_svm_page_index(start);
-	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	unsigned int npages = (end - start) >> PAGE_SHIFT;
 	struct drm_svm_view *view;
 
 	lockdep_assert_held(&range->pt_lock);
 	list_for_each_entry(view, &range->views, link) {
-		if (drm_svm_view_count(view, first, last))
+		if (drm_svm_view_count(view, first, first + npages))
 			return true;
 	}
 	return false;
@@ -220,7 +220,7 @@ static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 					     unsigned long end, u32 location)
 {
 	unsigned int first = drm_svm_page_index(start);
-	unsigned int last = first + ((end - start) >> PAGE_SHIFT);
+	unsigned int npages = (end - start) >> PAGE_SHIFT;
 	DECLARE_BITMAP(pages, DRM_SVM_RANGE_PAGES);
 	struct drm_svm_view *view;
 	unsigned int b, e;
@@ -234,7 +234,7 @@ static void drm_svm_range_unmap_where_locked(struct drm_svm_range *range,
 			bitmap_andnot(pages, view->mapped, view->vram,
 				      DRM_SVM_RANGE_PAGES);
 		b = first;
-		for_each_set_bitrange_from(b, e, pages, last)
+		for_each_set_bitrange_from(b, e, pages, first + npages)
 			drm_svm_range_unmap_locked(range, view,
 						   drm_svm_page_addr(range, b),
 						   drm_svm_page_addr(range, e));

@@ -119,7 +119,7 @@ static void drm_svm_part_scan(struct drm_svm_prefetcher *p,
 		n = drm_svm_pfn_is_huge(p->pfns[i]) ? npages - i : 1;
 		vram = drm_svm_pfn_vram(p->pfns[i]);
 		if (vram && vram == keep) {
-			/* a huge page may begin before @start */
+			/* a huge page may begin before the part */
 			if (p->migrator->keep)
 				drm_svm_keep_add(p->migrator->keep,
 						 PFN_PHYS(p->pfns[i] & ~HMM_PFN_FLAGS) -

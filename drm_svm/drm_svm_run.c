@@ -13,14 +13,13 @@
  *
  * Turns the result of a page-table walk into calls of &drm_svm_context_ops.map.
  *
- * The walk's array is cut into chunks: pages of one folio, physically
- * contiguous, with the same permissions. A chunk is DMA-mapped in one call and
- * becomes a run or extends the last one. A 2 MiB folio is one chunk and one
- * run. The bitmaps of the view are updated when runs are written, many pages at
- * a time.
+ * Pages of one folio in the walk's array that are physically contiguous and
+ * have the same permissions are DMA-mapped in one call, and become a run or
+ * extend the last one. A 2 MiB folio is one run. The bitmaps of the view are
+ * updated when runs are written, many pages at a time.
  *
- * Where the DMA layer needs every address back (&drm_svm_device.track_dma) a
- * chunk is mapped a page at a time and the addresses are kept in the view, so
+ * Where the DMA layer needs every address back (&drm_svm_device.track_dma),
+ * pages are mapped one at a time and the addresses are kept in the view, so
  * that an invalidation of one page can unmap just that page. Elsewhere nothing
  * is kept.
  *

@@ -200,18 +200,18 @@ TRACE_EVENT(drm_svm_to_vram,
 		 unsigned long end, unsigned int moved, unsigned int left),
 	TP_ARGS(svm, start, end, moved, left),
 	TP_STRUCT__entry(
-			 __field(const void *, svm)
-			 __field(unsigned long, start)
-			 __field(unsigned long, end)
-			 __field(unsigned int, moved)
-			 __field(unsigned int, left)
+		__field(const void *, svm)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(unsigned int, moved)
+		__field(unsigned int, left)
 	),
 	TP_fast_assign(
-		       __entry->svm = svm;
-		       __entry->start = start;
-		       __entry->end = end;
-		       __entry->moved = moved;
-		       __entry->left = left;
+		__entry->svm = svm;
+		__entry->start = start;
+		__entry->end = end;
+		__entry->moved = moved;
+		__entry->left = left;
 	),
 	TP_printk("svm=%p start=0x%lx end=0x%lx moved=%u left=%u", __entry->svm,
 		  __entry->start, __entry->end, __entry->moved, __entry->left)
@@ -222,16 +222,16 @@ TRACE_EVENT(drm_svm_to_ram,
 	TP_PROTO(unsigned long start, unsigned long end, u64 moved, int err),
 	TP_ARGS(start, end, moved, err),
 	TP_STRUCT__entry(
-			 __field(unsigned long, start)
-			 __field(unsigned long, end)
-			 __field(u64, moved)
-			 __field(int, err)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(u64, moved)
+		__field(int, err)
 	),
 	TP_fast_assign(
-		       __entry->start = start;
-		       __entry->end = end;
-		       __entry->moved = moved;
-		       __entry->err = err;
+		__entry->start = start;
+		__entry->end = end;
+		__entry->moved = moved;
+		__entry->err = err;
 	),
 	TP_printk("start=0x%lx end=0x%lx moved=%llu err=%d", __entry->start,
 		  __entry->end, __entry->moved, __entry->err)

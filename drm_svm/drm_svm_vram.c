@@ -417,7 +417,7 @@ static void drm_svm_vram_release(struct drm_svm_vram *vram)
 static void drm_svm_vram_release_work(struct work_struct *work)
 {
 	struct drm_svm_vram *vram = container_of(work, struct drm_svm_vram,
-						 free_work);
+						 release_work);
 	struct module *module = vram->module;
 	struct drm_device *drm = vram->drm;
 
@@ -429,8 +429,8 @@ static void drm_svm_vram_release_work(struct work_struct *work)
 /*
  * Processes may have poisoned pages for as long as they run. If so, keep what
  * these pages need: the last page that is freed queues the release, so that no
- * work item waits for it. Returns false if there is no such page, or no
- * reference to the module, because it is being unloaded already.
+ * work item waits for it. Returns false if there is no poisoned page, or if the
+ * module is being unloaded already, so that there is no reference to it.
  */
 static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 {
@@ -438,7 +438,7 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
 	if (!vram->npoisoned || !vram->module_held)
 		return false;
 	drm_dev_get(vram->drm);
-	INIT_WORK(&vram->free_work, drm_svm_vram_release_work);
+	INIT_WORK(&vram->release_work, drm_svm_vram_release_work);
 	vram->release_last = true;
 	return true;
 }
@@ -478,6 +478,8 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	flush_work(&vram->evict_work);
 	/* tasks that waited for these BOs have references to them */
 	drm_svm_vram_wait_users(vram);
+	/* a task that freed the last page of a BO has queued the BO by then */
+	synchronize_rcu();
 	flush_work(&vram->free_work);
 	if (drm_svm_vram_release_later(vram))
 		return;

@@ -57,10 +57,11 @@ static unsigned long page_addr(unsigned int index)
 static unsigned int choose(struct chunk_test *t, unsigned int index)
 {
 	t->entry.fault.addr = page_addr(index);
+	guard(mutex)(&t->range->service_lock);
 	return drm_svm_chunk_window(t->migrator, t->range, &t->entry, t->vma);
 }
 
-static void expect_slice(struct kunit *test, unsigned int i, unsigned int first,
+static void expect_chunk(struct kunit *test, unsigned int i, unsigned int first,
 			 unsigned int npages, unsigned int want)
 {
 	struct chunk_test *t = test->priv;
@@ -78,7 +79,7 @@ static void first_fault_takes_a_leaf(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, choose(t, 2 * LEAF - 1), 2 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
-	expect_slice(test, 0, LEAF, LEAF, 1);
+	expect_chunk(test, 0, LEAF, LEAF, 1);
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].start, page_addr(LEAF));
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].end, page_addr(2 * LEAF));
 	KUNIT_EXPECT_FALSE(test, t->migrator->chunks[0].holes);
@@ -101,7 +102,7 @@ static void window_in_ram_moves_as_one(struct kunit *test)
 	fake_mapped(t->view, 0, PAGES / 2);
 	KUNIT_EXPECT_EQ(test, choose(t, PAGES / 2), PAGES);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
-	expect_slice(test, 0, 0, PAGES, 1);
+	expect_chunk(test, 0, 0, PAGES, 1);
 }
 
 /* Leaf 1 is there: leaf 0, then 2 and 3 together. */
@@ -114,14 +115,14 @@ static void window_leaves_out_what_is_in_vram(struct kunit *test)
 	bitmap_set(t->view->vram, LEAF, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF), 4 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 2);
-	expect_slice(test, 0, 0, LEAF, 0);
-	expect_slice(test, 1, 2 * LEAF, 2 * LEAF, 1);
+	expect_chunk(test, 0, 0, LEAF, 0);
+	expect_chunk(test, 1, 2 * LEAF, 2 * LEAF, 1);
 	/* what is to be mapped, then */
 	KUNIT_EXPECT_EQ(test, bitmap_weight(t->migrator->tried, PAGES), 4 * LEAF);
 	KUNIT_EXPECT_EQ(test, find_next_zero_bit(t->migrator->tried, PAGES, 0), 4 * LEAF);
 }
 
-/* A page that went home alone: its block moves again, others in part there do not. */
+/* A page that went to RAM alone: its block moves again, others in part there do not. */
 static void block_of_the_fault_moves_again(struct kunit *test)
 {
 	struct chunk_test *t = test->priv;
@@ -134,10 +135,10 @@ static void block_of_the_fault_moves_again(struct kunit *test)
 	set_bit(LEAF, t->view->vram);
 	KUNIT_EXPECT_EQ(test, choose(t, LEAF + 1), 2 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
-	expect_slice(test, 0, LEAF, LEAF, 1);
+	expect_chunk(test, 0, LEAF, LEAF, 1);
 }
 
-static void slices_are_cut_to_the_mapping(struct kunit *test)
+static void chunks_are_cut_to_the_mapping(struct kunit *test)
 {
 	struct chunk_test *t = test->priv;
 
@@ -147,7 +148,7 @@ static void slices_are_cut_to_the_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, choose(t, LEAF + 1), 2 * LEAF - 1);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(t->migrator->tried, PAGES), LEAF - 2);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
-	expect_slice(test, 0, LEAF, LEAF, 1);
+	expect_chunk(test, 0, LEAF, LEAF, 1);
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].start, page_addr(LEAF + 1));
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].end, page_addr(2 * LEAF - 1));
 }
@@ -163,18 +164,18 @@ static void chunk_outside_of_the_mapping_is_none(struct kunit *test)
 	t->vma->vm_end = page_addr(4 * LEAF);
 	choose(t, 3 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
-	expect_slice(test, 0, 2 * LEAF, 2 * LEAF, 1);
+	expect_chunk(test, 0, 2 * LEAF, 2 * LEAF, 1);
 
 	t->migrator->n = 0;
 	t->vma->vm_start = page_addr(LEAF - 1);
 	choose(t, 3 * LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 2);
-	expect_slice(test, 0, 0, LEAF, 0);
+	expect_chunk(test, 0, 0, LEAF, 0);
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].start, page_addr(LEAF - 1));
 }
 
 /* Every other leaf is in VRAM: as many chunks as there can be. */
-static void there_is_room_for_all_slices(struct kunit *test)
+static void there_is_room_for_all_chunks(struct kunit *test)
 {
 	struct chunk_test *t = test->priv;
 	unsigned int i;
@@ -184,11 +185,11 @@ static void there_is_room_for_all_slices(struct kunit *test)
 		bitmap_set(t->view->vram, i, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, PAGES - 1), PAGES);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, DRM_SVM_MIGRATOR_CHUNKS);
-	expect_slice(test, DRM_SVM_MIGRATOR_CHUNKS - 1, PAGES - LEAF, LEAF, 1);
+	expect_chunk(test, DRM_SVM_MIGRATOR_CHUNKS - 1, PAGES - LEAF, LEAF, 1);
 }
 
 /* A migrator that is half full takes what it has room for. */
-static void slices_are_no_more_than_there_is_room(struct kunit *test)
+static void chunks_are_no_more_than_there_is_room(struct kunit *test)
 {
 	struct chunk_test *t = test->priv;
 	unsigned int i;
@@ -199,7 +200,7 @@ static void slices_are_no_more_than_there_is_room(struct kunit *test)
 		bitmap_set(t->view->vram, i, LEAF);
 	KUNIT_EXPECT_EQ(test, choose(t, 3 * LEAF - 1), LEAF);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, DRM_SVM_MIGRATOR_CHUNKS);
-	expect_slice(test, DRM_SVM_MIGRATOR_CHUNKS - 1, 0, LEAF, 0);
+	expect_chunk(test, DRM_SVM_MIGRATOR_CHUNKS - 1, 0, LEAF, 0);
 }
 
 /* The last range of all: its end is not a number of that many bits. */
@@ -210,11 +211,13 @@ static void chunk_at_the_end_of_all_addresses(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, range);
 	INIT_LIST_HEAD(&range->views);
+	mutex_init(&range->service_lock);
 	range->start = -DRM_SVM_RANGE_SIZE;
 	t->vma->vm_start = range->start;
 	t->vma->vm_end = -PAGE_SIZE;
 	t->entry.fault.addr = -2 * PAGE_SIZE;
-	drm_svm_chunk_window(t->migrator, range, &t->entry, t->vma);
+	scoped_guard(mutex, &range->service_lock)
+		drm_svm_chunk_window(t->migrator, range, &t->entry, t->vma);
 	KUNIT_EXPECT_EQ(test, t->migrator->n, 1);
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].start, -DRM_SVM_CHUNK_MIN);
 	KUNIT_EXPECT_EQ(test, t->migrator->chunks[0].end, -PAGE_SIZE);
@@ -254,10 +257,10 @@ static struct kunit_case chunk_test_cases[] = {
 	KUNIT_CASE(window_in_ram_moves_as_one),
 	KUNIT_CASE(window_leaves_out_what_is_in_vram),
 	KUNIT_CASE(block_of_the_fault_moves_again),
-	KUNIT_CASE(slices_are_cut_to_the_mapping),
+	KUNIT_CASE(chunks_are_cut_to_the_mapping),
 	KUNIT_CASE(chunk_outside_of_the_mapping_is_none),
-	KUNIT_CASE(there_is_room_for_all_slices),
-	KUNIT_CASE(slices_are_no_more_than_there_is_room),
+	KUNIT_CASE(there_is_room_for_all_chunks),
+	KUNIT_CASE(chunks_are_no_more_than_there_is_room),
 	KUNIT_CASE(chunk_at_the_end_of_all_addresses),
 	KUNIT_CASE(wanted_is_what_is_in_ram_or_written),
 	{}

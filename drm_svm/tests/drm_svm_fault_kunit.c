@@ -235,7 +235,8 @@ static void fault_is_skipped_if_mapped_well_enough(struct kunit *test)
 	fake_mapped(view, 3, 2);
 	bitmap_set(view->vram, 3, 2);
 	bitmap_set(view->writable, 4, 1);
-	drm_svm_fault_skip_served(range, &entry, 1);
+	scoped_guard(mutex, &range->service_lock)
+		drm_svm_fault_skip_served(range, &entry, 1);
 	KUNIT_EXPECT_EQ(test, entry.answer, c->err);
 }
 
@@ -254,7 +255,8 @@ static void fault_is_skipped_for_its_own_context(struct kunit *test)
 	fake_mapped(view, 0, 1);
 	set_bit(0, view->vram);
 	entries[2].answer = -EACCES;
-	drm_svm_fault_skip_served(range, entries, 3);
+	scoped_guard(mutex, &range->service_lock)
+		drm_svm_fault_skip_served(range, entries, 3);
 	KUNIT_EXPECT_EQ(test, entries[0].answer, DRM_SVM_PENDING);
 	KUNIT_EXPECT_EQ(test, entries[1].answer, 0);
 	KUNIT_EXPECT_EQ(test, entries[2].answer, -EACCES);

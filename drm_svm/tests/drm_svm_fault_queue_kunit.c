@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The fault queue: what is refused, order, shares; and that each fault is answered.
+ * The fault queue: what is refused, order, shares; and that each fault is
+ * answered.
  */
 
 #include <kunit/resource.h>
@@ -303,8 +304,8 @@ static void fault_is_served_as_the_mapping_allows(struct kunit *test)
 }
 
 /*
- * The memory changes during each try: after some tries the GPU is told to look again,
- * and a worker is free for others.
+ * The memory changes during each try: after some tries the GPU is told to look
+ * again, and a worker is free for others.
  */
 static void fault_that_is_always_disturbed_is_given_up(struct kunit *test)
 {
@@ -324,8 +325,8 @@ static void fault_that_is_always_disturbed_is_given_up(struct kunit *test)
 }
 
 /*
- * An eviction unmaps the whole range before the map: that ends the promise of map_prepare,
- * and the range is prepared anew.
+ * An eviction unmaps the whole range before the map: that ends the promise of
+ * map_prepare, and the range is prepared anew.
  */
 static void map_after_an_eviction_is_prepared_again(struct kunit *test)
 {

@@ -84,7 +84,7 @@ static void pages_in_order_are_one_segment(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seg->dst_location, DRM_SVM_LOCATION_VRAM);
 }
 
-static void pages_home_swap_source_and_destination(struct kunit *test)
+static void pages_to_ram_swap_source_and_destination(struct kunit *test)
 {
 	struct migrate_test *t = test->priv;
 	const struct drm_svm_copy *seg = t->m->segs;
@@ -338,7 +338,7 @@ static void reset_forgets_the_last_migration(struct kunit *test)
 
 static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(pages_in_order_are_one_segment),
-	KUNIT_CASE(pages_home_swap_source_and_destination),
+	KUNIT_CASE(pages_to_ram_swap_source_and_destination),
 	KUNIT_CASE_PARAM(segment_goes_on_only_on_both_sides, seg_gen_params),
 	KUNIT_CASE(segment_counts_all_pages_before),
 	KUNIT_CASE(clears_are_runs_of_vram),

@@ -30,7 +30,7 @@ struct window_case {
 	unsigned int nmapped;
 	unsigned int index;
 	unsigned int first;
-	unsigned int last;
+	unsigned int end;
 };
 
 #define MAP	DRM_SVM_GROWTH_MAP
@@ -64,21 +64,21 @@ static void window_grows_where_most_is_mapped(struct kunit *test)
 {
 	const struct window_case *c = test->param_value;
 	struct drm_svm_view *view = make_view(test);
-	unsigned int first, last;
+	unsigned int first, end;
 
 	fake_mapped(view, c->mapped, c->nmapped);
-	drm_svm_policy_window(view, c->index, c->growth, &first, &last);
+	drm_svm_policy_window(view, c->index, c->growth, &first, &end);
 	KUNIT_EXPECT_EQ(test, first, c->first);
-	KUNIT_EXPECT_EQ(test, last, c->last);
+	KUNIT_EXPECT_EQ(test, end, c->end);
 }
 
 static void window_without_view_is_a_leaf(struct kunit *test)
 {
-	unsigned int first, last;
+	unsigned int first, end;
 
-	drm_svm_policy_window(NULL, PAGES - 1, MOVE, &first, &last);
+	drm_svm_policy_window(NULL, PAGES - 1, MOVE, &first, &end);
 	KUNIT_EXPECT_EQ(test, first, PAGES - LEAF);
-	KUNIT_EXPECT_EQ(test, last, PAGES);
+	KUNIT_EXPECT_EQ(test, end, PAGES);
 }
 
 struct in_use_case {
@@ -120,12 +120,12 @@ static void range_is_in_use_where_the_gpu_comes_back(struct kunit *test)
 static unsigned int faults_of_a_scan(struct kunit *test, unsigned int growth)
 {
 	struct drm_svm_view *view = make_view(test);
-	unsigned int first, last = 0, faults = 0, index;
+	unsigned int first, end = 0, faults = 0, index;
 
-	for (index = 0; index < PAGES; index = last, faults++) {
-		drm_svm_policy_window(view, index, growth, &first, &last);
-		KUNIT_ASSERT_GT(test, last, index);
-		fake_mapped(view, first, last - first);
+	for (index = 0; index < PAGES; index = end, faults++) {
+		drm_svm_policy_window(view, index, growth, &first, &end);
+		KUNIT_ASSERT_GT(test, end, index);
+		fake_mapped(view, first, end - first);
 	}
 	return faults;
 }
@@ -145,7 +145,7 @@ struct ahead_case {
 	unsigned int to;
 	unsigned int index;
 	unsigned int first;
-	unsigned int last;
+	unsigned int end;
 };
 
 static const struct ahead_case ahead_cases[] = {
@@ -166,13 +166,13 @@ KUNIT_ARRAY_PARAM_DESC(ahead, ahead_cases, name);
 static void ahead_makes_the_rest_of_what_is_there(struct kunit *test)
 {
 	const struct ahead_case *c = test->param_value;
-	unsigned int first = c->from, last = c->to;
+	unsigned int first = c->from, end = c->to;
 	DECLARE_BITMAP(there, PAGES) = {};
 
 	bitmap_set(there, c->there, c->nthere);
-	drm_svm_policy_ahead(there, c->index, &first, &last);
+	drm_svm_policy_ahead(there, c->index, &first, &end);
 	KUNIT_EXPECT_EQ(test, first, c->first);
-	KUNIT_EXPECT_EQ(test, last, c->last);
+	KUNIT_EXPECT_EQ(test, end, c->end);
 }
 
 /* Pages from in_vram on are there; NO_VRAM: none. */
@@ -180,7 +180,7 @@ struct chunk_case {
 	const char *name;
 	unsigned int in_vram;
 	unsigned int first;
-	unsigned int last;
+	unsigned int end;
 	unsigned int size;
 };
 
@@ -211,7 +211,7 @@ static void chunk_is_aligned_and_ends_before_vram(struct kunit *test)
 
 	if (c->in_vram != NO_VRAM)
 		set_bit(c->in_vram, view->vram);
-	KUNIT_EXPECT_EQ(test, drm_svm_policy_chunk(view, c->first, c->last),
+	KUNIT_EXPECT_EQ(test, drm_svm_policy_chunk(view, c->first, c->end),
 			c->size);
 }
 
@@ -330,7 +330,7 @@ static void whole_needs_mapping_and_huge_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_svm_policy_may_be_whole(vma, RANGE), c->may_be);
 }
 
-static void home_is_the_block_around_an_address(struct kunit *test)
+static void cpu_window_is_the_block_around_an_address(struct kunit *test)
 {
 	unsigned long start, end;
 
@@ -407,7 +407,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE_PARAM(move_by_flags_of_the_mapping, move_gen_params),
 	KUNIT_CASE(move_only_private_mappings),
 	KUNIT_CASE_PARAM(whole_needs_mapping_and_huge_page, whole_gen_params),
-	KUNIT_CASE(home_is_the_block_around_an_address),
+	KUNIT_CASE(cpu_window_is_the_block_around_an_address),
 	KUNIT_CASE_PARAM(writable_if_it_is_written_back_anyway, writable_gen_params),
 	{}
 };

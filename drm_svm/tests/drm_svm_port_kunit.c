@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * What a driver may get wrong, and what the library says to it. The driver is a whole
- * one, as far as TTM and the library can tell; its GPU does nothing.
+ * What a driver may get wrong, and what the library says to it. The driver is a
+ * whole one, as far as TTM and the library can tell; its GPU does nothing.
  */
 
 #include <kunit/device.h>
@@ -232,7 +232,7 @@ static void vram_wants_its_ops(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, !gpu->sdev.vram, !!c->err);
 }
 
-/* Pages that are lost keep it loaded. */
+/* Poisoned pages keep it loaded. */
 static void vram_wants_the_module(struct kunit *test)
 {
 	struct port_gpu *gpu = port_gpu_create(test);
@@ -459,13 +459,13 @@ static vm_fault_t touch(struct taken *t)
 	return ret;
 }
 
-static long lost_pages(struct taken *t)
+static long poisoned_pages(struct taken *t)
 {
 	return READ_ONCE(t->gpu->vram.npoisoned);
 }
 
 /* What is in the page's place is of somebody else: nobody is shown it. */
-static void page_without_its_place_is_lost(struct kunit *test)
+static void page_without_its_place_is_poisoned(struct kunit *test)
 {
 	struct taken *t = taken_create(test);
 
@@ -474,7 +474,7 @@ static void page_without_its_place_is_lost(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, (__force u32)touch(t), (__force u32)VM_FAULT_HWPOISON);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
-	KUNIT_EXPECT_EQ(test, lost_pages(t), 1);
+	KUNIT_EXPECT_EQ(test, poisoned_pages(t), 1);
 	KUNIT_EXPECT_EQ(test, (__force u32)touch(t), (__force u32)VM_FAULT_HWPOISON);
 }
 
@@ -495,7 +495,7 @@ static void page_in_use_is_not_handed_out(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, t->page->zone_device_data, bo);
 }
 
-/* The end of VRAM does not wait for pages that cannot come home. */
+/* The end of VRAM does not wait for pages that cannot go to RAM. */
 static void eviction_loses_what_has_no_place(struct kunit *test)
 {
 	struct taken *t = taken_create(test);
@@ -505,7 +505,7 @@ static void eviction_loses_what_has_no_place(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, drm_svm_vram_evict_all(&t->gpu->vram), 0);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
-	KUNIT_EXPECT_EQ(test, lost_pages(t), 1);
+	KUNIT_EXPECT_EQ(test, poisoned_pages(t), 1);
 }
 
 static void restore_notice_after(void *data)
@@ -582,7 +582,7 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(vram_with_a_context_goes_with_a_warning),
 	KUNIT_CASE(detach_says_that_it_waits),
 	KUNIT_CASE(wait_for_a_copy_says_so),
-	KUNIT_CASE(page_without_its_place_is_lost),
+	KUNIT_CASE(page_without_its_place_is_poisoned),
 	KUNIT_CASE(page_in_use_is_not_handed_out),
 	KUNIT_CASE(eviction_loses_what_has_no_place),
 	{}

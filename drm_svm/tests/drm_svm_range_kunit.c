@@ -290,7 +290,7 @@ static void views_of_one_context_are_dropped(struct kunit *test)
 
 /* -1 if it would have had to wait for what it must not wait for */
 static int invalidate(struct drm_svm_range *range, unsigned int flags, unsigned int first,
-		      unsigned int last)
+		      unsigned int end)
 {
 	struct mmu_interval_notifier *notifier = &range->notifier;
 	struct mmu_interval_notifier_finish *finish = NULL;
@@ -298,7 +298,7 @@ static int invalidate(struct drm_svm_range *range, unsigned int flags, unsigned 
 
 	mmu_notifier_range_init(&invalid, MMU_NOTIFY_CLEAR, flags, range->svm->mm,
 				drm_svm_page_addr(range, first),
-				drm_svm_page_addr(range, last));
+				drm_svm_page_addr(range, end));
 	if (!notifier->ops->invalidate_start(notifier, &invalid,
 					     notifier->invalidate_seq, &finish))
 		return -1;
@@ -306,9 +306,9 @@ static int invalidate(struct drm_svm_range *range, unsigned int flags, unsigned 
 }
 
 /* As the OOM reaper does it, which must not wait */
-static int reap(struct drm_svm_range *range, unsigned int first, unsigned int last)
+static int reap(struct drm_svm_range *range, unsigned int first, unsigned int end)
 {
-	return invalidate(range, 0, first, last);
+	return invalidate(range, 0, first, end);
 }
 
 static void expect_mapped(struct kunit *test, const struct drm_svm_view *view,
@@ -370,6 +370,7 @@ static void hold_is_broken_by_others(struct kunit *test)
 	/* the holder has seen a page there, so there are page tables */
 	KUNIT_ASSERT_EQ(test, addr, BASE);
 	KUNIT_ASSERT_EQ(test, fault_in_readable((const char __user *)addr, PAGE_SIZE), 0);
+	guard(mmap_read_lock)(current->mm);
 	KUNIT_ASSERT_TRUE(test, drm_svm_quirk_hold(range, &args));
 	KUNIT_EXPECT_FALSE(test, drm_svm_quirk_hold(range, &args));
 	/* what the holder does to it */
@@ -389,7 +390,8 @@ static void range_that_goes_is_not_held(struct kunit *test)
 	struct migrate_vma args = {};
 
 	set_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
-	KUNIT_EXPECT_FALSE(test, drm_svm_quirk_hold(range, &args));
+	scoped_guard(mmap_read_lock, current->mm)
+		KUNIT_EXPECT_FALSE(test, drm_svm_quirk_hold(range, &args));
 	KUNIT_EXPECT_NULL(test, range->holder);
 	clear_bit(DRM_SVM_RANGE_REMOVED, &range->flags);
 }

@@ -57,14 +57,14 @@ static void found(struct run_test *t, unsigned int index, struct page *page,
 					      HMM_PFN_VALID | flags;
 }
 
-static void map(struct kunit *test, unsigned int first, unsigned int last)
+static void map(struct kunit *test, unsigned int first, unsigned int end)
 {
 	struct run_test *t = test->priv;
 	int err;
 
 	scoped_guard(mutex, &t->range->pt_lock)
 		err = drm_svm_run_map_locked(t->range, t->view, t->scratch, first,
-					     last, t->writes);
+					     end, t->writes);
 	KUNIT_EXPECT_EQ(test, err, 0);
 	KUNIT_EXPECT_EQ(test, t->view->nmapped, bitmap_weight(t->view->mapped, PAGES));
 }
@@ -389,7 +389,7 @@ static void vram_that_is_not_reached_is_skipped(struct kunit *test)
 	expect_run(test, 0, 1, 1, 0, RO, DRM_SVM_LOCATION_VRAM);
 }
 
-/* A device that goes: what has not come home yet must not be mapped again. */
+/* A device that goes: what has not gone to RAM yet must not be mapped again. */
 static void vram_that_is_closed_is_skipped(struct kunit *test)
 {
 	struct run_test *t = test->priv;

@@ -288,7 +288,7 @@ struct drm_svm_vram {
 	 */
 	struct xarray bad;
 
-	/* leaf lock; protects the three members below. */
+	/* no other lock of drm_svm is taken under it; for the three below. */
 	spinlock_t poison_lock;
 
 	/* number of poisoned pages that are still referenced. */
@@ -297,8 +297,11 @@ struct drm_svm_vram {
 	/* they hold a reference to @module. */
 	bool module_held;
 
-	/* drm_svm_vram_fini() is over; the last of them releases the rest. */
+	/* drm_svm_vram_fini() is over; the last of them queues @release_work. */
 	bool release_last;
+
+	/* releases what drm_svm_vram_fini() has kept for poisoned pages. */
+	struct work_struct release_work;
 
 	/* leaf lock; protects the members below and writes to @ending. */
 	spinlock_t lock;
