@@ -5,12 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include <xf86drm.h>
 
 #include "bench.h"
 #include "busy.h"
@@ -18,6 +15,7 @@
 
 #define SETTLE_MS	100
 #define FLOOR_DEVICE	"/dev/drm_svm_floor"
+#define WAIT_NS		300000000000ll
 
 void bench_open_side(struct bench *bench)
 {
@@ -29,8 +27,10 @@ void bench_open_side(struct bench *bench)
 		bench->floor = open(FLOOR_DEVICE, O_RDWR | O_CLOEXEC);
 		return;
 	}
-	gpu_open(&bench->gpu, "");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", bench->gpu.fd);
+	bench->fd = bench_open_gpu(0);
+	if (bench->fd < 0)
+		errx(EXIT_FAILURE, "no virtual GPU: %s", strerror(-bench->fd));
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", bench->fd);
 	len = readlink(link, bench->node, sizeof(bench->node) - 1);
 	if (len < 0)
 		err(EXIT_FAILURE, "%s", link);
@@ -40,19 +40,17 @@ void bench_open_side(struct bench *bench)
 /* Of all devices, as a fault of one may be what another one waits for. */
 static uint64_t waited_ns(struct bench *bench)
 {
-	struct drm_svm_test_info info = {};
+	struct drm_svm_test_info info;
 
-	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_INFO, &info))
-		return 0;
-	return info.out_service_ns;
+	return client_info(bench->fd, &info) ? 0 : info.out_service_ns;
 }
 
 static struct drm_svm_counters read_counters(struct bench *bench)
 {
-	struct drm_svm_counters counters = {};
+	struct drm_svm_counters counters;
 
 	/* A side that does not count leaves zeroes */
-	drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_COUNTERS, &counters);
+	client_counters(bench->fd, &counters);
 	return counters;
 }
 
@@ -106,16 +104,19 @@ int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bo
 	struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
-		.dst = gpu_ptr(start),
+		.dst = client_ptr(start),
 		.size = size,
 		.arg0 = stride,
 		.arg1 = write,
 	};
+	struct drm_svm_test_wait result;
+	int error;
 
 	/* What the kernel does by itself is the floor then */
 	if (bench->side == SIDE_FLOOR)
 		return 0;
-	return -gpu_run(&bench->gpu, &cmd, 1, NULL);
+	error = client_run(bench->fd, &cmd, 1, WAIT_NS, &result);
+	return error ?: -(int)result.out_errno;
 }
 
 int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
@@ -123,55 +124,69 @@ int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
 		 const struct drm_svm_sync *out, uint64_t *job)
 {
 	struct drm_svm_test_submit args = {
-		.cmds = gpu_ptr(cmd),
+		.cmds = client_ptr(cmd),
 		.num_cmds = 1,
 		.engine = engine,
-		.in_syncs = gpu_ptr(in),
+		.in_syncs = client_ptr(in),
 		.num_in_syncs = !!in,
-		.out_syncs = gpu_ptr(out),
+		.out_syncs = client_ptr(out),
 		.num_out_syncs = !!out,
 	};
+	int error = client_submit(bench->fd, &args);
 
-	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args))
-		return -errno;
 	*job = args.out_job;
-	return 0;
+	return error;
 }
 
 int bench_wait(struct bench *bench, uint64_t job)
 {
 	struct drm_svm_test_wait result;
+	int error = client_wait(bench->fd, job, WAIT_NS, &result);
 
-	gpu_wait(&bench->gpu, job, &result);
-	return -(int)result.out_errno;
+	return error ?: -(int)result.out_errno;
 }
 
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location)
 {
 	struct drm_svm_prefetch args = {
-		.start = gpu_ptr(start),
+		.start = client_ptr(start),
 		.size = size,
 		.location = location,
 	};
+	int error;
 
 	if (bench->side == SIDE_FLOOR)
 		return 0;
-	if (drmIoctl(bench->gpu.fd, DRM_IOCTL_SVM_TEST_PREFETCH, &args))
-		return -errno;
-	return args.out_moved + args.out_resident == size / bench->gpu.page_size ? 0 : -EBUSY;
+	error = client_prefetch(bench->fd, &args);
+	if (error)
+		return error;
+	return args.out_moved + args.out_resident == size / PAGE ? 0 : -EBUSY;
+}
+
+static int attach(int fd)
+{
+	struct drm_svm_attach args = {};
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = client_attach(fd, &args);
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
+int bench_open_gpu(unsigned int index)
+{
+	return attach(client_open(index));
 }
 
 int bench_open(const struct bench *bench)
 {
-	struct drm_svm_attach args = {};
 	int fd = open(bench->node, O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	if (!ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, &args))
-		return fd;
-	close(fd);
-	return -errno;
+	return attach(fd < 0 ? -errno : fd);
 }
 
 void bench_set(const char *path, const char *value)
@@ -191,7 +206,7 @@ int bench_evict(struct bench *bench)
 	struct stat st;
 	int file, error;
 
-	if (fstat(bench->gpu.fd, &st))
+	if (fstat(bench->fd, &st))
 		return -errno;
 	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%u/evict_vram", minor(st.st_rdev));
 	file = open(path, O_WRONLY);

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gpu.h"
 #include "mem.h"
+#include "svm_client.h"
 
 #define KIB		1024ul
 #define MIB		(1024 * KIB)
@@ -70,7 +70,7 @@ struct sample {
 
 struct bench {
 	enum side side;
-	struct gpu gpu;		/* attached, but for the floor */
+	int fd;			/* of the GPU, attached, but for the floor */
 	char node[64];		/* its file in /dev */
 	int floor;		/* file of the floor's device, or -1 */
 };
@@ -110,7 +110,9 @@ int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
 int bench_wait(struct bench *bench, uint64_t job);
 /* Moves pages to VRAM or home; -EBUSY if some stay. */
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
-/* Opens another file of the same device and attaches. It, or -errno. */
+/* Opens a file of the GPU with number @index and attaches. It, or -errno. */
+int bench_open_gpu(unsigned int index);
+/* The same of the device of @bench, without a search for it. */
 int bench_open(const struct bench *bench);
 /* Writes a line in which @value is a setting of the kernel, if there is such a one. */
 void bench_set(const char *path, const char *value);

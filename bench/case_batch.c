@@ -37,12 +37,12 @@ static int barrier_close(struct bench *bench, struct barrier *barrier)
 
 	barrier->area = mem_map(PAGE, false);
 	barrier->node = (uint64_t *)barrier->area.start;
-	*barrier->node = chase.src = gpu_ptr(barrier->area.start);
+	*barrier->node = chase.src = client_ptr(barrier->area.start);
 	/* Else it begins with a fault, which would be counted */
 	error = bench_touch(bench, barrier->area.start, PAGE, PAGE, false);
 	if (error)
 		return error;
-	if (drmSyncobjCreate(bench->gpu.fd, 0, &barrier->syncobj))
+	if (drmSyncobjCreate(bench->fd, 0, &barrier->syncobj))
 		return -errno;
 	out.handle = barrier->syncobj;
 	return bench_submit(bench, &chase, 0, NULL, &out, &barrier->job);
@@ -59,7 +59,7 @@ static int barrier_destroy(struct bench *bench, struct barrier *barrier)
 
 	barrier_open(barrier);
 	error = bench_wait(bench, barrier->job);
-	drmSyncobjDestroy(bench->gpu.fd, barrier->syncobj);
+	drmSyncobjDestroy(bench->fd, barrier->syncobj);
 	mem_unmap(&barrier->area);
 	return error;
 }
@@ -81,7 +81,7 @@ static int submit_touch(struct bench *bench, const struct bench_case *c,
 	struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = DRM_SVM_TEST_CMD_WRITE,
-		.dst = gpu_ptr(area->start + i / c->sharers * each * c->stride),
+		.dst = client_ptr(area->start + i / c->sharers * each * c->stride),
 		.size = each * c->stride,
 		.arg0 = c->stride,
 		.arg1 = 1,

@@ -82,26 +82,22 @@ static int fault_upgrade(struct bench *bench, const struct bench_case *c, struct
 	return error;
 }
 
-static int open_second(struct bench *bench, struct gpu *second)
-{
-	gpu_open_nth(second, 1, "");
-	return second->info.out_index == bench->gpu.info.out_index ? -ENODEV : 0;
-}
-
 /* The first device has the page already, and the second one wants it too. */
 static int fault_second(struct bench *bench, const struct bench_case *c, struct sample *s)
 {
 	struct area area = mem_prepare(c);
 	struct bench other = *bench;
-	int error = open_second(bench, &other.gpu);
+	int error;
 
-	if (!error)
-		error = bench_touch(bench, area.start, area.size, PAGE, c->write);
+	other.fd = bench_open_gpu(1);
+	if (other.fd < 0)
+		return other.fd;
+	error = bench_touch(bench, area.start, area.size, PAGE, c->write);
 	bench_begin(&other, s);
 	if (!error)
 		error = bench_touch(&other, area.start, area.size, PAGE, c->write);
 	bench_end(&other, s);
-	gpu_close(&other.gpu);
+	close(other.fd);
 	mem_unmap(&area);
 	return error;
 }
@@ -110,16 +106,18 @@ static int unmap_of_two(struct bench *bench, const struct bench_case *c, struct 
 {
 	struct area area = mem_prepare(c);
 	struct bench other = *bench;
-	int error = open_second(bench, &other.gpu);
+	int error;
 
-	if (!error)
-		error = bench_touch(bench, area.start, area.size, PAGE, c->write);
+	other.fd = bench_open_gpu(1);
+	if (other.fd < 0)
+		return other.fd;
+	error = bench_touch(bench, area.start, area.size, PAGE, c->write);
 	if (!error && c->count == 2)
 		error = bench_touch(&other, area.start, area.size, PAGE, c->write);
 	bench_begin(bench, s);
 	munmap(area.start, area.size);
 	bench_end(bench, s);
-	gpu_close(&other.gpu);
+	close(other.fd);
 	mem_unmap(&area);
 	return error;
 }

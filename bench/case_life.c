@@ -35,12 +35,12 @@ static int close_mapped(struct bench *bench, const struct bench_case *c, struct 
 	int error;
 
 	mem_write(&area, PAGE);
-	other.gpu.fd = bench_open(bench);
-	if (other.gpu.fd < 0)
-		return other.gpu.fd;
+	other.fd = bench_open(bench);
+	if (other.fd < 0)
+		return other.fd;
 	error = bench_touch(&other, area.start, area.size, PAGE, true);
 	bench_begin(bench, s);
-	close(other.gpu.fd);
+	close(other.fd);
 	bench_end(bench, s);
 	mem_unmap(&area);
 	return error;

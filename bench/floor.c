@@ -9,7 +9,7 @@
 int floor_mirror(struct bench *bench, const struct area *area, bool write, struct sample *s)
 {
 	struct drm_svm_floor_mirror args = {
-		.start = gpu_ptr(area->start),
+		.start = client_ptr(area->start),
 		.size = area->size,
 		.flags = write ? DRM_SVM_FLOOR_WRITE : 0,
 	};
@@ -27,7 +27,7 @@ int floor_mirror(struct bench *bench, const struct area *area, bool write, struc
 int floor_move(struct bench *bench, const struct area *area, bool home, struct sample *s)
 {
 	struct drm_svm_floor_migrate args = {
-		.start = gpu_ptr(area->start),
+		.start = client_ptr(area->start),
 		.size = area->size,
 	};
 	int error;

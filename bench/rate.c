@@ -46,7 +46,7 @@ static int storm(struct bench *bench, double *rate)
 		struct drm_svm_test_cmd cmd = {
 			.op = DRM_SVM_TEST_OP_TOUCH,
 			.flags = DRM_SVM_TEST_CMD_WRITE,
-			.dst = gpu_ptr(area.start + n * part),
+			.dst = client_ptr(area.start + n * part),
 			.size = part,
 			.arg0 = RANGE,
 			.arg1 = 1,

@@ -1,46 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include <err.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-
-#include <xf86drm.h>
 
 #include "bo.h"
 #include "cpu.h"
 
-static void bind(struct gpu *gpu, const struct bo *bo)
-{
-	struct drm_svm_test_bo_bind args = {
-		.addr = bo->addr,
-		.size = bo->size,
-		.handle = bo->handle,
-	};
-
-	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_BO_BIND, &args))
-		err(EXIT_FAILURE, "cannot bind a buffer");
-}
-
 void bo_create(struct gpu *gpu, struct bo *bo, uint64_t addr, uint64_t size)
 {
-	struct drm_svm_test_bo_create args = {
-		.size = size,
-		.flags = DRM_SVM_TEST_BO_VRAM,
-	};
-
-	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_BO_CREATE, &args))
-		err(EXIT_FAILURE, "cannot make a buffer in VRAM");
-	*bo = (struct bo) { .handle = args.out_handle, .addr = addr, .size = size };
-	bind(gpu, bo);
+	*bo = (struct bo) { .addr = addr, .size = size };
+	gpu_must(client_bo_create(gpu->fd, size, DRM_SVM_TEST_BO_VRAM, &bo->handle),
+		 "cannot make a buffer in VRAM");
+	gpu_must(client_bo_bind(gpu->fd, bo->handle, addr, 0, size), "cannot bind a buffer");
 }
 
 void bo_destroy(struct gpu *gpu, struct bo *bo)
 {
-	struct drm_svm_test_bo_unbind unbind = { .addr = bo->addr, .size = bo->size };
-	struct drm_gem_close close = { .handle = bo->handle };
-
-	if (drmIoctl(gpu->fd, DRM_IOCTL_SVM_TEST_BO_UNBIND, &unbind) ||
-	    drmIoctl(gpu->fd, DRM_IOCTL_GEM_CLOSE, &close))
-		err(EXIT_FAILURE, "cannot free a buffer");
+	gpu_must(client_bo_unbind(gpu->fd, bo->addr, bo->size), "cannot unbind a buffer");
+	gpu_must(client_bo_close(gpu->fd, bo->handle), "cannot free a buffer");
 }
 
 void bo_fill(struct gpu *gpu, const struct bo *bo, uint32_t value)
@@ -66,7 +42,7 @@ uint64_t bo_sum(struct gpu *gpu, const struct bo *bo)
 		.dst = bo->addr,
 		.size = bo->size,
 		.arg0 = gpu->page_size,
-		.result = gpu_ptr(result),
+		.result = client_ptr(result),
 	};
 	int error = gpu_run(gpu, &cmd, 1, NULL);
 

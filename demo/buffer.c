@@ -135,10 +135,10 @@ static void exchange_run(struct buffer *buffer, uint32_t op, const void *dst,
 {
 	const struct drm_svm_test_cmd cmd = {
 		.op = op,
-		.dst = gpu_ptr(dst),
-		.src = gpu_ptr(src),
+		.dst = client_ptr(dst),
+		.src = client_ptr(src),
 		.count = buffer->exchange->n,
-		.arg0 = gpu_ptr(buffer->exchange->index),
+		.arg0 = client_ptr(buffer->exchange->index),
 	};
 	int error = gpu_run(buffer->gpu, &cmd, 1, NULL);
 

@@ -18,10 +18,10 @@ static uint64_t gpu_sum_pages(struct gpu *gpu, const void *start, size_t size)
 	uint64_t sum = 0;
 	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
-		.dst = gpu_ptr(start),
+		.dst = client_ptr(start),
 		.size = size,
 		.arg0 = gpu->page_size,
-		.result = gpu_ptr(&sum),
+		.result = client_ptr(&sum),
 	};
 	int error = gpu_run(gpu, &cmd, 1, NULL);
 
@@ -37,7 +37,7 @@ static int gpu_write_pages(struct gpu *gpu, void *start, size_t size,
 	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = DRM_SVM_TEST_CMD_WRITE,
-		.dst = gpu_ptr(start),
+		.dst = client_ptr(start),
 		.size = size,
 		.arg0 = gpu->page_size,
 		.arg1 = value,

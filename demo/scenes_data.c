@@ -74,8 +74,8 @@ static unsigned int count_pages(struct gpu *gpu, struct node **nodes)
 
 	qsort(nodes, NUM_NODES, sizeof(*nodes), compare_addresses);
 	for (i = 1; i < NUM_NODES; i++)
-		n += gpu_ptr(nodes[i]) / gpu->page_size !=
-		     gpu_ptr(nodes[i - 1]) / gpu->page_size;
+		n += client_ptr(nodes[i]) / gpu->page_size !=
+		     client_ptr(nodes[i - 1]) / gpu->page_size;
 	return n;
 }
 
@@ -93,11 +93,11 @@ static void chase(struct gpu *gpu, const struct node *first, uint64_t *result)
 	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_CHASE,
 		.flags = DRM_SVM_TEST_CMD_64,
-		.src = gpu_ptr(first),
+		.src = client_ptr(first),
 		.count = NUM_NODES * 2,
 		.arg0 = offsetof(struct node, next),
 		.arg1 = offsetof(struct node, value),
-		.result = gpu_ptr(result),
+		.result = client_ptr(result),
 	};
 	int error = gpu_run(gpu, &cmd, 1, NULL);
 
@@ -198,10 +198,10 @@ void scene_gather(struct gpu *gpu)
 	struct gather *g = cpu_malloc(sizeof(*g));
 	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_GATHER,
-		.dst = gpu_ptr(g->picked),
-		.src = gpu_ptr(g->element),
+		.dst = client_ptr(g->picked),
+		.src = client_ptr(g->element),
 		.count = NUM_PICKED,
-		.arg0 = gpu_ptr(g->index),
+		.arg0 = client_ptr(g->index),
 	};
 	struct drm_svm_counters before, after;
 
@@ -233,7 +233,7 @@ void scene_atomic(struct gpu *gpu)
 	const struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
 		.flags = DRM_SVM_TEST_CMD_64,
-		.dst = gpu_ptr(counter),
+		.dst = client_ptr(counter),
 		.count = NUM_ADDS,
 		.arg0 = 1,
 	};
@@ -244,7 +244,7 @@ void scene_atomic(struct gpu *gpu)
 	ui_text("GPU and CPU add 1 to one counter, %u times each, at the same time.",
 		NUM_ADDS);
 	*counter = 0;
-	if (gpu_submit(gpu, &cmd, 1, &job) ||
+	if (client_submit_cmds(gpu->fd, &cmd, 1, &job) ||
 	    pthread_create(&thread, NULL, add_on_cpu, counter)) {
 		ui_agree(false, "the two could not be started");
 		return;

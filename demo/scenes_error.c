@@ -41,15 +41,15 @@ static int run_into(struct gpu *gpu, struct link *links, uint32_t *marks,
 		    struct drm_svm_test_wait *result)
 {
 	const struct drm_svm_test_cmd cmds[] = { {
-		.op = DRM_SVM_TEST_OP_FILL, .dst = gpu_ptr(&marks[0]),
+		.op = DRM_SVM_TEST_OP_FILL, .dst = client_ptr(&marks[0]),
 		.size = sizeof(*marks), .arg0 = 1,
 	}, {
 		.op = DRM_SVM_TEST_OP_CHASE, .flags = DRM_SVM_TEST_CMD_64,
-		.src = gpu_ptr(links), .count = NUM_LINKS,
+		.src = client_ptr(links), .count = NUM_LINKS,
 		.arg0 = offsetof(struct link, next),
 		.arg1 = offsetof(struct link, value),
 	}, {
-		.op = DRM_SVM_TEST_OP_FILL, .dst = gpu_ptr(&marks[1]),
+		.op = DRM_SVM_TEST_OP_FILL, .dst = client_ptr(&marks[1]),
 		.size = sizeof(*marks), .arg0 = 1,
 	} };
 

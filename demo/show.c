@@ -68,7 +68,7 @@ static void compare_prefetch(const struct show *show, const struct show_prefetch
 	bool in = args->location == DRM_SVM_LOCATION_VRAM;
 	size_t first, n, there;
 
-	first = (args->start - gpu_ptr(show->buffer.start)) / show->gpu->page_size;
+	first = (args->start - client_ptr(show->buffer.start)) / show->gpu->page_size;
 	n = args->size / show->gpu->page_size;
 	there = timeline_count(&show->timeline->rows[prefetch->row], first, n, IN_VRAM);
 	if (!in)
@@ -98,7 +98,7 @@ void show_prefetch(struct show *show, size_t first, size_t n, uint32_t location)
 	struct show_prefetch *prefetch = &show->prefetches[show->num_prefetches++];
 
 	prefetch->args = (struct drm_svm_prefetch) {
-		.start = gpu_ptr(show->buffer.start) + first * show->gpu->page_size,
+		.start = client_ptr(show->buffer.start) + first * show->gpu->page_size,
 		.size = n * show->gpu->page_size,
 		.location = location,
 	};

@@ -37,8 +37,8 @@ static uint8_t *look(const struct timeline *timeline, struct gpu *gpu)
 	uint8_t *pages = cpu_malloc(timeline->pages);
 	size_t i;
 
-	gpu_residence(gpu, gpu_ptr(timeline->addr),
-		      timeline->pages * timeline->page_size, words);
+	gpu_query(gpu, client_ptr(timeline->addr), timeline->pages * timeline->page_size,
+		  DRM_SVM_QUERY_RESIDENCE, words);
 	for (i = 0; i < timeline->pages; i++)
 		pages[i] = residence_of(words[i]);
 	free(words);

@@ -161,7 +161,7 @@ void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
 
 	if (!pages)
 		errx(EXIT_FAILURE, "out of memory");
-	gpu_query(gpu, gpu_ptr(addr), size, pages);
+	gpu_query(gpu, client_ptr(addr), size, 0, pages);
 	*mapped = *writable = 0;
 	for (i = 0; i < n; i++) {
 		*mapped += page_state(pages[i]) != NONE;
@@ -172,15 +172,15 @@ void ui_count_pages(struct gpu *gpu, const void *addr, size_t size,
 
 static void map(struct gpu *gpu, const void *addr, size_t size, bool leaves)
 {
-	uint64_t start = gpu_ptr(addr) / gpu->range_size * gpu->range_size;
+	uint64_t start = client_ptr(addr) / gpu->range_size * gpu->range_size;
 	size_t n = gpu->range_size / gpu->page_size;
 	uint32_t *pages = calloc(n, sizeof(*pages));
 	struct totals totals = {};
 
 	if (!pages)
 		errx(EXIT_FAILURE, "out of memory");
-	for (; start < gpu_ptr(addr) + size; start += gpu->range_size) {
-		gpu_query(gpu, start, gpu->range_size, pages);
+	for (; start < client_ptr(addr) + size; start += gpu->range_size) {
+		gpu_query(gpu, start, gpu->range_size, 0, pages);
 		printf("  %012llx ", (unsigned long long)start);
 		put_states(pages, n);
 		if (leaves)

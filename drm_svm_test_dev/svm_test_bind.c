@@ -35,8 +35,8 @@
 #include "svm_test_engine.h"
 #include "svm_test_gem.h"
 #include "svm_test_job.h"
+#include "svm_test_port.h"
 #include "svm_test_pt.h"
-#include "svm_test_svm.h"
 #include "svm_test_vm.h"
 
 #define WINDOW_SIZE	BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT)
@@ -71,7 +71,7 @@ static void binding_clear(struct svm_test_binding *binding, u64 end)
 		next = window_end(start, end);
 		svm_test_pt_unmap(vm->pt, start, next);
 	}
-	svm_test_svm_flush(vm, binding->start, end);
+	svm_test_port_flush(vm, binding->start, end);
 }
 
 static void binding_unmap(struct svm_test_binding *binding)

@@ -34,8 +34,8 @@ struct svm_test_config {
 	unsigned int vram_mb;
 	/** @peer: devices reach the VRAM of each other. */
 	bool peer;
-	/** @backend: who manages shared memory. */
-	char *backend;
+	/** @gpusvm: drm_gpusvm manages shared memory, and not drm_svm. */
+	bool gpusvm;
 	/** @copy_latency_us: microseconds that any copy takes. */
 	unsigned int copy_latency_us;
 	/** @copy_mbps: MB that are copied in a second; no limit if zero. */

@@ -117,8 +117,6 @@ device_alloc(struct faux_device *faux, const struct drm_driver *driver,
 	gpu->faux = faux;
 	gpu->config = *config;
 	gpu->index = index;
-	gpu->backend = svm_test_backend_find(config->backend);
-	spin_lock_init(&gpu->service.lock);
 	mutex_init(&gpu->power_lock);
 	mutex_init(&gpu->vms_lock);
 	INIT_LIST_HEAD(&gpu->vms);

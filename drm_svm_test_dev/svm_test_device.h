@@ -11,7 +11,6 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
-#include "svm_test_backend.h"
 #include "svm_test_config.h"
 #include "svm_test_inject.h"
 #include "svm_test_pm.h"
@@ -43,11 +42,7 @@ struct svm_test_device {
 	struct drm_svm_device sdev;
 	/** @vram: the part of its memory in it. */
 	struct drm_svm_vram vram;
-	/** @backend: who manages shared memory. */
-	const struct svm_test_backend *backend;
-	/** @service: what that costs. */
-	struct svm_test_service service;
-	/** @gpusvm: what the other backend has of its memory, in place of @vram. */
+	/** @gpusvm: the same with drm_gpusvm, in place of @vram. */
 	struct svm_test_gpusvm_vram *gpusvm;
 	/** @bdev: who has which part of the memory. */
 	struct ttm_device bdev;

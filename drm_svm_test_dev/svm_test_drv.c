@@ -13,10 +13,12 @@
  * writes the wrong memory, as on a real device. Accesses that miss go into a
  * fault buffer of limited size, and their job waits.
  *
- * What belongs to the port, and would be in any driver, is svm_test_svm.c and
- * the calls of drm_svm_device_init() and drm_svm_device_fini(). The rest is the
- * hardware and its scheduler, and the same port to the manager that the kernel has,
- * to compare with: svm_test_gpusvm.c.
+ * The port to drm_svm is svm_test_port.c and a few calls elsewhere, each where
+ * any driver would have it. The rest is the hardware and its scheduler.
+ *
+ * For a comparison the same device runs on drm_gpusvm, by the module parameter
+ * "backend". That is svm_test_gpusvm.c, which has ioctls of its own; the other
+ * files call it after svm_test_on_gpusvm(). A driver has no such calls.
  */
 
 #define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
@@ -25,6 +27,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
+#include <linux/string.h>
 
 #include <drm/drm_debugfs.h>
 #include <drm/drm_drv.h>
@@ -34,15 +37,16 @@
 #include <drm/drm_print.h>
 #include <drm/drm_svm_test.h>
 
-#include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_config.h"
 #include "svm_test_device.h"
 #include "svm_test_exec.h"
 #include "svm_test_fault.h"
 #include "svm_test_gem.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_inject.h"
 #include "svm_test_pm.h"
+#include "svm_test_port.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vm.h"
 
@@ -60,7 +64,6 @@ static struct svm_test_config config = {
 	.lanes = 8,
 	.vram_mb = 0,
 	.peer = true,
-	.backend = "drm_svm",
 };
 
 module_param_named(num_devices, config.num_devices, uint, 0444);
@@ -82,63 +85,20 @@ module_param_named(vram_mb, config.vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");
 module_param_named(peer, config.peer, bool, 0444);
 MODULE_PARM_DESC(peer, "Devices reach the VRAM of each other (default Y)");
-module_param_named(backend, config.backend, charp, 0444);
-MODULE_PARM_DESC(backend, "Manager of shared memory: drm_svm (default), drm_gpusvm");
 module_param_named(copy_latency_us, config.copy_latency_us, uint, 0444);
 MODULE_PARM_DESC(copy_latency_us, "Microseconds that any copy takes (default 0)");
 module_param_named(copy_mbps, config.copy_mbps, uint, 0444);
 MODULE_PARM_DESC(copy_mbps, "MB copied per second, or 0 for no limit (default 0)");
+
+static char *backend = "drm_svm";
+module_param(backend, charp, 0444);
+MODULE_PARM_DESC(backend, "Manager of shared memory: drm_svm (default), drm_gpusvm");
 
 /* What can be written to the file "unplug" */
 #define UNPLUG_ORDERLY	1
 #define UNPLUG_SURPRISE	2
 
 static struct svm_test_device *devices[SVM_TEST_MAX_DEVICES];
-
-static int svm_test_ioctl_attach(struct drm_device *drm, void *data,
-				 struct drm_file *file)
-{
-	return svm_test_vm_attach(file->driver_priv, data);
-}
-
-static int svm_test_ioctl_query(struct drm_device *drm, void *data,
-				struct drm_file *file)
-{
-	struct svm_test_vm *vm = file->driver_priv;
-	int err = svm_test_vm_enter(vm);
-
-	if (err)
-		return err;
-	err = vm->gpu->backend->query(vm, data);
-	svm_test_vm_leave(vm);
-	return err;
-}
-
-static int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
-				   struct drm_file *file)
-{
-	struct svm_test_vm *vm = file->driver_priv;
-	int err = svm_test_vm_enter(vm);
-
-	if (err)
-		return err;
-	err = vm->gpu->backend->prefetch(vm, file, data);
-	svm_test_vm_leave(vm);
-	return err;
-}
-
-static int svm_test_ioctl_counters(struct drm_device *drm, void *data,
-				   struct drm_file *file)
-{
-	struct svm_test_vm *vm = file->driver_priv;
-	int err = svm_test_vm_enter(vm);
-
-	if (err)
-		return err;
-	err = vm->gpu->backend->counters(vm, data);
-	svm_test_vm_leave(vm);
-	return err;
-}
 
 static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 			       struct drm_file *file)
@@ -161,15 +121,17 @@ static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 	args->out_vram_size = svm_test_config_vram_size(&gpu->config);
 	args->out_bo_start = svm_test_config_bind_start(&gpu->config);
 	args->out_bo_size = SVM_TEST_MAX_BO_SIZE;
-	args->out_backend = gpu->backend->id;
-	args->out_service_ns = svm_test_backend_service_ns(gpu);
+	args->out_backend = svm_test_on_gpusvm(gpu) ?
+			    DRM_SVM_TEST_BACKEND_DRM_GPUSVM :
+			    DRM_SVM_TEST_BACKEND_DRM_SVM;
+	args->out_service_ns = svm_test_fault_cost_ns(gpu->faults);
 	return 0;
 }
 
 #define SVM_TEST_IOCTL(name, func) \
 	DRM_IOCTL_DEF_DRV(SVM_TEST_##name, svm_test_ioctl_##func, DRM_RENDER_ALLOW)
 
-static const struct drm_ioctl_desc svm_test_ioctls[] = {
+static struct drm_ioctl_desc svm_test_ioctls[] __ro_after_init = {
 	SVM_TEST_IOCTL(ATTACH, attach),
 	SVM_TEST_IOCTL(QUERY, query),
 	SVM_TEST_IOCTL(COUNTERS, counters),
@@ -206,7 +168,10 @@ static int svm_test_debugfs_show(struct seq_file *m, void *unused)
 		if (!svm_test_vm_try_enter(vm))
 			continue;
 		drm_printf(&p, "vm %llu\n", vm->asid.id);
-		gpu->backend->print(vm, &p);
+		if (svm_test_on_gpusvm(gpu))
+			svm_test_gpusvm_print(vm, &p);
+		else
+			drm_svm_print(&vm->ctx, &p);
 		svm_test_vm_leave(vm);
 	}
 	return 0;
@@ -309,11 +274,16 @@ static void svm_test_destroy_devices(unsigned int first)
 	rcu_barrier();
 }
 
-static int __init svm_test_check_backend(void)
+static int __init svm_test_choose_backend(void)
 {
-	if (svm_test_backend_find(config.backend))
+	if (!strcmp(backend, "drm_svm"))
 		return 0;
-	pr_err("backend=%s is none, or none of this kernel\n", config.backend);
+	if (IS_ENABLED(CONFIG_DRM_GPUSVM) && !strcmp(backend, "drm_gpusvm")) {
+		config.gpusvm = true;
+		svm_test_gpusvm_take_ioctls(svm_test_ioctls);
+		return 0;
+	}
+	pr_err("backend=%s is none, or none of this kernel\n", backend);
 	return -EINVAL;
 }
 
@@ -343,9 +313,9 @@ static int __init svm_test_init(void)
 	unsigned int i;
 	int err;
 
-	err = svm_test_config_validate(&config);
+	err = svm_test_choose_backend();
 	if (!err)
-		err = svm_test_check_backend();
+		err = svm_test_config_validate(&config);
 	if (!err)
 		err = svm_test_create_devices();
 	if (err)

@@ -66,7 +66,7 @@ static int submit_check_mm(struct svm_test_vm *vm)
 	err = svm_test_vm_enter(vm);
 	if (err)
 		return err;
-	err = vm->gpu->backend->check_mm(vm);
+	err = svm_test_vm_check_attached(vm);
 	svm_test_vm_leave(vm);
 	return err;
 }

@@ -14,24 +14,31 @@
  * lost, and a process whose faults are not served holds up no other: it
  * neither fills the buffer nor makes the handler look at its misses again.
  *
+ * The cost of faults is measured here: for how long there was a miss that was
+ * handed on and not answered. Under an emulator that counts instructions this
+ * is their number.
+ *
  * Locking. handler_lock, a mutex, is held from the moment that a miss is taken
  * out until it is handed on or parked; whoever holds it sees every miss that
- * was not handed on. Inside of it is the lock of the buffer, a spinlock with
- * nothing inside.
+ * was not handed on. Inside of it are the lock of the buffer and cost_lock,
+ * spinlocks with nothing inside.
  */
 
 #include <linux/cleanup.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "svm_test_backend.h"
+#include <drm/drm_svm.h>
+
 #include "svm_test_bind.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_job.h"
 #include "svm_test_vm.h"
 
@@ -47,6 +54,14 @@ struct svm_test_fault_buffer {
 	struct mutex handler_lock;
 	/* @parked: misses whose process has a full queue */
 	struct list_head parked;
+	/* @cost_lock: protects the fields up to @cost */
+	spinlock_t cost_lock;
+	/* @unanswered: misses that were handed on and not answered */
+	unsigned int unanswered;
+	/* @since: since when there is one, in nanoseconds */
+	u64 since;
+	/* @cost: for how long there was one, before that */
+	u64 cost;
 	/* @lock: protects all below */
 	spinlock_t lock;
 	/* @pending: misses in the buffer, in the order of posting */
@@ -140,6 +155,72 @@ static struct svm_test_slot *fault_take(struct svm_test_fault_buffer *buffer)
 	return slot;
 }
 
+static void cost_begin(struct svm_test_fault_buffer *buffer)
+{
+	guard(spinlock)(&buffer->cost_lock);
+
+	if (!buffer->unanswered++)
+		buffer->since = ktime_get_ns();
+}
+
+static void cost_end(struct svm_test_fault_buffer *buffer)
+{
+	guard(spinlock)(&buffer->cost_lock);
+
+	if (!--buffer->unanswered)
+		buffer->cost += ktime_get_ns() - buffer->since;
+}
+
+/**
+ * svm_test_fault_cost_ns() - for how long misses waited for their answer
+ * @buffer: the fault buffer
+ *
+ * Return: nanoseconds.
+ */
+u64 svm_test_fault_cost_ns(struct svm_test_fault_buffer *buffer)
+{
+	guard(spinlock)(&buffer->cost_lock);
+
+	if (!buffer->unanswered)
+		return buffer->cost;
+	return buffer->cost + ktime_get_ns() - buffer->since;
+}
+
+/* Zero when svm_test_fault_done() will come; else it will not. */
+static int fault_push(struct svm_test_fault_buffer *buffer,
+		      struct svm_test_slot *slot)
+{
+	const struct drm_svm_fault fault = {
+		.addr = slot->addr,
+		.cookie = (uintptr_t)slot,
+		.access = slot->access |
+			  (slot == slot->job->slots ? 0 : DRM_SVM_ACCESS_AHEAD),
+	};
+	struct svm_test_vm *vm = slot->job->vm;
+	int err;
+
+	/* Before: the answer may be given at once. */
+	cost_begin(buffer);
+	if (svm_test_on_gpusvm(buffer->gpu))
+		err = svm_test_gpusvm_push_fault(vm, slot);
+	else
+		err = drm_svm_fault_queue_push(&vm->ctx, &fault);
+	if (err)
+		cost_end(buffer);
+	return err;
+}
+
+/**
+ * svm_test_fault_done() - a miss that was handed on is answered
+ * @slot: the miss
+ * @err: 0 when the access can be tried again
+ */
+void svm_test_fault_done(struct svm_test_slot *slot, int err)
+{
+	cost_end(slot->job->vm->gpu->faults);
+	svm_test_engine_fault_done(slot, err);
+}
+
 /* Hand a miss on, or park it. From then on the slot may be gone. */
 static void fault_hand_on(struct svm_test_fault_buffer *buffer,
 			  struct svm_test_slot *slot)
@@ -153,7 +234,7 @@ static void fault_hand_on(struct svm_test_fault_buffer *buffer,
 		return;
 	}
 
-	err = svm_test_backend_push_fault(slot->job->vm, slot);
+	err = fault_push(buffer, slot);
 	if (err == -ENOSPC) {
 		list_add_tail(&slot->link, &buffer->parked);
 		queue_delayed_work(buffer->wq, &buffer->retry, RETRY_DELAY);
@@ -270,6 +351,7 @@ svm_test_fault_buffer_create(struct svm_test_device *gpu)
 	INIT_DELAYED_WORK(&buffer->retry, fault_retry);
 	mutex_init(&buffer->handler_lock);
 	INIT_LIST_HEAD(&buffer->parked);
+	spin_lock_init(&buffer->cost_lock);
 	spin_lock_init(&buffer->lock);
 	INIT_LIST_HEAD(&buffer->pending);
 	return buffer;

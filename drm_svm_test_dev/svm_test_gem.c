@@ -390,7 +390,7 @@ void svm_test_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 		bo_add_stats(container_of(obj, struct svm_test_bo, tbo.base),
 			     &vram, &system);
 	spin_unlock(&file->table_lock);
-	vm->gpu->backend->memory_stats(vm, &vram);
+	drm_svm_memory_stats(&vm->ctx, &vram);
 
 	drm_print_memory_stats(p, &vram, DRM_GEM_OBJECT_RESIDENT, "vram");
 	drm_print_memory_stats(p, &system, DRM_GEM_OBJECT_RESIDENT, "system");

@@ -31,12 +31,13 @@
 #include <drm/ttm/ttm_bo.h>
 
 #include "drm_svm_compat.h"
-#include "svm_test_backend.h"
 #include "svm_test_device.h"
+#include "svm_test_fault.h"
 #include "svm_test_gpusvm.h"
+#include "svm_test_gpusvm_priv.h"
 #include "svm_test_job.h"
+#include "svm_test_port.h"
 #include "svm_test_pt.h"
-#include "svm_test_svm.h"
 #include "svm_test_vm.h"
 
 /* What drm_gpusvm recommends */
@@ -135,7 +136,7 @@ static void gpusvm_invalidate(struct drm_gpusvm *base,
 	}
 	if (end) {
 		atomic64_inc(&peer->invalidations);
-		svm_test_svm_flush(peer->vm, start, end);
+		svm_test_port_flush(peer->vm, start, end);
 	}
 
 	range = NULL;
@@ -387,11 +388,19 @@ static void fault_work(struct work_struct *work)
 				  slot->access & DRM_SVM_ACCESS_WRITE);
 		if (err)
 			atomic64_inc(&peer->num_failed);
-		svm_test_backend_fault_done(slot, fault_errno(err));
+		svm_test_fault_done(slot, fault_errno(err));
 	}
 }
 
-static int peer_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
+/**
+ * svm_test_gpusvm_push_fault() - take a miss
+ * @vm: address space
+ * @slot: the miss
+ *
+ * Return: 0 when svm_test_fault_done() will come, or -EFAULT.
+ */
+int svm_test_gpusvm_push_fault(struct svm_test_vm *vm,
+			       struct svm_test_slot *slot)
 {
 	struct svm_test_gpusvm *peer = vm->gpusvm;
 
@@ -435,7 +444,14 @@ static int peer_create(struct svm_test_vm *vm)
 	return 0;
 }
 
-static int peer_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
+/**
+ * svm_test_gpusvm_attach() - share the memory of the calling process
+ * @vm: address space, its attach_lock held
+ * @args: the ioctl's payload
+ *
+ * Return: 0 or a negative errno.
+ */
+int svm_test_gpusvm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
 {
 	int err;
 
@@ -472,7 +488,7 @@ static void peer_unmap_all(struct svm_test_gpusvm *peer)
 			range_unmap(peer, to_range(range));
 	}
 	drm_gpusvm_notifier_unlock(&peer->base);
-	svm_test_svm_flush(peer->vm, 0, peer->vm->gpu->sdev.va_end);
+	svm_test_port_flush(peer->vm, 0, peer->vm->gpu->sdev.va_end);
 
 	drm_gpusvm_for_each_notifier(notifier, &peer->base, 0,
 				     peer->vm->gpu->sdev.va_end) {
@@ -483,7 +499,11 @@ static void peer_unmap_all(struct svm_test_gpusvm *peer)
 	}
 }
 
-static void peer_detach(struct svm_test_vm *vm)
+/**
+ * svm_test_gpusvm_detach() - undo svm_test_gpusvm_attach()
+ * @vm: address space, attached or not
+ */
+void svm_test_gpusvm_detach(struct svm_test_vm *vm)
 {
 	struct svm_test_gpusvm *peer = vm->gpusvm;
 
@@ -504,37 +524,3 @@ static void peer_detach(struct svm_test_vm *vm)
 	kfree(peer);
 	svm_test_gpusvm_vram_release(vm->gpu);
 }
-
-static void peer_vram_resume(struct svm_test_device *gpu)
-{
-}
-
-static int peer_vram_mark_bad(struct svm_test_device *gpu, u64 offset)
-{
-	return -EOPNOTSUPP;
-}
-
-const struct svm_test_backend svm_test_gpusvm_backend = {
-	.name = "drm_gpusvm",
-	.id = DRM_SVM_TEST_BACKEND_DRM_GPUSVM,
-	.vram_init = svm_test_gpusvm_vram_init,
-	.vram_fini = svm_test_gpusvm_vram_fini,
-	.vram_evict_all = svm_test_gpusvm_vram_evict_all,
-	/* svm_test_device.vram_closed keeps others out. */
-	.vram_suspend = svm_test_gpusvm_vram_evict_all,
-	.vram_resume = peer_vram_resume,
-	.vram_mark_bad = peer_vram_mark_bad,
-	.bo_is_svm = svm_test_gpusvm_bo_is_svm,
-	.bo_evict_flags = svm_test_gpusvm_bo_evict_flags,
-	.bo_eviction_valuable = ttm_bo_eviction_valuable,
-	.bo_move = svm_test_gpusvm_bo_move,
-	.attach = peer_attach,
-	.detach = peer_detach,
-	.check_mm = svm_test_gpusvm_check_mm,
-	.push_fault = peer_push_fault,
-	.query = svm_test_gpusvm_query,
-	.prefetch = svm_test_gpusvm_prefetch,
-	.counters = svm_test_gpusvm_counters,
-	.print = svm_test_gpusvm_print,
-	.memory_stats = svm_test_gpusvm_memory_stats,
-};

@@ -2,25 +2,14 @@
 #ifndef _SVM_TEST_GPUSVM_H_
 #define _SVM_TEST_GPUSVM_H_
 
-#include <linux/atomic.h>
-#include <linux/list.h>
-#include <linux/mutex.h>
-#include <linux/spinlock.h>
+#include <linux/kconfig.h>
 #include <linux/types.h>
-#include <linux/workqueue.h>
 
-#include <drm/drm_gpusvm.h>
+#include "svm_test_device.h"
 
-struct drm_file;
-struct drm_memory_stats;
-struct drm_pagemap;
-struct drm_pagemap_addr;
+struct drm_ioctl_desc;
 struct drm_printer;
-struct drm_svm_counters;
-struct drm_svm_prefetch;
-struct drm_svm_query;
-struct drm_svm_run;
-struct svm_test_device;
+struct svm_test_slot;
 struct svm_test_vm;
 struct ttm_buffer_object;
 struct ttm_operation_ctx;
@@ -28,76 +17,29 @@ struct ttm_placement;
 struct ttm_resource;
 
 /**
- * struct svm_test_gpusvm - an address space as drm_gpusvm has it
+ * svm_test_on_gpusvm() - does drm_gpusvm manage shared memory?
+ * @gpu: the device
+ *
+ * The functions of this file may be called only then. The compiler drops these
+ * calls for a kernel without drm_gpusvm.
+ *
+ * Return: whether it is not drm_svm.
  */
-struct svm_test_gpusvm {
-	/** @base: the part of drm_gpusvm. */
-	struct drm_gpusvm base;
-	/** @vm: the rest. */
-	struct svm_test_vm *vm;
-	/** @lock: one fault at a time. */
-	struct mutex lock;
-	/** @fault_lock: protects @faults; a leaf. */
-	spinlock_t fault_lock;
-	/** @faults: misses that wait for @fault_work. */
-	struct list_head faults;
-	/** @fault_work: serves them. */
-	struct work_struct fault_work;
-	/** @gc_lock: protects @gc; a leaf. */
-	spinlock_t gc_lock;
-	/** @gc: ranges of which a part was unmapped. */
-	struct list_head gc;
-	/** @gc_work: removes them. */
-	struct work_struct gc_work;
-	/** @closed: nothing is served any more; set once. */
-	bool closed;
-	/** @num_faults: misses so far. */
-	atomic64_t num_faults;
-	/** @num_failed: misses that were answered with an error. */
-	atomic64_t num_failed;
-	/** @num_duplicates: misses that were served by another one. */
-	atomic64_t num_duplicates;
-	/** @pages_mapped: pages mapped so far. */
-	atomic64_t pages_mapped;
-	/** @invalidations: invalidations that met a mapped page. */
-	atomic64_t invalidations;
-};
+static inline bool svm_test_on_gpusvm(const struct svm_test_device *gpu)
+{
+	return IS_ENABLED(CONFIG_DRM_GPUSVM) && gpu->config.gpusvm;
+}
 
-/**
- * struct svm_test_gpusvm_counts - pages that were copied
- */
-struct svm_test_gpusvm_counts {
-	/** @pages_in: pages that came to VRAM. */
-	u64 pages_in;
-	/** @copied_in: those of them that were copied. */
-	u64 copied_in;
-	/** @pages_out: pages that went home. */
-	u64 pages_out;
-};
-
-void svm_test_gpusvm_gc(struct svm_test_gpusvm *peer);
-
+void svm_test_gpusvm_take_ioctls(struct drm_ioctl_desc *ioctls);
 int svm_test_gpusvm_check_mm(struct svm_test_vm *vm);
-int svm_test_gpusvm_query(struct svm_test_vm *vm, struct drm_svm_query *args);
-int svm_test_gpusvm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
-			     struct drm_svm_prefetch *args);
-int svm_test_gpusvm_counters(struct svm_test_vm *vm,
-			     struct drm_svm_counters *args);
+int svm_test_gpusvm_push_fault(struct svm_test_vm *vm,
+			       struct svm_test_slot *slot);
 void svm_test_gpusvm_print(struct svm_test_vm *vm, struct drm_printer *p);
-void svm_test_gpusvm_memory_stats(struct svm_test_vm *vm,
-				  struct drm_memory_stats *vram);
+void svm_test_gpusvm_detach(struct svm_test_vm *vm);
 
-int svm_test_gpusvm_vram_init(struct svm_test_device *gpu, u64 size);
-void svm_test_gpusvm_vram_fini(struct svm_test_device *gpu);
-int svm_test_gpusvm_vram_evict_all(struct svm_test_device *gpu);
-void *svm_test_gpusvm_vram_owner(struct svm_test_device *gpu);
-int svm_test_gpusvm_vram_hold(struct svm_test_device *gpu);
-void svm_test_gpusvm_vram_release(struct svm_test_device *gpu);
-struct drm_pagemap *svm_test_gpusvm_vram_pagemap(struct svm_test_device *gpu);
-void svm_test_gpusvm_vram_counts(struct svm_test_device *gpu,
-				 struct svm_test_gpusvm_counts *counts);
-void svm_test_gpusvm_run(const struct drm_pagemap_addr *addr,
-			 struct drm_svm_run *run);
+int svm_test_gpusvm_init_vram(struct svm_test_device *gpu, u64 size);
+void svm_test_gpusvm_fini_vram(struct svm_test_device *gpu);
+int svm_test_gpusvm_evict_all(struct svm_test_device *gpu);
 
 bool svm_test_gpusvm_bo_is_svm(struct ttm_buffer_object *tbo);
 bool svm_test_gpusvm_bo_evict_flags(struct ttm_buffer_object *tbo,

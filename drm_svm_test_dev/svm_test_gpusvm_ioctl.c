@@ -10,12 +10,16 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include <drm/drm_file.h>
+#include <drm/drm_ioctl.h>
 #include <drm/drm_pagemap.h>
 #include <drm/drm_print.h>
 #include <drm/drm_svm.h>
+#include <drm/drm_svm_test.h>
 
 #include "svm_test_device.h"
 #include "svm_test_gpusvm.h"
+#include "svm_test_gpusvm_priv.h"
 #include "svm_test_pt.h"
 #include "svm_test_vm.h"
 #include "svm_test_vram.h"
@@ -64,14 +68,8 @@ static u32 peer_query_page(struct svm_test_vm *vm, u64 addr)
 	return state | DRM_SVM_PAGE_READ | location << DRM_SVM_PAGE_LOCATION_SHIFT;
 }
 
-/**
- * svm_test_gpusvm_query() - what does the GPU see?
- * @vm: address space
- * @args: the ioctl's payload
- *
- * Return: 0 or a negative errno; -EOPNOTSUPP for what the GPU has not mapped.
- */
-int svm_test_gpusvm_query(struct svm_test_vm *vm, struct drm_svm_query *args)
+/* -EOPNOTSUPP for what the GPU has not mapped */
+static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 {
 	u32 __user *out = u64_to_user_ptr(args->pages);
 	u64 addr;
@@ -148,16 +146,8 @@ static int prefetch_piece(struct svm_test_gpusvm *peer,
 	}
 }
 
-/**
- * svm_test_gpusvm_prefetch() - move pages
- * @vm: address space
- * @file: the file
- * @args: the ioctl's payload
- *
- * Return: 0 or a negative errno; -EOPNOTSUPP when there are syncobjs.
- */
-int svm_test_gpusvm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
-			     struct drm_svm_prefetch *args)
+/* -EOPNOTSUPP when there are syncobjs */
+static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 {
 	u64 start, next, end = args->start + args->size;
 	int err;
@@ -188,14 +178,7 @@ int svm_test_gpusvm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
 	return err;
 }
 
-/**
- * svm_test_gpusvm_counters() - what happened so far
- * @vm: address space
- * @args: the ioctl's payload
- *
- * Return: 0 or a negative errno.
- */
-int svm_test_gpusvm_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
+static int peer_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
 {
 	struct svm_test_gpusvm_counts counts;
 	struct svm_test_gpusvm *peer;
@@ -238,12 +221,67 @@ void svm_test_gpusvm_print(struct svm_test_vm *vm, struct drm_printer *p)
 			   atomic64_read(&peer->pages_mapped));
 }
 
-/**
- * svm_test_gpusvm_memory_stats() - add the VRAM that the process has
- * @vm: address space
- * @vram: unchanged, as that is not known by process
- */
-void svm_test_gpusvm_memory_stats(struct svm_test_vm *vm,
-				  struct drm_memory_stats *vram)
+static int peer_ioctl_attach(struct drm_device *drm, void *data,
+			     struct drm_file *file)
 {
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	scoped_guard(mutex, &vm->attach_lock)
+		err = svm_test_gpusvm_attach(vm, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+static int peer_ioctl_query(struct drm_device *drm, void *data,
+			    struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = peer_query(vm, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+static int peer_ioctl_prefetch(struct drm_device *drm, void *data,
+			       struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = peer_prefetch(vm, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+static int peer_ioctl_counters(struct drm_device *drm, void *data,
+			       struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = peer_counters(vm, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+/**
+ * svm_test_gpusvm_take_ioctls() - take the ioctls of shared memory over
+ * @ioctls: those of the driver
+ */
+void svm_test_gpusvm_take_ioctls(struct drm_ioctl_desc *ioctls)
+{
+	ioctls[DRM_SVM_TEST_ATTACH].func = peer_ioctl_attach;
+	ioctls[DRM_SVM_TEST_QUERY].func = peer_ioctl_query;
+	ioctls[DRM_SVM_TEST_PREFETCH].func = peer_ioctl_prefetch;
+	ioctls[DRM_SVM_TEST_COUNTERS].func = peer_ioctl_counters;
 }

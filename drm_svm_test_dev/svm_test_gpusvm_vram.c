@@ -32,6 +32,7 @@
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_gpusvm.h"
+#include "svm_test_gpusvm_priv.h"
 #include "svm_test_vram.h"
 
 /* How the driver's addresses differ from those of the DMA layer */
@@ -545,12 +546,14 @@ int svm_test_gpusvm_bo_move(struct ttm_buffer_object *tbo,
 }
 
 /**
- * svm_test_gpusvm_vram_evict_all() - bring everything home
+ * svm_test_gpusvm_evict_all() - bring everything home
  * @gpu: the device
+ *
+ * For a suspend as well, as svm_test_device.vram_closed keeps others out.
  *
  * Return: 0, or the error of the first buffer object that does not go.
  */
-int svm_test_gpusvm_vram_evict_all(struct svm_test_device *gpu)
+int svm_test_gpusvm_evict_all(struct svm_test_device *gpu)
 {
 	struct ttm_resource_manager *man =
 		ttm_manager_type(&gpu->bdev, TTM_PL_VRAM);
@@ -583,13 +586,13 @@ static int vram_init_pagemap(struct svm_test_gpusvm_vram *vram, u64 size)
 }
 
 /**
- * svm_test_gpusvm_vram_init() - have device pages for the VRAM
+ * svm_test_gpusvm_init_vram() - have device pages for the VRAM
  * @gpu: the device
  * @size: bytes
  *
  * Return: 0 or a negative errno.
  */
-int svm_test_gpusvm_vram_init(struct svm_test_device *gpu, u64 size)
+int svm_test_gpusvm_init_vram(struct svm_test_device *gpu, u64 size)
 {
 	struct svm_test_gpusvm_vram *vram;
 	int err;
@@ -611,16 +614,16 @@ int svm_test_gpusvm_vram_init(struct svm_test_device *gpu, u64 size)
 }
 
 /**
- * svm_test_gpusvm_vram_fini() - bring everything home, for good
+ * svm_test_gpusvm_fini_vram() - bring everything home, for good
  * @gpu: the device, to which no file is attached
  */
-void svm_test_gpusvm_vram_fini(struct svm_test_device *gpu)
+void svm_test_gpusvm_fini_vram(struct svm_test_device *gpu)
 {
 	struct svm_test_gpusvm_vram *vram = gpu->gpusvm;
 	struct range range = vram->pagemap.range;
 
 	/* What does not go now does when its process ends. */
-	while (svm_test_gpusvm_vram_evict_all(gpu))
+	while (svm_test_gpusvm_evict_all(gpu))
 		msleep(FINI_RETRY_MS);
 	/* Waits for all pages to be free */
 	memunmap_pages(&vram->pagemap);

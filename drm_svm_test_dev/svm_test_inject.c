@@ -28,6 +28,7 @@
 #include <drm/ttm/ttm_resource.h>
 
 #include "svm_test_device.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_inject.h"
 #include "svm_test_pt.h"
 #include "svm_test_vm.h"
@@ -81,7 +82,9 @@ static int inject_bad_page(void *data, u64 offset)
 
 	if (!svm_test_config_vram_size(&gpu->config))
 		return -ENXIO;
-	return gpu->backend->vram_mark_bad(gpu, offset);
+	if (svm_test_on_gpusvm(gpu))
+		return -EOPNOTSUPP;
+	return drm_svm_vram_mark_bad(&gpu->vram, offset);
 }
 DEFINE_DEBUGFS_ATTRIBUTE(inject_bad_page_fops, NULL, inject_bad_page, "%llu\n");
 
@@ -93,7 +96,7 @@ static u64 inject_translate(struct svm_test_vm *vm, u64 addr)
 
 	if (!svm_test_vm_try_enter(vm))
 		return 0;
-	if (!vm->gpu->backend->check_mm(vm) &&
+	if (!svm_test_vm_check_attached(vm) &&
 	    svm_test_pt_walk(vm->pt, addr, DRM_SVM_ACCESS_READ, &tr))
 		bus = tr.addr + (addr & (BIT_ULL(tr.shift) - 1));
 	svm_test_vm_leave(vm);

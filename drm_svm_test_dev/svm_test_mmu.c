@@ -8,7 +8,7 @@
  * operand at most. Preemption is off in a section, so it ends soon, and a
  * flush can wait for it by spinning.
  *
- * Flush protocol, of svm_test_svm.c: clear the entries, count the flush, drop
+ * Flush protocol, of svm_test_port.c: clear the entries, count the flush, drop
  * the entries from every TLB, then wait for the sections that were open. The
  * counter svm_test_mmu.section is odd inside of a section. The full barriers
  * after opening one and before looking at the counter make sure that either

@@ -20,10 +20,12 @@
 #include <linux/suspend.h>
 
 #include <drm/drm_print.h>
+#include <drm/drm_svm.h>
 
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_pm.h"
 #include "svm_test_vram.h"
 
@@ -44,7 +46,10 @@ static int pm_empty_vram(struct svm_test_device *gpu)
 	if (!svm_test_config_vram_size(&gpu->config))
 		return 0;
 
-	err = gpu->backend->vram_suspend(gpu);
+	if (svm_test_on_gpusvm(gpu))
+		err = svm_test_gpusvm_evict_all(gpu);
+	else
+		err = drm_svm_vram_suspend(&gpu->vram);
 	if (err)
 		return err;
 	/* Places are given up before they are copied. */
@@ -80,8 +85,8 @@ static void pm_resume_locked(struct svm_test_device *gpu)
 	lockdep_assert_held(&gpu->power_lock);
 
 	gpu->pm.by = SVM_TEST_PM_NOBODY;
-	if (svm_test_config_vram_size(&gpu->config))
-		gpu->backend->vram_resume(gpu);
+	if (svm_test_config_vram_size(&gpu->config) && !svm_test_on_gpusvm(gpu))
+		drm_svm_vram_resume(&gpu->vram);
 	pm_resume_engines(gpu);
 }
 

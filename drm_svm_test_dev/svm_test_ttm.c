@@ -3,11 +3,10 @@
  * TTM: who has which part of VRAM, and who has to go when there is no room.
  *
  * Two kinds of buffer objects share VRAM. Those of svm_test_gem.c belong to
- * this driver. Those of the backend, which is drm_svm by default, back the memory
- * of processes; TTM asks about them here too, and the question is handed on: that
- * is all that a driver does for them. There are also the ghosts of TTM, which hold
- * the old place of a buffer object while its content is copied; nobody wants them
- * moved.
+ * this driver. Those of drm_svm back the memory of processes; TTM asks about
+ * them here too, and the question is handed on: that is all that a driver does
+ * for them. There are also the ghosts of TTM, which hold the old place of a
+ * buffer object while its content is copied; nobody wants them moved.
  *
  * A buffer object of this driver moves in three steps: its GPU mappings go,
  * with every TLB entry, so that no engine writes any more; it is copied; TTM is
@@ -34,11 +33,12 @@
 #include <drm/ttm/ttm_tt.h>
 
 #include "drm_svm_compat.h"
-#include "svm_test_backend.h"
 #include "svm_test_bind.h"
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_gem.h"
+#include "svm_test_gpusvm.h"
+#include "svm_test_port.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vram.h"
 
@@ -77,7 +77,10 @@ static void svm_test_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
 static void svm_test_evict_flags(struct ttm_buffer_object *tbo,
 				 struct ttm_placement *placement)
 {
-	if (ttm_gpu(tbo->bdev)->backend->bo_evict_flags(tbo, placement))
+	if (drm_svm_bo_evict_flags(tbo, placement))
+		return;
+	if (svm_test_on_gpusvm(ttm_gpu(tbo->bdev)) &&
+	    svm_test_gpusvm_bo_evict_flags(tbo, placement))
 		return;
 
 	placement->placement = &system_place;
@@ -87,12 +90,6 @@ static void svm_test_evict_flags(struct ttm_buffer_object *tbo,
 	 */
 	placement->num_placement = to_svm_test_bo(tbo) &&
 				   !READ_ONCE(ttm_gpu(tbo->bdev)->vram_gone);
-}
-
-static bool svm_test_eviction_valuable(struct ttm_buffer_object *tbo,
-				       const struct ttm_place *place)
-{
-	return ttm_gpu(tbo->bdev)->backend->bo_eviction_valuable(tbo, place);
 }
 
 static bool move_has_content(struct ttm_buffer_object *tbo)
@@ -207,12 +204,14 @@ static int svm_test_move(struct ttm_buffer_object *tbo, bool evict,
 			 struct ttm_operation_ctx *ctx,
 			 struct ttm_resource *new_mem, struct ttm_place *hop)
 {
-	const struct svm_test_backend *backend = ttm_gpu(tbo->bdev)->backend;
 	struct svm_test_bo *bo = to_svm_test_bo(tbo);
 	int err;
 
-	if (backend->bo_is_svm(tbo))
-		return backend->bo_move(tbo, ctx, new_mem);
+	if (drm_svm_bo_is_svm(tbo))
+		return drm_svm_bo_move(tbo, ctx, new_mem);
+	if (svm_test_on_gpusvm(ttm_gpu(tbo->bdev)) &&
+	    svm_test_gpusvm_bo_is_svm(tbo))
+		return svm_test_gpusvm_bo_move(tbo, ctx, new_mem);
 
 	if (WARN_ON_ONCE(!bo))
 		return -EINVAL;
@@ -262,7 +261,7 @@ static int svm_test_access_memory(struct ttm_buffer_object *tbo, unsigned long o
 static struct ttm_device_funcs svm_test_ttm_funcs = {
 	.ttm_tt_create = svm_test_tt_create,
 	.ttm_tt_destroy = svm_test_tt_destroy,
-	.eviction_valuable = svm_test_eviction_valuable,
+	.eviction_valuable = drm_svm_bo_eviction_valuable,
 	.evict_flags = svm_test_evict_flags,
 	.move = svm_test_move,
 	.swap_notify = svm_test_swap_notify,
@@ -320,7 +319,9 @@ int svm_test_ttm_evict_all(struct svm_test_device *gpu)
 {
 	if (!svm_test_config_vram_size(&gpu->config))
 		return 0;
-	return gpu->backend->vram_evict_all(gpu);
+	if (svm_test_on_gpusvm(gpu))
+		return svm_test_gpusvm_evict_all(gpu);
+	return drm_svm_vram_evict_all(&gpu->vram);
 }
 
 /* Find a place, and have memory behind it before anybody knows of it. */
@@ -438,7 +439,10 @@ int svm_test_ttm_init(struct svm_test_device *gpu)
 	if (err)
 		goto err_device;
 
-	err = gpu->backend->vram_init(gpu, size);
+	if (svm_test_on_gpusvm(gpu))
+		err = svm_test_gpusvm_init_vram(gpu, size);
+	else
+		err = svm_test_port_init_vram(gpu, size);
 	if (err)
 		goto err_manager;
 	return 0;
@@ -463,7 +467,10 @@ void svm_test_ttm_unplug(struct svm_test_device *gpu)
 		return;
 	WRITE_ONCE(gpu->vram_closed, true);
 	WRITE_ONCE(gpu->vram_gone, true);
-	gpu->backend->vram_fini(gpu);
+	if (svm_test_on_gpusvm(gpu))
+		svm_test_gpusvm_fini_vram(gpu);
+	else
+		drm_svm_vram_fini(&gpu->vram);
 }
 
 /**

@@ -50,6 +50,7 @@
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_job.h"
 #include "svm_test_pt.h"
 #include "svm_test_vm.h"
@@ -158,6 +159,20 @@ void svm_test_vm_leave(struct svm_test_vm *vm)
 }
 
 /**
+ * svm_test_vm_check_attached() - is a file attached to the caller's memory?
+ * @vm: address space, in svm_test_vm_enter()
+ *
+ * Return: 0, -ENXIO when it is not attached, or -EPERM when it is attached to
+ * the memory of another process.
+ */
+int svm_test_vm_check_attached(struct svm_test_vm *vm)
+{
+	if (svm_test_on_gpusvm(vm->gpu))
+		return svm_test_gpusvm_check_mm(vm);
+	return drm_svm_context_check_mm(&vm->ctx);
+}
+
+/**
  * svm_test_vm_check_mm() - may the caller use a file that need not be attached?
  * @vm: address space
  *
@@ -172,31 +187,9 @@ int svm_test_vm_check_mm(struct svm_test_vm *vm)
 
 	if (!svm_test_vm_try_enter(vm))
 		return 0;
-	err = vm->gpu->backend->check_mm(vm);
+	err = svm_test_vm_check_attached(vm);
 	svm_test_vm_leave(vm);
 	return err == -ENXIO ? 0 : err;
-}
-
-/**
- * svm_test_vm_attach() - share the memory of the calling process
- * @vm: address space
- * @args: the ioctl's payload
- *
- * Return: 0, or an error of drm_svm_ioctl_attach(), after which it can be tried
- * again unless it is -EEXIST; -ENODEV.
- */
-int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
-{
-	int err;
-
-	err = svm_test_vm_enter(vm);
-	if (err)
-		return err;
-
-	scoped_guard(mutex, &vm->attach_lock)
-		err = vm->gpu->backend->attach(vm, args);
-	svm_test_vm_leave(vm);
-	return err;
 }
 
 /* Cancel what is queued with @err, and let nothing in any more; does not wait. */
@@ -226,8 +219,12 @@ static void vm_shut_down(struct svm_test_vm *vm)
 	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_queue_wait_idle(gpu->engines[i], &vm->queues[i]);
 	svm_test_fault_purge(gpu->faults, vm);
-	scoped_guard(rwsem_write, &vm->ctx_lock)
-		gpu->backend->detach(vm);
+	scoped_guard(rwsem_write, &vm->ctx_lock) {
+		if (svm_test_on_gpusvm(gpu))
+			svm_test_gpusvm_detach(vm);
+		else
+			drm_svm_context_detach(&vm->ctx);
+	}
 	svm_test_bind_clear(vm);
 }
 

@@ -30,7 +30,7 @@ struct svm_test_vm {
 	struct svm_test_device *gpu;
 	/** @ctx: the shared address space, once the file is attached. */
 	struct drm_svm_context ctx;
-	/** @gpusvm: the same, with the other backend. */
+	/** @gpusvm: the same with drm_gpusvm, in place of @ctx. */
 	struct svm_test_gpusvm *gpusvm;
 	/** @pt: the page table. */
 	struct svm_test_pt *pt;
@@ -82,8 +82,7 @@ void svm_test_vm_unplug_all(struct svm_test_device *gpu);
 int svm_test_vm_enter(struct svm_test_vm *vm);
 bool svm_test_vm_try_enter(struct svm_test_vm *vm);
 void svm_test_vm_leave(struct svm_test_vm *vm);
+int svm_test_vm_check_attached(struct svm_test_vm *vm);
 int svm_test_vm_check_mm(struct svm_test_vm *vm);
-
-int svm_test_vm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args);
 
 #endif

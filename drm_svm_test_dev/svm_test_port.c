@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The port: what drm_svm wants to be done to a GPU page table, as functions of
- * this GPU. This file is the example for other drivers.
+ * The port to drm_svm: the ops that the library calls for a GPU page table and
+ * for VRAM, as functions of this GPU, and the ioctls that call the library.
+ * This file is the example for other drivers. docs/porting.rst names the few
+ * other calls of the library, which are where the driver does the rest of the
+ * same work.
  *
- * Locking is that of the callees. Everything but svm_test_ctx_map_prepare() and
- * svm_test_ctx_fault_done() runs in MMU notifiers, or under a lock that is taken
- * in them, so nothing here, and no lock that it takes, waits for memory.
+ * Locking is that of the callees. All ops of the page table but
+ * svm_test_ctx_map_prepare() and svm_test_ctx_fault_done() run in MMU
+ * notifiers, or under a lock that is taken in them. So none of these ops, and
+ * no lock that one of them takes, waits for memory.
  *
  * Invalidation is in three steps, which drm_svm calls in this order:
  *
@@ -17,20 +21,20 @@
  *    translation already.
  */
 
+#include <linux/cleanup.h>
 #include <linux/module.h>
 
+#include <drm/drm_file.h>
 #include <drm/drm_svm.h>
-#include <drm/drm_svm_test.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include "svm_test_backend.h"
 #include "svm_test_copy.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
-#include "svm_test_job.h"
+#include "svm_test_fault.h"
 #include "svm_test_mmu.h"
+#include "svm_test_port.h"
 #include "svm_test_pt.h"
-#include "svm_test_svm.h"
 #include "svm_test_vm.h"
 #include "svm_test_vram.h"
 
@@ -77,7 +81,7 @@ static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
 static void svm_test_ctx_fault_done(struct drm_svm_context *ctx,
 				    const struct drm_svm_fault *fault, int err)
 {
-	svm_test_backend_fault_done((void *)(uintptr_t)fault->cookie, err);
+	svm_test_fault_done((void *)(uintptr_t)fault->cookie, err);
 }
 
 static void svm_test_ctx_query(struct drm_svm_context *ctx, u64 start, u64 end,
@@ -95,6 +99,107 @@ static const struct drm_svm_context_ops svm_test_context_ops = {
 	.fault_done = svm_test_ctx_fault_done,
 	.query = svm_test_ctx_query,
 };
+
+/**
+ * svm_test_port_flush() - flush addresses that are not of drm_svm
+ * @vm: address space
+ * @start: first address
+ * @end: first address past the interval, whose entries are cleared
+ *
+ * On return no access goes on that was translated before.
+ */
+void svm_test_port_flush(struct svm_test_vm *vm, u64 start, u64 end)
+{
+	svm_test_ctx_tlb_flush_start(&vm->ctx, start, end);
+	svm_test_ctx_tlb_flush_wait(&vm->ctx);
+}
+
+/**
+ * svm_test_ioctl_attach() - DRM_IOCTL_SVM_TEST_ATTACH
+ * @drm: the DRM device
+ * @data: struct drm_svm_attach
+ * @file: the file
+ *
+ * Return: 0, or an error of drm_svm_ioctl_attach(), after which it can be tried
+ * again unless it is -EEXIST; -ENODEV.
+ */
+int svm_test_ioctl_attach(struct drm_device *drm, void *data,
+			  struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	scoped_guard(mutex, &vm->attach_lock)
+		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
+					   &svm_test_context_ops, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+/**
+ * svm_test_ioctl_query() - DRM_IOCTL_SVM_TEST_QUERY
+ * @drm: the DRM device
+ * @data: struct drm_svm_query
+ * @file: the file
+ *
+ * Return: 0, or an error of drm_svm_ioctl_query(); -ENODEV.
+ */
+int svm_test_ioctl_query(struct drm_device *drm, void *data,
+			 struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = drm_svm_ioctl_query(&vm->ctx, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+/**
+ * svm_test_ioctl_prefetch() - DRM_IOCTL_SVM_TEST_PREFETCH
+ * @drm: the DRM device
+ * @data: struct drm_svm_prefetch
+ * @file: the file
+ *
+ * Return: 0, or an error of drm_svm_ioctl_prefetch(); -ENODEV.
+ */
+int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
+			    struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+/**
+ * svm_test_ioctl_counters() - DRM_IOCTL_SVM_TEST_COUNTERS
+ * @drm: the DRM device
+ * @data: struct drm_svm_counters
+ * @file: the file
+ *
+ * Return: 0, or an error of drm_svm_ioctl_counters(); -ENODEV.
+ */
+int svm_test_ioctl_counters(struct drm_device *drm, void *data,
+			    struct drm_file *file)
+{
+	struct svm_test_vm *vm = file->driver_priv;
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = drm_svm_ioctl_counters(&vm->ctx, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
 
 static struct svm_test_device *vram_gpu(struct drm_svm_vram *vram)
 {
@@ -128,7 +233,14 @@ static const struct drm_svm_vram_ops svm_test_vram_ops = {
 	.peer_addr = svm_test_vram_peer_addr,
 };
 
-static int svm_vram_init(struct svm_test_device *gpu, u64 size)
+/**
+ * svm_test_port_init_vram() - let processes use the VRAM of a device
+ * @gpu: the device, whose TTM has the memory type
+ * @size: bytes
+ *
+ * Return: 0 or an error of drm_svm_vram_init().
+ */
+int svm_test_port_init_vram(struct svm_test_device *gpu, u64 size)
 {
 	const struct drm_svm_vram_config config = {
 		.bdev = &gpu->bdev,
@@ -141,123 +253,4 @@ static int svm_vram_init(struct svm_test_device *gpu, u64 size)
 	};
 
 	return drm_svm_vram_init(&gpu->vram, &gpu->sdev, &config);
-}
-
-static void svm_vram_fini(struct svm_test_device *gpu)
-{
-	drm_svm_vram_fini(&gpu->vram);
-}
-
-static int svm_vram_evict_all(struct svm_test_device *gpu)
-{
-	return drm_svm_vram_evict_all(&gpu->vram);
-}
-
-static int svm_vram_suspend(struct svm_test_device *gpu)
-{
-	return drm_svm_vram_suspend(&gpu->vram);
-}
-
-static void svm_vram_resume(struct svm_test_device *gpu)
-{
-	drm_svm_vram_resume(&gpu->vram);
-}
-
-static int svm_vram_mark_bad(struct svm_test_device *gpu, u64 offset)
-{
-	return drm_svm_vram_mark_bad(&gpu->vram, offset);
-}
-
-static int svm_attach(struct svm_test_vm *vm, struct drm_svm_attach *args)
-{
-	return drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
-				    &svm_test_context_ops, args);
-}
-
-static void svm_detach(struct svm_test_vm *vm)
-{
-	drm_svm_context_detach(&vm->ctx);
-}
-
-static int svm_check_mm(struct svm_test_vm *vm)
-{
-	return drm_svm_context_check_mm(&vm->ctx);
-}
-
-static int svm_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
-{
-	const struct drm_svm_fault fault = {
-		.addr = slot->addr,
-		.cookie = (uintptr_t)slot,
-		.access = slot->access |
-			  (slot == slot->job->slots ? 0 : DRM_SVM_ACCESS_AHEAD),
-	};
-
-	return drm_svm_fault_queue_push(&vm->ctx, &fault);
-}
-
-static int svm_query(struct svm_test_vm *vm, struct drm_svm_query *args)
-{
-	return drm_svm_ioctl_query(&vm->ctx, args);
-}
-
-static int svm_prefetch(struct svm_test_vm *vm, struct drm_file *file,
-			struct drm_svm_prefetch *args)
-{
-	return drm_svm_ioctl_prefetch(&vm->ctx, file, args);
-}
-
-static int svm_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
-{
-	return drm_svm_ioctl_counters(&vm->ctx, args);
-}
-
-static void svm_print(struct svm_test_vm *vm, struct drm_printer *p)
-{
-	drm_svm_print(&vm->ctx, p);
-}
-
-static void svm_memory_stats(struct svm_test_vm *vm,
-			     struct drm_memory_stats *vram)
-{
-	drm_svm_memory_stats(&vm->ctx, vram);
-}
-
-/* What the rest of the driver calls; a driver with one manager calls it directly. */
-const struct svm_test_backend svm_test_svm_backend = {
-	.name = "drm_svm",
-	.id = DRM_SVM_TEST_BACKEND_DRM_SVM,
-	.vram_init = svm_vram_init,
-	.vram_fini = svm_vram_fini,
-	.vram_evict_all = svm_vram_evict_all,
-	.vram_suspend = svm_vram_suspend,
-	.vram_resume = svm_vram_resume,
-	.vram_mark_bad = svm_vram_mark_bad,
-	.bo_is_svm = drm_svm_bo_is_svm,
-	.bo_evict_flags = drm_svm_bo_evict_flags,
-	.bo_eviction_valuable = drm_svm_bo_eviction_valuable,
-	.bo_move = drm_svm_bo_move,
-	.attach = svm_attach,
-	.detach = svm_detach,
-	.check_mm = svm_check_mm,
-	.push_fault = svm_push_fault,
-	.query = svm_query,
-	.prefetch = svm_prefetch,
-	.counters = svm_counters,
-	.print = svm_print,
-	.memory_stats = svm_memory_stats,
-};
-
-/**
- * svm_test_svm_flush() - flush addresses that are not of drm_svm
- * @vm: address space
- * @start: first address
- * @end: first address past the interval, whose entries are cleared
- *
- * On return no access goes on that was translated before.
- */
-void svm_test_svm_flush(struct svm_test_vm *vm, u64 start, u64 end)
-{
-	svm_test_ctx_tlb_flush_start(&vm->ctx, start, end);
-	svm_test_ctx_tlb_flush_wait(&vm->ctx);
 }

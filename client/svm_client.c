@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "svm_client.h"
+
+#define FIRST_RENDER	128
+#define NUM_RENDER	64
+#define NSEC_PER_SEC	1000000000ll
+
+static int client_ioctl(int fd, unsigned long request, void *args)
+{
+	return drmIoctl(fd, request, args) ? -errno : 0;
+}
+
+static bool is_device(int fd, unsigned int index)
+{
+	drmVersionPtr version = drmGetVersion(fd);
+	struct drm_svm_test_info info;
+	bool found = version && !strcmp(version->name, CLIENT_DRIVER);
+
+	drmFreeVersion(version);
+	return found && !client_info(fd, &info) && info.out_index == index;
+}
+
+int client_open(unsigned int index)
+{
+	char path[32];
+	int fd, i;
+
+	for (i = FIRST_RENDER; i < FIRST_RENDER + NUM_RENDER; i++) {
+		snprintf(path, sizeof(path), "/dev/dri/renderD%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (is_device(fd, index))
+			return fd;
+		close(fd);
+	}
+	return -ENODEV;
+}
+
+int client_info(int fd, struct drm_svm_test_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, info);
+}
+
+int client_attach(int fd, struct drm_svm_attach *args)
+{
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, args);
+}
+
+int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages)
+{
+	struct drm_svm_query args = {
+		.start = start,
+		.size = size,
+		.pages = client_ptr(pages),
+		.flags = flags,
+	};
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
+}
+
+int client_prefetch(int fd, struct drm_svm_prefetch *args)
+{
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_PREFETCH, args);
+}
+
+int client_counters(int fd, struct drm_svm_counters *counters)
+{
+	memset(counters, 0, sizeof(*counters));
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, counters);
+}
+
+int client_submit(int fd, struct drm_svm_test_submit *args)
+{
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, args);
+}
+
+int client_submit_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job)
+{
+	struct drm_svm_test_submit args = {
+		.cmds = client_ptr(cmds),
+		.num_cmds = n,
+		.engine = DRM_SVM_TEST_ENGINE_ANY,
+	};
+	int error = client_submit(fd, &args);
+
+	*job = args.out_job;
+	return error;
+}
+
+int client_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	*result = (struct drm_svm_test_wait) {
+		.job = job,
+		.timeout = now.tv_sec * NSEC_PER_SEC + now.tv_nsec + timeout_ns,
+	};
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_WAIT, result);
+}
+
+int client_run(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
+	       struct drm_svm_test_wait *result)
+{
+	uint64_t job;
+	int error;
+
+	error = client_submit_cmds(fd, cmds, n, &job);
+	return error ?: client_wait(fd, job, timeout_ns, result);
+}
+
+int client_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle)
+{
+	struct drm_svm_test_bo_create args = { .size = size, .flags = flags };
+	int error = client_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_CREATE, &args);
+
+	*handle = args.out_handle;
+	return error;
+}
+
+int client_bo_close(int fd, uint32_t handle)
+{
+	struct drm_gem_close args = { .handle = handle };
+
+	return client_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &args);
+}
+
+int client_bo_offset(int fd, uint32_t handle, uint64_t *offset)
+{
+	struct drm_svm_test_bo_mmap args = { .handle = handle };
+	int error = client_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_MMAP, &args);
+
+	*offset = args.out_offset;
+	return error;
+}
+
+int client_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t offset, uint64_t size)
+{
+	struct drm_svm_test_bo_bind args = {
+		.addr = addr,
+		.size = size,
+		.offset = offset,
+		.handle = handle,
+	};
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_BIND, &args);
+}
+
+int client_bo_unbind(int fd, uint64_t addr, uint64_t size)
+{
+	struct drm_svm_test_bo_unbind args = { .addr = addr, .size = size };
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_UNBIND, &args);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SVM_CLIENT_H
+#define SVM_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <drm/drm_svm_test.h>
+
+/*
+ * The ioctls of the virtual GPU.
+ *
+ * This is all that a runtime needs: open, attach once, submit commands whose operands are
+ * plain pointers, wait. Nothing is allocated, registered or copied for the GPU.
+ *
+ * Functions return zero or a negative errno. They print nothing, and never end the program.
+ * An ioctl that a signal interrupts is repeated.
+ */
+
+#define CLIENT_DRIVER	"drm_svm_test_dev"
+
+/* An address as a command or an ioctl holds it. */
+static inline uint64_t client_ptr(const volatile void *p)
+{
+	return (uintptr_t)p;
+}
+
+/* Opens the virtual GPU with number @index: a file, or -ENODEV. */
+int client_open(unsigned int index);
+int client_info(int fd, struct drm_svm_test_info *info);
+
+/* Shares the memory of this process. @args returns the limits; zero it before. */
+int client_attach(int fd, struct drm_svm_attach *args);
+/* Returns a word of DRM_SVM_PAGE_* for each page. @flags is DRM_SVM_QUERY_* or zero. */
+int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages);
+/* Moves pages to VRAM or to system memory; @args says which, and returns the counts. */
+int client_prefetch(int fd, struct drm_svm_prefetch *args);
+/* Returns zeroes if that fails. */
+int client_counters(int fd, struct drm_svm_counters *counters);
+
+/* Submits a job, which runs while the CPU goes on. @args->out_job returns its number. */
+int client_submit(int fd, struct drm_svm_test_submit *args);
+/* The same, on any engine and without syncobjs. */
+int client_submit_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job);
+/* Waits for the end of a job. @result returns how it ended; an error of the job is there. */
+int client_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result);
+/* Submits and waits. */
+int client_run(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
+	       struct drm_svm_test_wait *result);
+
+/* Buffers, which have a handle and GPU addresses of their own. @flags: DRM_SVM_TEST_BO_* */
+int client_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle);
+int client_bo_close(int fd, uint32_t handle);
+/* Returns the offset for mmap() of @fd. */
+int client_bo_offset(int fd, uint32_t handle, uint64_t *offset);
+int client_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t offset, uint64_t size);
+int client_bo_unbind(int fd, uint64_t addr, uint64_t size);
+
+#endif
