@@ -116,6 +116,10 @@ static const struct svm_vram_case vram_cases[] = {
 	{ "vram-close", "A file is closed that has pages in VRAM.", end },
 };
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes with nothing left behind.", svm_module_unload },
+};
+
 int igt_main()
 {
 	igt_fixture()
@@ -125,10 +129,7 @@ int igt_main()
 	igt_fixture()
 		svm_vram_on("backend=drm_gpusvm vram_mb=16");
 	svm_vram_cases(vram_cases);
-
-	igt_describe("The module goes with nothing left behind.");
-	igt_subtest("unload")
-		svm_module_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_vram_off();

@@ -11,7 +11,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("The GPU uses plain pointers of the process.");
 
@@ -294,39 +294,26 @@ static void test_all_engines(int fd)
 	munmap(buf, svm_page_size());
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "malloc-write", test_malloc_write,
-	  "The GPU writes memory from malloc(), and nothing beside it." },
-	{ "malloc-read", test_malloc_read,
-	  "The GPU reads what the CPU wrote into memory from malloc()." },
-	{ "first-touch", test_first_touch,
-	  "The GPU may be the first to touch a page." },
-	{ "stack-and-globals", test_stack_and_globals,
-	  "Stack, data and bss are shared like the heap." },
-	{ "unaligned", test_unaligned,
-	  "Operands of any alignment and size work." },
-	{ "large", test_large,
-	  "A job may cross ranges and start and end inside of one." },
-	{ "atomics", test_atomics,
-	  "GPU atomics return the old value and store the new one." },
-	{ "ping-pong", test_ping_pong,
-	  "CPU and GPU take turns on the same word." },
-	{ "query", test_query,
-	  "The query shows a page that the GPU wrote, and only that one." },
-	{ "query-read-only", test_query_read_only,
-	  "A read-only mapping is read-only for the GPU too." },
-	{ "leaf-huge", test_leaf_huge,
-	  "A transparent huge page is mapped by one entry." },
-	{ "leaf-consistent", test_leaf_consistent,
-	  "Scattered pages are mapped by entries that agree with each other." },
-	{ "counters", test_counters,
-	  "The counters show faults and mapped pages." },
-	{ "all-engines", test_all_engines,
-	  "Every engine executes jobs." },
+static const struct svm_case cases[] = {
+	{ "malloc-write", "The GPU writes memory from malloc(), and nothing beside it.",
+	  test_malloc_write },
+	{ "malloc-read", "The GPU reads what the CPU wrote into memory from malloc().",
+	  test_malloc_read },
+	{ "first-touch", "The GPU may be the first to touch a page.", test_first_touch },
+	{ "stack-and-globals", "Stack, data and bss are shared like the heap.",
+	  test_stack_and_globals },
+	{ "unaligned", "Operands of any alignment and size work.", test_unaligned },
+	{ "large", "A job may cross ranges and start and end inside of one.", test_large },
+	{ "atomics", "GPU atomics return the old value and store the new one.", test_atomics },
+	{ "ping-pong", "CPU and GPU take turns on the same word.", test_ping_pong },
+	{ "query", "The query shows a page that the GPU wrote, and only that one.", test_query },
+	{ "query-read-only", "A read-only mapping is read-only for the GPU too.",
+	  test_query_read_only },
+	{ "leaf-huge", "A transparent huge page is mapped by one entry.", test_leaf_huge },
+	{ "leaf-consistent", "Scattered pages are mapped by entries that agree with each other.",
+	  test_leaf_consistent },
+	{ "counters", "The counters show faults and mapped pages.", test_counters },
+	{ "all-engines", "Every engine executes jobs.", test_all_engines },
 };
 
 int igt_main()
@@ -334,14 +321,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

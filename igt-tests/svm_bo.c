@@ -16,7 +16,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Buffer objects in VRAM, without shared memory.");
 
@@ -496,55 +496,36 @@ static void test_mmap_invalid(int fd)
 	igt_assert(mmap(NULL, 2 * MIB, PROT_READ, MAP_SHARED, fd, offset) == MAP_FAILED);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "vram", test_vram, "GPU and CPU see each other's writes in VRAM" },
-	{ "system", test_system, "GPU and CPU see each other's writes in system memory" },
-	{ "placement", test_placement, "a buffer object is where it belongs, and fdinfo knows" },
-	{ "cleared", test_cleared, "VRAM is cleared before somebody gets it" },
-	{ "cleared-system", test_cleared_system, "so is system memory" },
-	{ "oversubscribe", test_oversubscribe, "eviction keeps the content" },
-	{ "two-of-one", test_two_of_one, "a command whose operands do not fit in together" },
-	{ "evict-all", test_evict_all, "all of VRAM is evicted, and comes back on use" },
-	{ "evict-busy", test_evict_busy, "eviction under a running job loses no write" },
-	{ "bind-part", test_bind_part, "a part is bound, besides the whole" },
-	{ "unbind", test_unbind, "no engine reaches what was unbound" },
-	{ "unbound", test_unbound, "addresses with nothing bound fault" },
-	{ "close-handle", test_close_handle, "a binding outlives the handle" },
-	{ "close-bound", test_close_bound, "a file is closed with buffer objects in use" },
-	{ "other-file", test_other_file, "handles and addresses are of one file" },
-	{ "debugger", test_debugger, "a debugger sees VRAM as the GPU does" },
-	{ "create-invalid", test_create_invalid, "every bad argument of BO_CREATE" },
-	{ "bind-invalid", test_bind_invalid, "every bad argument of BO_BIND" },
-	{ "unbind-invalid", test_unbind_invalid, "every bad argument of BO_UNBIND" },
-	{ "mmap-invalid", test_mmap_invalid, "every bad argument of BO_MMAP" },
+static const struct svm_case cases[] = {
+	{ "vram", "GPU and CPU see each other's writes in VRAM", test_vram },
+	{ "system", "GPU and CPU see each other's writes in system memory", test_system },
+	{ "placement", "a buffer object is where it belongs, and fdinfo knows", test_placement },
+	{ "cleared", "VRAM is cleared before somebody gets it", test_cleared },
+	{ "cleared-system", "so is system memory", test_cleared_system },
+	{ "oversubscribe", "eviction keeps the content", test_oversubscribe },
+	{ "two-of-one", "a command whose operands do not fit in together", test_two_of_one },
+	{ "evict-all", "all of VRAM is evicted, and comes back on use", test_evict_all },
+	{ "evict-busy", "eviction under a running job loses no write", test_evict_busy },
+	{ "bind-part", "a part is bound, besides the whole", test_bind_part },
+	{ "unbind", "no engine reaches what was unbound", test_unbind },
+	{ "unbound", "addresses with nothing bound fault", test_unbound },
+	{ "close-handle", "a binding outlives the handle", test_close_handle },
+	{ "close-bound", "a file is closed with buffer objects in use", test_close_bound },
+	{ "other-file", "handles and addresses are of one file", test_other_file },
+	{ "debugger", "a debugger sees VRAM as the GPU does", test_debugger },
+	{ "create-invalid", "every bad argument of BO_CREATE", test_create_invalid },
+	{ "bind-invalid", "every bad argument of BO_BIND", test_bind_invalid },
+	{ "unbind-invalid", "every bad argument of BO_UNBIND", test_unbind_invalid },
+	{ "mmap-invalid", "every bad argument of BO_MMAP", test_mmap_invalid },
 };
-
-/* The tests of other files count on memory that stays where it is. */
-static void without_vram(void)
-{
-	svm_module_load(NULL);
-}
 
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=64");
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 
 	igt_fixture()
-		without_vram();
+		svm_module_reset();
 }

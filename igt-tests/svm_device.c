@@ -479,68 +479,48 @@ static void test_suspend_system(int fd)
 	munmap(base, size);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} loads[] = {
-	{ "lazy", test_lazy, "VRAM that is not used costs nothing." },
-	{ "peer", test_peer, "A device uses the VRAM of another one." },
-	{ "no-peer", test_no_peer, "Devices that cannot, share memory all the same." },
+static const struct svm_test tests[] = {
+	{ "lazy", "VRAM that is not used costs nothing.", test_lazy },
+	{ "peer", "A device uses the VRAM of another one.", test_peer },
+	{ "no-peer", "Devices that cannot, share memory all the same.", test_no_peer },
 };
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} cases[] = {
-	{ "offset", test_offset, "An address leads to a place in VRAM." },
-	{ "fail-copy-in", test_fail_copy_in, "A copy to VRAM fails." },
-	{ "fail-clear", test_fail_clear, "Clearing VRAM fails." },
-	{ "fail-copy-skip", test_fail_copy_skip, "One copy of several fails." },
-	{ "fail-copy-home", test_fail_copy_home, "A copy for the CPU fails." },
-	{ "fail-copy-evict", test_fail_copy_evict, "Copies of an eviction fail." },
-	{ "fail-alloc", test_fail_alloc, "No VRAM is to be had." },
-	{ "bad-page", test_bad_page, "A page of VRAM breaks." },
-	{ "suspend", test_suspend, "Memory is kept over a suspend." },
-	{ "suspend-gpu", test_suspend_gpu, "The GPU finds it after the suspend." },
-	{ "suspend-job", test_suspend_job, "A job stops and goes on." },
-	{ "suspend-fault", test_suspend_fault, "A fault is pending during the suspend." },
-	{ "suspend-bo", test_suspend_bo, "Buffer objects keep their content." },
-	{ "suspend-prefetch", test_suspend_prefetch, "Nothing goes to VRAM meanwhile." },
-	{ "suspend-close", test_suspend_close, "A file with jobs is closed meanwhile." },
-	{ "suspend-load", test_suspend_load, "Suspend again and again under load." },
-	{ "suspend-refused", test_suspend_refused, "VRAM cannot be emptied." },
-	{ "suspend-invalid", test_suspend_invalid, "What does not make sense is refused." },
-	{ "suspend-system", test_suspend_system, "The system sleeps." },
+static const struct svm_case cases[] = {
+	{ "offset", "An address leads to a place in VRAM.", test_offset },
+	{ "fail-copy-in", "A copy to VRAM fails.", test_fail_copy_in },
+	{ "fail-clear", "Clearing VRAM fails.", test_fail_clear },
+	{ "fail-copy-skip", "One copy of several fails.", test_fail_copy_skip },
+	{ "fail-copy-home", "A copy for the CPU fails.", test_fail_copy_home },
+	{ "fail-copy-evict", "Copies of an eviction fail.", test_fail_copy_evict },
+	{ "fail-alloc", "No VRAM is to be had.", test_fail_alloc },
+	{ "bad-page", "A page of VRAM breaks.", test_bad_page },
+	{ "suspend", "Memory is kept over a suspend.", test_suspend },
+	{ "suspend-gpu", "The GPU finds it after the suspend.", test_suspend_gpu },
+	{ "suspend-job", "A job stops and goes on.", test_suspend_job },
+	{ "suspend-fault", "A fault is pending during the suspend.", test_suspend_fault },
+	{ "suspend-bo", "Buffer objects keep their content.", test_suspend_bo },
+	{ "suspend-prefetch", "Nothing goes to VRAM meanwhile.", test_suspend_prefetch },
+	{ "suspend-close", "A file with jobs is closed meanwhile.", test_suspend_close },
+	{ "suspend-load", "Suspend again and again under load.", test_suspend_load },
+	{ "suspend-refused", "VRAM cannot be emptied.", test_suspend_refused },
+	{ "suspend-invalid", "What does not make sense is refused.", test_suspend_invalid },
+	{ "suspend-system", "The system sleeps.", test_suspend_system },
 };
+
+/* Of a driver that nothing has happened to; nothing kept the one before it. */
+static int open_fresh(void)
+{
+	svm_module_load("vram_mb=16");
+	return svm_open_attached();
+}
 
 int igt_main()
 {
-	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
-		igt_describe(loads[i].desc);
-		igt_subtest(loads[i].name) {
-			svm_close_leaked();
-			loads[i].fn();
-			svm_module_unload();
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		igt_describe(cases[i].desc);
-		igt_subtest(cases[i].name) {
-			int fd;
+	svm_tests(tests);
+	svm_cases_of(cases, open_fresh);
 
-			svm_close_leaked();
-			svm_module_load("vram_mb=16");
-			fd = svm_open_attached();
-			cases[i].fn(fd);
-			close(fd);
-			svm_module_unload();
-		}
-	}
-	/* The tests of other files count on memory that stays where it is. */
 	igt_fixture() {
 		svm_close_leaked();
-		svm_module_load(NULL);
+		svm_module_reset();
 	}
 }

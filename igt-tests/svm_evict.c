@@ -391,16 +391,17 @@ static void test_unload(void)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes while a process has pages in VRAM.", test_unload },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("The module goes while a process has pages in VRAM.");
-	igt_subtest("unload")
-		test_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

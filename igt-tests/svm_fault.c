@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Accesses that cannot be served fail their job, by name, and nothing else.");
 
@@ -373,41 +373,29 @@ static void test_dev_zero(int fd)
 	close(file);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "hole", test_hole,
-	  "An address without a mapping is ENOENT; its neighbours work." },
-	{ "null", test_null,
-	  "A null pointer is ENOENT." },
-	{ "prot-none", test_prot_none,
-	  "PROT_NONE is EACCES, also of a page that was mapped before." },
-	{ "read-only", test_read_only,
-	  "A write to a read-only mapping is EACCES, a read works." },
-	{ "guard", test_guard,
-	  "Guard pages are EFAULT, the gap below a stack is ENOENT." },
-	{ "wild-addresses", test_wild_addresses,
-	  "Kernel and impossible addresses fail the job." },
-	{ "wild-operands", test_wild_operands,
-	  "No operand of any command reaches a kernel address or wraps around." },
-	{ "address", test_fault_address,
-	  "The result names the first byte that cannot be reached." },
-	{ "in-the-middle", test_fault_in_the_middle,
-	  "A fault ends its job at the command that caused it." },
-	{ "next-job-runs", test_next_job_runs,
-	  "A failed job does not hurt the jobs behind it." },
-	{ "malformed-commands", test_malformed_commands,
-	  "Malformed commands refuse the whole job." },
-	{ "misaligned", test_misaligned,
-	  "Addresses that are not aligned to the element end the job as invalid." },
-	{ "truncated-file", test_truncated_file,
-	  "Pages behind the end of a file are EFAULT." },
-	{ "dev-zero", test_dev_zero,
-	  "Pages of a private mapping of /dev/zero do not have to be waited for." },
-	{ "counters", test_counters,
-	  "Each failed fault is counted once." },
+static const struct svm_case cases[] = {
+	{ "hole", "An address without a mapping is ENOENT; its neighbours work.", test_hole },
+	{ "null", "A null pointer is ENOENT.", test_null },
+	{ "prot-none", "PROT_NONE is EACCES, also of a page that was mapped before.",
+	  test_prot_none },
+	{ "read-only", "A write to a read-only mapping is EACCES, a read works.", test_read_only },
+	{ "guard", "Guard pages are EFAULT, the gap below a stack is ENOENT.", test_guard },
+	{ "wild-addresses", "Kernel and impossible addresses fail the job.", test_wild_addresses },
+	{ "wild-operands", "No operand of any command reaches a kernel address or wraps around.",
+	  test_wild_operands },
+	{ "address", "The result names the first byte that cannot be reached.",
+	  test_fault_address },
+	{ "in-the-middle", "A fault ends its job at the command that caused it.",
+	  test_fault_in_the_middle },
+	{ "next-job-runs", "A failed job does not hurt the jobs behind it.", test_next_job_runs },
+	{ "malformed-commands", "Malformed commands refuse the whole job.",
+	  test_malformed_commands },
+	{ "misaligned", "Addresses that are not aligned to the element end the job as invalid.",
+	  test_misaligned },
+	{ "truncated-file", "Pages behind the end of a file are EFAULT.", test_truncated_file },
+	{ "dev-zero", "Pages of a private mapping of /dev/zero do not have to be waited for.",
+	  test_dev_zero },
+	{ "counters", "Each failed fault is counted once.", test_counters },
 };
 
 int igt_main()
@@ -415,14 +403,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

@@ -265,16 +265,16 @@ static void test_workers(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "max-ranges", test_max_ranges, "The number of ranges is limited, and room comes back." },
-	{ "max-ranges-own", test_max_ranges_own, "The limit counts for each process alone." },
-	{ "ranges-freed", test_ranges_freed, "Ranges whose memory was unmapped are freed." },
-	{ "track-dma", test_track_dma, "Each page that was mapped for DMA is unmapped once." },
-	{ "track-dma-huge", test_track_dma_huge, "The same with huge pages, taken away in part." },
-	{ "track-dma-upgrade", test_track_dma_upgrade,
-	  "A page is mapped for DMA once, for reads and writes." },
-	{ "track-dma-close", test_track_dma_close, "Closing a file undoes its DMA mappings." },
-	{ "one-worker", test_one_worker, "A single worker never waits for user space." },
-	{ "workers", test_workers, "Any number of workers works." },
+	{ "max-ranges", "The number of ranges is limited, and room comes back.", test_max_ranges },
+	{ "max-ranges-own", "The limit counts for each process alone.", test_max_ranges_own },
+	{ "ranges-freed", "Ranges whose memory was unmapped are freed.", test_ranges_freed },
+	{ "track-dma", "Each page that was mapped for DMA is unmapped once.", test_track_dma },
+	{ "track-dma-huge", "The same with huge pages, taken away in part.", test_track_dma_huge },
+	{ "track-dma-upgrade", "A page is mapped for DMA once, for reads and writes.",
+	  test_track_dma_upgrade },
+	{ "track-dma-close", "Closing a file undoes its DMA mappings.", test_track_dma_close },
+	{ "one-worker", "A single worker never waits for user space.", test_one_worker },
+	{ "workers", "Any number of workers works.", test_workers },
 };
 
 int igt_main()

@@ -19,7 +19,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Loading, parameters, unloading, and what root may look at.");
 
@@ -414,48 +414,32 @@ static void test_debugfs(void)
 	munmap(buf, svm_range_size());
 }
 
+static const struct svm_test tests[] = {
+	{ "unload-open", "An open file keeps the driver; the last close frees it.",
+	  test_unload_open },
+	{ "unload-busy", "A running job keeps the driver; closing its file frees it.",
+	  test_unload_busy },
+	{ "unload-helper", "The helper layer stays as long as its driver.", test_unload_helper },
+	{ "unload-fence", "The fence of a job outlives the driver.", test_unload_fence },
+	{ "unload-memory", "Memory that was shared outlives the driver.", test_unload_memory },
+	{ "reload", "The driver can be loaded again and again.", test_reload },
+	{ "cycles", "Opening and closing leaves nothing behind.", test_cycles },
+	{ "params-together", "All parameters at their smallest and largest work together.",
+	  test_params_together },
+	{ "backend", "The device works with either manager of shared memory.", test_backend },
+	{ "window", "The shared window follows the address width of the GPU.", test_window },
+	{ "debugfs", "Root, and no one else, sees the state of all files.", test_debugfs },
+};
+
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*fn)(void);
-		const char *desc;
-	} subtests[] = {
-		{ "unload-open", test_unload_open,
-		  "An open file keeps the driver; the last close frees it." },
-		{ "unload-busy", test_unload_busy,
-		  "A running job keeps the driver; closing its file frees it." },
-		{ "unload-helper", test_unload_helper,
-		  "The helper layer stays as long as its driver." },
-		{ "unload-fence", test_unload_fence,
-		  "The fence of a job outlives the driver." },
-		{ "unload-memory", test_unload_memory,
-		  "Memory that was shared outlives the driver." },
-		{ "reload", test_reload,
-		  "The driver can be loaded again and again." },
-		{ "cycles", test_cycles,
-		  "Opening and closing leaves nothing behind." },
-		{ "params-together", test_params_together,
-		  "All parameters at their smallest and largest work together." },
-		{ "backend", test_backend,
-		  "The device works with either manager of shared memory." },
-		{ "window", test_window,
-		  "The shared window follows the address width of the GPU." },
-		{ "debugfs", test_debugfs,
-		  "Root, and no one else, sees the state of all files." },
-	};
-
 	igt_fixture() {
 		igt_require(geteuid() == 0);
 		close(svm_open());
 	}
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
+
 	for (size_t i = 0; i < ARRAY_SIZE(params); i++) {
 		svm_close_leaked();
 		igt_describe("The device works with the parameter at both limits.");

@@ -402,40 +402,30 @@ static void test_empty(int fd, bool unused)
 	}
 }
 
+/* Subtests NAME-32 and NAME-64 if @sizes, else NAME */
 static const struct {
 	const char *name;
-	void (*fn)(int fd, bool is64);
+	const char *describe;
+	void (*run)(int fd, bool is64);
 	bool sizes;
-	const char *desc;
-} subtests[] = {
-	{ "fill", test_fill, true,
-	  "FILL writes each element of its operand and nothing else." },
-	{ "copy", test_copy, false,
-	  "COPY of any alignment and size copies each byte." },
-	{ "copy-ranges", test_copy_ranges, false,
-	  "COPY may cross a range at any byte." },
-	{ "compare", test_compare, false,
-	  "COMPARE finds the first difference." },
-	{ "touch-read", test_touch_read, true,
-	  "TOUCH sums the elements that it reads." },
-	{ "touch-write", test_touch_write, true,
-	  "TOUCH writes each element of its stride and nothing else." },
-	{ "add", test_add, true,
-	  "ATOMIC_ADD adds, wraps, and returns the last old value." },
-	{ "cmpxchg", test_cmpxchg, true,
-	  "ATOMIC_CMPXCHG swaps only when the old value matches." },
-	{ "chase", test_chase, true,
-	  "CHASE follows a list to its end or its limit, and sums it." },
-	{ "chase-null", test_chase_null, true,
-	  "CHASE of an empty list visits nothing." },
-	{ "gather", test_gather, true,
-	  "GATHER reads through random indices." },
-	{ "scatter", test_scatter, true,
-	  "SCATTER writes through indices." },
-	{ "timestamp", test_timestamp, false,
-	  "Timestamps are of the CPU's clock and never go back." },
-	{ "empty", test_empty, false,
-	  "Operands of no bytes touch no memory." },
+} cases[] = {
+	{ "fill", "FILL writes each element of its operand and nothing else.", test_fill, true },
+	{ "copy", "COPY of any alignment and size copies each byte.", test_copy, false },
+	{ "copy-ranges", "COPY may cross a range at any byte.", test_copy_ranges, false },
+	{ "compare", "COMPARE finds the first difference.", test_compare, false },
+	{ "touch-read", "TOUCH sums the elements that it reads.", test_touch_read, true },
+	{ "touch-write", "TOUCH writes each element of its stride and nothing else.",
+	  test_touch_write, true },
+	{ "add", "ATOMIC_ADD adds, wraps, and returns the last old value.", test_add, true },
+	{ "cmpxchg", "ATOMIC_CMPXCHG swaps only when the old value matches.", test_cmpxchg, true },
+	{ "chase", "CHASE follows a list to its end or its limit, and sums it.", test_chase,
+	  true },
+	{ "chase-null", "CHASE of an empty list visits nothing.", test_chase_null, true },
+	{ "gather", "GATHER reads through random indices.", test_gather, true },
+	{ "scatter", "SCATTER writes through indices.", test_scatter, true },
+	{ "timestamp", "Timestamps are of the CPU's clock and never go back.", test_timestamp,
+	  false },
+	{ "empty", "Operands of no bytes touch no memory.", test_empty, false },
 };
 
 int igt_main()
@@ -443,15 +433,15 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		for (int is64 = 0; is64 <= subtests[i].sizes; is64++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (int is64 = 0; is64 <= cases[i].sizes; is64++) {
 			svm_close_leaked();
-			igt_describe(subtests[i].desc);
-			igt_subtest_f("%s%s", subtests[i].name,
-				      subtests[i].sizes ? is64 ? "-64" : "-32" : "") {
+			igt_describe(cases[i].describe);
+			igt_subtest_f("%s%s", cases[i].name,
+				      cases[i].sizes ? is64 ? "-64" : "-32" : "") {
 				int fd = svm_open_attached();
 
-				subtests[i].fn(fd, is64);
+				cases[i].run(fd, is64);
 				close(fd);
 			}
 		}

@@ -561,7 +561,7 @@ static void test_no_vram(void)
 }
 
 /* From the VRAM of one GPU to that of the other, with and without a way between them. */
-static void test_two_devices(const char *params, uint32_t seen)
+static void two_devices(const char *params, uint32_t seen)
 {
 	size_t pages = 32, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -585,24 +585,30 @@ static void test_two_devices(const char *params, uint32_t seen)
 	close(b);
 }
 
+static void prefetch_peers(void)
+{
+	two_devices("num_devices=2 vram_mb=16", DRM_SVM_LOCATION_PEER);
+}
+
+static void prefetch_strangers(void)
+{
+	two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
+}
+
+static const struct svm_test tests[] = {
+	{ "no-vram", "A GPU without VRAM.", test_no_vram },
+	{ "peers", "Pages go from one GPU to another that reaches its memory.",
+	  prefetch_peers },
+	{ "strangers", "Pages go from one GPU to another that does not.", prefetch_strangers },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("A GPU without VRAM.");
-	igt_subtest("no-vram")
-		test_no_vram();
-
-	igt_describe("Pages go from one GPU to another that reaches its memory.");
-	igt_subtest("peers")
-		test_two_devices("num_devices=2 vram_mb=16", DRM_SVM_LOCATION_PEER);
-
-	igt_describe("Pages go from one GPU to another that does not.");
-	igt_subtest("strangers")
-		test_two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

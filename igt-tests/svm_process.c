@@ -294,15 +294,15 @@ static void test_cpuset(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "listed", test_listed, "They are threads of the process while a file is attached." },
-	{ "at-once", test_at_once, "None stays when a file is closed as soon as it is attached." },
-	{ "nproc", test_nproc, "RLIMIT_NPROC counts them." },
-	{ "pids", test_pids, "The pids cgroup counts them." },
-	{ "cgroup", test_cgroup, "They move to another cgroup with the process." },
-	{ "io", test_io, "What a fault reads from a disk is read by the process's cgroup." },
-	{ "policy", test_policy, "The GPU's first touch heeds set_mempolicy()." },
-	{ "policy-range", test_policy_range, "The GPU's first touch heeds mbind()." },
-	{ "cpuset", test_cpuset, "The GPU's first touch heeds cpuset.mems." },
+	{ "listed", "They are threads of the process while a file is attached.", test_listed },
+	{ "at-once", "None stays when a file is closed as soon as it is attached.", test_at_once },
+	{ "nproc", "RLIMIT_NPROC counts them.", test_nproc },
+	{ "pids", "The pids cgroup counts them.", test_pids },
+	{ "cgroup", "They move to another cgroup with the process.", test_cgroup },
+	{ "io", "What a fault reads from a disk is read by the process's cgroup.", test_io },
+	{ "policy", "The GPU's first touch heeds set_mempolicy().", test_policy },
+	{ "policy-range", "The GPU's first touch heeds mbind().", test_policy_range },
+	{ "cpuset", "The GPU's first touch heeds cpuset.mems.", test_cpuset },
 };
 
 int igt_main()

@@ -285,20 +285,19 @@ static void test_other_gpu(void)
 	munmap(base, size);
 }
 
+static const struct svm_test tests[] = {
+	{ "attach", "A process of many mappings attaches.", test_attach },
+	{ "other-gpu", "A prefetch ends that has seen pages of another GPU, which goes.",
+	  test_other_gpu },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=40");
 
 	svm_cases(cases);
-
-	igt_describe("A process of many mappings attaches.");
-	igt_subtest("attach")
-		test_attach();
-
-	igt_describe("A prefetch ends that has seen pages of another GPU, which goes.");
-	igt_subtest("other-gpu")
-		test_other_gpu();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

@@ -17,7 +17,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Submission, syncobjs, waiting and results.");
 
@@ -434,41 +434,33 @@ static void test_close_queued(int fd)
 	probe_fini(&probe);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "invalid", test_invalid,
-	  "Unknown flags, padding and engines are refused." },
-	{ "huge-counts", test_huge_counts,
-	  "Counts beyond the limits are refused, up to the largest number." },
-	{ "pointers", test_pointers,
-	  "Arrays that cannot be read fail with EFAULT." },
-	{ "lengths", test_lengths,
-	  "A shorter or longer structure works as DRM defines it." },
-	{ "max-cmds", test_max_cmds,
-	  "A job of the most commands runs all of them in order." },
-	{ "commands-copied", test_commands_copied,
-	  "Commands that change after the submission are not seen." },
-	{ "order", test_order,
-	  "An engine runs the jobs of a file in order, and engines run side by side." },
-	{ "wait-invalid", test_wait_invalid,
-	  "Unknown jobs and flags are refused; a result stays until it is fetched." },
-	{ "wait-time", test_wait_time,
-	  "A wait times out, can be repeated, and fetches a result once." },
-	{ "wait-once", test_wait_once,
-	  "Of several waiters exactly one fetches the result." },
-	{ "wait-signals", test_wait_signals,
-	  "A wait that signals interrupt can be restarted and still times out." },
-	{ "result-cap", test_result_cap,
-	  "The number of results that nobody fetches is limited." },
-	{ "no-result", test_no_result,
-	  "Jobs without a result are forgotten when they end and cannot be waited for." },
-	{ "no-result-cap", test_no_result_cap,
-	  "The number of jobs that did not end is limited, whoever wants their results." },
-	{ "close-queued", test_close_queued,
-	  "Closing a file cancels what it has queued." },
+static const struct svm_case cases[] = {
+	{ "invalid", "Unknown flags, padding and engines are refused.", test_invalid },
+	{ "huge-counts", "Counts beyond the limits are refused, up to the largest number.",
+	  test_huge_counts },
+	{ "pointers", "Arrays that cannot be read fail with EFAULT.", test_pointers },
+	{ "lengths", "A shorter or longer structure works as DRM defines it.", test_lengths },
+	{ "max-cmds", "A job of the most commands runs all of them in order.", test_max_cmds },
+	{ "commands-copied", "Commands that change after the submission are not seen.",
+	  test_commands_copied },
+	{ "order", "An engine runs the jobs of a file in order, and engines run side by side.",
+	  test_order },
+	{ "wait-invalid",
+	  "Unknown jobs and flags are refused; a result stays until it is fetched.",
+	  test_wait_invalid },
+	{ "wait-time", "A wait times out, can be repeated, and fetches a result once.",
+	  test_wait_time },
+	{ "wait-once", "Of several waiters exactly one fetches the result.", test_wait_once },
+	{ "wait-signals", "A wait that signals interrupt can be restarted and still times out.",
+	  test_wait_signals },
+	{ "result-cap", "The number of results that nobody fetches is limited.", test_result_cap },
+	{ "no-result",
+	  "Jobs without a result are forgotten when they end and cannot be waited for.",
+	  test_no_result },
+	{ "no-result-cap",
+	  "The number of jobs that did not end is limited, whoever wants their results.",
+	  test_no_result_cap },
+	{ "close-queued", "Closing a file cancels what it has queued.", test_close_queued },
 };
 
 int igt_main()
@@ -476,14 +468,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

@@ -498,20 +498,22 @@ static void test_lock_close(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "stop", test_stop, "A process with a fault that waits stops, and goes on." },
-	{ "stop-close", test_stop_close, "The file of a stopped process can be closed." },
-	{ "freeze", test_freeze, "A process with a fault that waits freezes, and goes on." },
-	{ "freeze-close", test_freeze_close, "The file of a frozen process can be closed." },
-	{ "trace", test_trace, "A debugger stops all threads, and lets them go on." },
-	{ "thread-gone", test_thread_gone, "Faults outlive the thread that attached." },
-	{ "exec", test_exec, "execve() ends them, also if another process has the file." },
-	{ "fuse-close", test_fuse_close,
-	  "A file system that does not answer keeps nobody from closing a file of its user." },
-	{ "fuse-kill", test_fuse_kill,
-	  "The jobs of a killed process end, though a file system holds one of its threads." },
-	{ "fuse-file", test_fuse_file, "A file that is unmapped while a fault reads it goes." },
-	{ "lock-close", test_lock_close,
-	  "A process that holds its mmap_lock keeps nobody from closing its file." },
+	{ "stop", "A process with a fault that waits stops, and goes on.", test_stop },
+	{ "stop-close", "The file of a stopped process can be closed.", test_stop_close },
+	{ "freeze", "A process with a fault that waits freezes, and goes on.", test_freeze },
+	{ "freeze-close", "The file of a frozen process can be closed.", test_freeze_close },
+	{ "trace", "A debugger stops all threads, and lets them go on.", test_trace },
+	{ "thread-gone", "Faults outlive the thread that attached.", test_thread_gone },
+	{ "exec", "execve() ends them, also if another process has the file.", test_exec },
+	{ "fuse-close",
+	  "A file system that does not answer keeps nobody from closing a file of its user.",
+	  test_fuse_close },
+	{ "fuse-kill",
+	  "The jobs of a killed process end, though a file system holds one of its threads.",
+	  test_fuse_kill },
+	{ "fuse-file", "A file that is unmapped while a fault reads it goes.", test_fuse_file },
+	{ "lock-close", "A process that holds its mmap_lock keeps nobody from closing its file.",
+	  test_lock_close },
 };
 
 int igt_main()

@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Attach, query, counters, info: every field and every error.");
 
@@ -484,47 +484,41 @@ static void test_query_pointer(int fd)
 	munmap(map, 4 * page);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "attach-invalid", test_attach_invalid,
-	  "Unknown flags and padding are refused and attach nothing." },
-	{ "attach-outputs", test_attach_outputs,
-	  "Attach tells the window, page and range size, and ignores its outputs on input." },
-	{ "attach-twice", test_attach_twice,
-	  "A file attaches once; the second try changes nothing." },
-	{ "attach-race", test_attach_race,
-	  "Of several threads that attach a file exactly one succeeds." },
-	{ "not-attached", test_not_attached,
-	  "A file that is not attached shares no memory." },
-	{ "close", test_close,
-	  "Sharing lasts until the last descriptor of the file is closed." },
-	{ "query-invalid", test_query_invalid,
-	  "Malformed queries are refused and write nothing." },
-	{ "query-limits", test_query_limits,
-	  "The largest query and the edges of the window work." },
-	{ "query-passive", test_query_passive,
-	  "A query faults nothing in and changes no counter." },
-	{ "query-pointer", test_query_pointer,
-	  "A query whose result cannot be written fails with EFAULT." },
-	{ "info", test_info,
-	  "The device describes itself." },
-	{ "info-counters-invalid", test_info_counters_invalid,
-	  "Unknown flags and padding are refused." },
-	{ "counters-add-up", test_counters_add_up,
-	  "Pages mapped and unmapped add up, and the gauges return to zero." },
-	{ "counters-own", test_counters_own,
-	  "A file sees its own counters only." },
-	{ "lengths-attach", test_lengths_attach,
-	  "A shorter or longer attach structure means the same." },
-	{ "lengths", test_lengths,
-	  "Shorter structures read as zero at the end, longer ones are not written there." },
-	{ "unknown-ioctl", test_unknown_ioctl,
-	  "Unknown ioctl numbers are refused." },
-	{ "argument-pointer", test_argument_pointer,
-	  "An argument that cannot be read fails with EFAULT and changes nothing." },
+static const struct svm_case cases[] = {
+	{ "attach-invalid", "Unknown flags and padding are refused and attach nothing.",
+	  test_attach_invalid },
+	{ "attach-outputs",
+	  "Attach tells the window, page and range size, and ignores its outputs on input.",
+	  test_attach_outputs },
+	{ "attach-twice", "A file attaches once; the second try changes nothing.",
+	  test_attach_twice },
+	{ "attach-race", "Of several threads that attach a file exactly one succeeds.",
+	  test_attach_race },
+	{ "not-attached", "A file that is not attached shares no memory.", test_not_attached },
+	{ "close", "Sharing lasts until the last descriptor of the file is closed.", test_close },
+	{ "query-invalid", "Malformed queries are refused and write nothing.",
+	  test_query_invalid },
+	{ "query-limits", "The largest query and the edges of the window work.",
+	  test_query_limits },
+	{ "query-passive", "A query faults nothing in and changes no counter.",
+	  test_query_passive },
+	{ "query-pointer", "A query whose result cannot be written fails with EFAULT.",
+	  test_query_pointer },
+	{ "info", "The device describes itself.", test_info },
+	{ "info-counters-invalid", "Unknown flags and padding are refused.",
+	  test_info_counters_invalid },
+	{ "counters-add-up", "Pages mapped and unmapped add up, and the gauges return to zero.",
+	  test_counters_add_up },
+	{ "counters-own", "A file sees its own counters only.", test_counters_own },
+	{ "lengths-attach", "A shorter or longer attach structure means the same.",
+	  test_lengths_attach },
+	{ "lengths",
+	  "Shorter structures read as zero at the end, longer ones are not written there.",
+	  test_lengths },
+	{ "unknown-ioctl", "Unknown ioctl numbers are refused.", test_unknown_ioctl },
+	{ "argument-pointer",
+	  "An argument that cannot be read fails with EFAULT and changes nothing.",
+	  test_argument_pointer },
 };
 
 int igt_main()
@@ -532,14 +526,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases_of(cases, svm_open);
 }

@@ -266,6 +266,12 @@ static const struct svm_vram_case cases[] = {
 	{ "copy-fight", "Both copy between the same pages.", copy_fight },
 };
 
+static const struct svm_vram_case lane_cases[] = {
+	{ "copy-fight-one-lane",
+	  "Both copy between the same pages, and ask for one page at a time.", copy_fight,
+	  .one = true },
+};
+
 int igt_main()
 {
 	igt_fixture()
@@ -276,13 +282,7 @@ int igt_main()
 	igt_fixture()
 		svm_vram_on("num_devices=2 vram_mb=16 lanes=1");
 
-	igt_describe("Both copy between the same pages, and ask for one page at a time.");
-	igt_subtest("copy-fight-one-lane") {
-		int fd = svm_open_attached();
-
-		copy_fight(fd, false);
-		close(fd);
-	}
+	svm_vram_cases(lane_cases);
 
 	igt_fixture()
 		svm_vram_off();

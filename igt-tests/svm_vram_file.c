@@ -244,6 +244,11 @@ static const struct file_case cases[] = {
 	{ "in-parts", "Parts of the mapping go, or lose their access.", in_parts },
 };
 
+static const struct svm_case other_cases[] = {
+	{ "dev-zero", "A private mapping of /dev/zero is filled as anonymous memory is.",
+	  dev_zero },
+};
+
 static void run(const struct file_case *c, bool disk)
 {
 	int fd = svm_open_attached();
@@ -268,13 +273,7 @@ int igt_main()
 		igt_subtest_f("disk-%s", cases[i].name)
 			run(&cases[i], true);
 	}
-	igt_describe("A private mapping of /dev/zero is filled as anonymous memory is.");
-	igt_subtest("dev-zero") {
-		int fd = svm_open_attached();
-
-		dev_zero(fd);
-		close(fd);
-	}
+	svm_cases(other_cases);
 
 	igt_fixture()
 		svm_vram_off();

@@ -176,16 +176,17 @@ static void test_unload(void)
 	svm_module_unload();
 }
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes then.", test_unload },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("The module goes then.");
-	igt_subtest("unload")
-		test_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();
