@@ -174,7 +174,7 @@ static const struct svm_case cases[] = {
 };
 
 /* The driver cannot go while a process has a page of it that nothing can stand for. */
-static void test_unload(void)
+static void poison_unload(void)
 {
 	size_t page = svm_page_size();
 	int fd = svm_open_attached();
@@ -189,7 +189,7 @@ static void test_unload(void)
 }
 
 /* Nobody knows of the page until it is copied: all others come home when the device goes. */
-static void test_unmarked(void)
+static void poison_unmarked(void)
 {
 	size_t page = svm_page_size(), size = 32 * page;
 	char *base;
@@ -208,8 +208,8 @@ static void test_unmarked(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "unload", "The module stays while a process has a page that broke.", test_unload },
-	{ "unmarked", "A page that cannot be copied takes no other with it.", test_unmarked },
+	{ "unload", "The module stays while a process has a page that broke.", poison_unload },
+	{ "unmarked", "A page that cannot be copied takes no other with it.", poison_unmarked },
 };
 
 int igt_main()

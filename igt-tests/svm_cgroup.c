@@ -137,7 +137,7 @@ static void charge_file(int fd)
  * What a worker keeps to move pages: an array of a range's pages, of 48 bytes each. The
  * page tables do not count as slab.
  */
-static void test_vram_arrays(void)
+static void vram_arrays(void)
 {
 	size_t size = 16 * svm_page_size();
 	uint64_t arrays = svm_range_size() / svm_page_size() * 48, slab;
@@ -180,7 +180,7 @@ static uint64_t dmem_current(void)
 }
 
 /* Faults are served by a thread of the process, which the limit is for. */
-static void test_vram(void)
+static void cgroup_vram(void)
 {
 	size_t size = 4 * svm_range_size();
 	char *map = svm_mmap_small(size);
@@ -368,7 +368,7 @@ static void vram_lowered_unload(void)
  * go to VRAM, one while the other is on its way. The first huge page of a cgroup takes a
  * fault of the CPU besides.
  */
-static void test_vram_mixed(void)
+static void vram_mixed(void)
 {
 	size_t page = svm_page_size(), size = svm_range_size(), from = 9 * page;
 	char *map = svm_mmap_small(size);
@@ -403,17 +403,16 @@ static const struct svm_case cases[] = {
 
 static const struct svm_test tests[] = {
 	{ "vram-arrays", "What workers keep to move pages to VRAM is charged to the process.",
-	  test_vram_arrays },
+	  vram_arrays },
 	{ "vram", "VRAM that GPU faults take is charged to the process, and limited.",
-	  test_vram },
+	  cgroup_vram },
 	{ "vram-lowered", "VRAM goes home when the limit is set below what is in use.",
 	  vram_lowered },
 	{ "vram-lowered-huge", "So do huge pages.", vram_lowered_huge },
 	{ "vram-lowered-unload", "The limit changes while pages move and the device goes.",
 	  vram_lowered_unload },
 	{ "vram-protected", "Protected VRAM stays, others use RAM.", vram_protected },
-	{ "vram-mixed", "Small pages and holes for huge ones go to VRAM together.",
-	  test_vram_mixed },
+	{ "vram-mixed", "Small pages and holes for huge ones go to VRAM together.", vram_mixed },
 };
 
 int igt_main()

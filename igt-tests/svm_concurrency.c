@@ -396,7 +396,7 @@ static bool is_served_beside(int fd, uint32_t *slow, uint32_t *quick)
 	return moving && then == moving && absent(slow) != moving;
 }
 
-static void test_disjoint_ranges(void)
+static void disjoint_ranges(void)
 {
 	enum { TRIES = 4 };
 	size_t size = svm_range_size(), page = svm_page_size();
@@ -425,7 +425,7 @@ static void test_disjoint_ranges(void)
  * All engines miss the same page. One fault maps it, all others are duplicates,
  * in the same batch or in a later one.
  */
-static void test_duplicates(void)
+static void concurrent_duplicates(void)
 {
 	enum { ROUNDS = 400, ENOUGH = 20 };
 	int fd = svm_open_attached();
@@ -465,7 +465,7 @@ static void test_duplicates(void)
 }
 
 /* A fault buffer of two entries: misses wait for room, and none is lost */
-static void test_overflow(void)
+static void concurrent_overflow(void)
 {
 	enum { PAGES = 64 };
 	struct drm_svm_test_info before, after;
@@ -500,7 +500,7 @@ static void test_overflow(void)
 }
 
 /* Translations that are thrown out of the smallest TLB all the time */
-static void test_tiny_tlb(void)
+static void tiny_tlb(void)
 {
 	size_t size = 32 * svm_page_size();
 	uint8_t *src = svm_mmap_anon(size), *dst = svm_mmap_anon(size);
@@ -539,17 +539,14 @@ static void storm_protect(void)
 static const struct svm_test tests[] = {
 	{ "storm-dontneed", "The GPU never sees a page that was dropped.", storm_dontneed },
 	{ "storm-remap", "The GPU never sees a mapping that was replaced.", storm_remap },
-	{ "storm-protect", "The GPU never uses a permission that was taken away.",
-	  storm_protect },
-	{ "disjoint-ranges",
-	  "Ranges are faulted in side by side, and none waits for another one.",
-	  test_disjoint_ranges },
-	{ "duplicates",
-	  "Engines that miss the same page are answered once each, by one mapping.",
-	  test_duplicates },
-	{ "overflow", "A full fault buffer delays faults and loses none.", test_overflow },
+	{ "storm-protect", "The GPU never uses a permission that was taken away.", storm_protect },
+	{ "disjoint-ranges", "Ranges are faulted in side by side, and none waits for another one.",
+	  disjoint_ranges },
+	{ "duplicates", "Engines that miss the same page are answered once each, by one mapping.",
+	  concurrent_duplicates },
+	{ "overflow", "A full fault buffer delays faults and loses none.", concurrent_overflow },
 	{ "tiny-tlb", "One TLB entry, one lane and one unit at a time give the same results.",
-	  test_tiny_tlb },
+	  tiny_tlb },
 };
 
 /* Subtests NAME-N-devices */

@@ -140,14 +140,14 @@ static void load_module(struct load load)
 	close(load.file);
 }
 
-static void test_helper(void)
+static void load_helper(void)
 {
 	svm_helper_unload();
 	load_module((struct load) { .name = HELPER, .params = "", .check = svm_helper_unload });
 	svm_module_load(NULL);
 }
 
-static void test_driver(void)
+static void load_driver(void)
 {
 	svm_module_unload();
 	load_module((struct load) { .name = DRIVER, .params = PARAMS, .check = check_driver });
@@ -203,8 +203,8 @@ static void unplug_gone(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "helper", "The helper layer is loaded.", test_helper },
-	{ "driver", "The driver is loaded.", test_driver },
+	{ "helper", "The helper layer is loaded.", load_helper },
+	{ "driver", "The driver is loaded.", load_driver },
 	{ "unplug-orderly", "A device goes whose memory comes home.", unplug_orderly },
 	{ "unplug-gone", "A device is gone, and its memory.", unplug_gone },
 };

@@ -235,7 +235,7 @@ static void private_file(int fd)
 }
 
 /* The child has no such mapping; the parent's GPU does not notice */
-static void dontfork(int fd)
+static void fork_dontfork(int fd)
 {
 	int done = svm_gate();
 	char *base = gpu_area(fd);
@@ -254,7 +254,7 @@ static void dontfork(int fd)
 	igt_waitchildren();
 }
 
-static void wipeonfork(int fd)
+static void fork_wipeonfork(int fd)
 {
 	char *base = gpu_area(fd);
 
@@ -399,8 +399,7 @@ static const struct svm_case cases[] = {
 	  child_cpu_write },
 	{ "child-gpu-write", "The parent does not see what the child's GPU writes.",
 	  child_gpu_write },
-	{ "both-gpu-write", "Both sides' GPUs write, each to its own memory.",
-	  both_gpu_write },
+	{ "both-gpu-write", "Both sides' GPUs write, each to its own memory.", both_gpu_write },
 	{ "child-exits-first", "After the child's exit the parent's GPU writes in place.",
 	  child_exits_first },
 	{ "parent-exits-first", "After the parent's exit the child's memory is intact.",
@@ -408,11 +407,10 @@ static const struct svm_case cases[] = {
 	{ "huge-page", "Copy on write of a huge page.", huge_page },
 	{ "shared-memory", "Shared memory stays shared.", shared_memory },
 	{ "private-file", "Copy on write of private pages of a file.", private_file },
-	{ "dontfork", "Memory that is not inherited stays mapped in the parent.", dontfork },
+	{ "dontfork", "Memory that is not inherited stays mapped in the parent.", fork_dontfork },
 	{ "wipeonfork", "Memory that is wiped in the child is not in the parent.",
-	  wipeonfork },
-	{ "fill-after-fork", "The GPU writes all that it shares with a child.",
-	  fill_after_fork },
+	  fork_wipeonfork },
+	{ "fill-after-fork", "The GPU writes all that it shares with a child.", fill_after_fork },
 	{ "write-one-after-fork", "The GPU writes one page of those that it shares.",
 	  write_one_after_fork },
 	{ "fork-while-writing", "A child's memory does not change under running GPU jobs.",

@@ -45,7 +45,7 @@ static void check_coherent(int fd, char *base, size_t size, uint32_t value)
 	igt_assert(svm_cpu_all32(base, size, value + 1));
 }
 
-static void dontneed(int fd)
+static void madvise_dontneed(int fd)
 {
 	char *base = gpu_area(fd);
 
@@ -109,7 +109,7 @@ static void free_then_use(int fd)
 	check_coherent(fd, base, area_size(), MAGIC + 1);
 }
 
-static void cold(int fd)
+static void madvise_cold(int fd)
 {
 	char *base = gpu_area(fd);
 
@@ -117,7 +117,7 @@ static void cold(int fd)
 	check_coherent(fd, base, area_size(), MAGIC);
 }
 
-static void pageout(int fd)
+static void madvise_pageout(int fd)
 {
 	char *base;
 
@@ -151,7 +151,7 @@ static void populate_read(int fd)
 }
 
 /* Small pages that the GPU has mapped move into one huge page */
-static void collapse(int fd)
+static void madvise_collapse(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = svm_mmap_small(size);
@@ -165,7 +165,7 @@ static void collapse(int fd)
 	check_coherent(fd, base, size, MAGIC);
 }
 
-static void lock(int fd)
+static void madvise_lock(int fd)
 {
 	char *base = gpu_area(fd);
 
@@ -297,7 +297,7 @@ static size_t compact_area(int fd)
  * Pages at the top of a zone have nowhere to go. They stay, so that the next area
  * takes others.
  */
-static void compact(int fd)
+static void madvise_compact(int fd)
 {
 	int areas = 0;
 
@@ -306,7 +306,7 @@ static void compact(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "dontneed", "Dropped pages are unmapped at once and read as zeroes.", dontneed },
+	{ "dontneed", "Dropped pages are unmapped at once and read as zeroes.", madvise_dontneed },
 	{ "dontneed-page", "One page is dropped, the others stay mapped.", dontneed_page },
 	{ "dontneed-private-file", "Without its private copy a page is that of the file.",
 	  dontneed_private_file },
@@ -314,21 +314,19 @@ static const struct svm_case cases[] = {
 	{ "remove-shared", "Removed pages of shared memory read as zeroes.", remove_shared },
 	{ "free-then-use", "A lazily freed page that the GPU writes is in use again.",
 	  free_then_use },
-	{ "cold", "Cold pages keep their data.", cold },
-	{ "pageout", "Pages go to swap and come back for the GPU.", pageout },
+	{ "cold", "Cold pages keep their data.", madvise_cold },
+	{ "pageout", "Pages go to swap and come back for the GPU.", madvise_pageout },
 	{ "populate-read", "Populating leaves what the GPU has mapped.", populate_read },
-	{ "populate-write", "The zero page gives way to pages of the program.",
-	  populate_write },
-	{ "collapse", "Small pages become a huge page.", collapse },
-	{ "mlock", "Locking and unlocking does not disturb the GPU.", lock },
+	{ "populate-write", "The zero page gives way to pages of the program.", populate_write },
+	{ "collapse", "Small pages become a huge page.", madvise_collapse },
+	{ "mlock", "Locking and unlocking does not disturb the GPU.", madvise_lock },
 	{ "mlock-on-fault", "Pages faulted in by the GPU are locked.", lock_on_fault },
 	{ "mlockall", "The whole address space is locked and unlocked.", lock_all },
 	{ "soft-dirty", "Writes of the GPU are tracked as those of the CPU.", soft_dirty },
 	{ "migrate-anon", "A page moves to another frame.", migrate_anon },
-	{ "migrate-shared", "A page of shared memory moves to another frame.",
-	  migrate_shared },
+	{ "migrate-shared", "A page of shared memory moves to another frame.", migrate_shared },
 	{ "migrate-disk", "A page of a file moves to another frame.", migrate_disk },
-	{ "compact", "Compaction moves pages that the GPU has mapped.", compact },
+	{ "compact", "Compaction moves pages that the GPU has mapped.", madvise_compact },
 };
 
 int igt_main()

@@ -39,7 +39,7 @@ static int other_engine(int fd)
 }
 
 /* @point 0: binary. The sync is pending while the job runs, and then done. */
-static void test_out(int fd, uint64_t point)
+static void sync_out(int fd, uint64_t point)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
@@ -62,7 +62,7 @@ static void test_out(int fd, uint64_t point)
 }
 
 /* A job on one engine waits for a job on another */
-static void test_in(int fd, uint64_t point)
+static void sync_in(int fd, uint64_t point)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
@@ -88,7 +88,7 @@ static void test_in(int fd, uint64_t point)
 }
 
 /* Jobs on alternating engines, tied by one timeline, in the order of its points */
-static void test_chain(int fd)
+static void sync_chain(int fd)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, 1);
 	uint64_t *word = svm_mmap_anon(svm_page_size());
@@ -118,7 +118,7 @@ static void test_chain(int fd)
 }
 
 /* The most syncs, both ways, binary and timeline mixed */
-static void test_many(int fd)
+static void sync_many(int fd)
 {
 	struct drm_svm_test_info info;
 	struct drm_svm_sync *syncs;
@@ -147,7 +147,7 @@ static void test_many(int fd)
 }
 
 /* A failed job signals its error; what depends on it does not run */
-static void test_error(int fd, uint64_t point)
+static void sync_error(int fd, uint64_t point)
 {
 	struct drm_svm_sync first = svm_sync_create(fd, point);
 	struct drm_svm_sync second = svm_sync_create(fd, point);
@@ -183,7 +183,7 @@ static void test_error(int fd, uint64_t point)
 }
 
 /* Each sync wrong in one way: the submission fails, and nothing runs */
-static void test_invalid(int fd)
+static void sync_invalid(int fd)
 {
 	struct drm_svm_sync binary = svm_sync_create(fd, 0);
 	struct drm_svm_sync timeline = svm_sync_create(fd, 5);
@@ -226,7 +226,7 @@ static void test_invalid(int fd)
 }
 
 /* A good out-sync before a bad one must not be signalled or replaced */
-static void test_all_or_none(int fd)
+static void all_or_none(int fd)
 {
 	struct drm_svm_sync syncs[2] = { svm_sync_create(fd, 0), { .handle = 0xdead } };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
@@ -245,7 +245,7 @@ static void test_all_or_none(int fd)
 }
 
 /* A syncobj of another file of this driver works by its fence, not its handle */
-static void test_across_files(void)
+static void across_files(void)
 {
 	int fd = svm_open_attached(), other = svm_open_attached(), handle_fd;
 	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
@@ -277,7 +277,7 @@ static void test_across_files(void)
 }
 
 /* Closing a file must not wait for a fence that its jobs wait for */
-static void test_close_waiting(void)
+static void close_waiting(void)
 {
 	int fd = svm_open_attached(), other = svm_open_attached(), handle_fd;
 	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
@@ -318,25 +318,24 @@ static const struct {
 	const char *describe;
 	void (*run)(int fd, uint64_t point);
 } by_kind[] = {
-	{ "out", "A job signals its %s when it ends, not before.", test_out },
-	{ "in", "A job waits for its %s.", test_in },
-	{ "error", "An error goes through a %s to the jobs that depend on it.", test_error },
+	{ "out", "A job signals its %s when it ends, not before.", sync_out },
+	{ "in", "A job waits for its %s.", sync_in },
+	{ "error", "An error goes through a %s to the jobs that depend on it.", sync_error },
 };
 
 static const struct svm_case cases[] = {
-	{ "chain", "Points of a timeline order jobs over all engines.", test_chain },
-	{ "many", "A job takes the most syncs that the device allows.", test_many },
+	{ "chain", "Points of a timeline order jobs over all engines.", sync_chain },
+	{ "many", "A job takes the most syncs that the device allows.", sync_many },
 	{ "invalid", "Bad handles, flags and points, and syncs without a fence, are refused.",
-	  test_invalid },
-	{ "all-or-none", "A refused submission leaves every syncobj as it was.",
-	  test_all_or_none },
+	  sync_invalid },
+	{ "all-or-none", "A refused submission leaves every syncobj as it was.", all_or_none },
 };
 
 static const struct svm_test tests[] = {
 	{ "across-files", "Closing a file cancels its jobs and what waits for them elsewhere.",
-	  test_across_files },
+	  across_files },
 	{ "close-waiting", "Closing a file does not wait for the fences its jobs wait for.",
-	  test_close_waiting },
+	  close_waiting },
 };
 
 static void run(size_t i, size_t kind)

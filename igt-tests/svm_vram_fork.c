@@ -88,7 +88,7 @@ static void parent_gpu_writes(int fd, bool huge)
 }
 
 /* Neither side touches the pages between the fork and the eviction */
-static void evicted(int fd, bool huge)
+static void fork_evicted(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	int gone = svm_gate();
@@ -265,7 +265,7 @@ static bool generation(const struct svm_area *area, int n)
 	return ok;
 }
 
-static void grandchildren(int fd, bool huge)
+static void fork_grandchildren(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -401,7 +401,7 @@ static const struct svm_vram_case cases[] = {
 	{ "parent-writes", "The parent writes, the child keeps its pages.", parent_writes },
 	{ "parent-gpu-writes", "The parent's GPU writes, the child keeps its pages.",
 	  parent_gpu_writes },
-	{ "evicted", "Pages of both are evicted before one of them touches them.", evicted },
+	{ "evicted", "Pages of both are evicted before one of them touches them.", fork_evicted },
 	{ "child-gpu-reads", "The child's GPU uses inherited pages where they are.",
 	  child_gpu_reads },
 	{ "child-gpu-writes", "The child's GPU writes, the parent keeps its pages.",
@@ -411,16 +411,15 @@ static const struct svm_vram_case cases[] = {
 	  parent_exits },
 	{ "child-exits", "After the end of its children the parent's pages are its own.",
 	  child_exits },
-	{ "grandchildren", "Three generations write to pages that they share.", grandchildren },
+	{ "grandchildren", "Three generations write to pages that they share.",
+	  fork_grandchildren },
 	{ "before-vram", "Pages go to VRAM while a child has them too.", before_vram },
 	{ "under-writes", "A child's memory does not change while the GPU writes in VRAM.",
 	  under_writes },
 	{ "fill-after-child", "The GPU writes all that a dead child has shared.",
 	  fill_after_child },
-	{ "fill-beside-child", "The GPU writes all that a child has too.",
-	  fill_beside_child },
-	{ "fill-by-child", "The child's GPU writes all that its parent has too.",
-	  fill_by_child },
+	{ "fill-beside-child", "The GPU writes all that a child has too.", fill_beside_child },
+	{ "fill-by-child", "The child's GPU writes all that its parent has too.", fill_by_child },
 	{ "under-eviction", "Children come and go while VRAM is evicted.", under_eviction },
 };
 

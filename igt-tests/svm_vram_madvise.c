@@ -35,7 +35,7 @@ static void discarded(int fd, const struct svm_area *area)
 	svm_area_check(fd, area, NEW);
 }
 
-static void dontneed(int fd, bool huge)
+static void madvise_dontneed(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -111,29 +111,29 @@ static void hint(int fd, bool huge, int advice)
 	svm_area_check(fd, &area, OLD + 1);
 }
 
-static void cold(int fd, bool huge)
+static void madvise_cold(int fd, bool huge)
 {
 	hint(fd, huge, MADV_COLD);
 }
 
-static void pageout(int fd, bool huge)
+static void madvise_pageout(int fd, bool huge)
 {
 	svm_need_swap();
 	hint(fd, huge, MADV_PAGEOUT);
 }
 
-static void hugepage(int fd, bool huge)
+static void madvise_hugepage(int fd, bool huge)
 {
 	hint(fd, huge, MADV_HUGEPAGE);
 }
 
-static void nohugepage(int fd, bool huge)
+static void madvise_nohugepage(int fd, bool huge)
 {
 	hint(fd, huge, MADV_NOHUGEPAGE);
 }
 
 /* Small pages in VRAM become a huge page in RAM, or the call fails; no data is lost */
-static void collapse(int fd, bool huge)
+static void madvise_collapse(int fd, bool huge)
 {
 	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), OLD);
 
@@ -182,7 +182,7 @@ static void populate_write(int fd, bool huge)
 	populate(fd, huge, MADV_POPULATE_WRITE);
 }
 
-static void dontfork(int fd, bool huge)
+static void madvise_dontfork(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -197,7 +197,7 @@ static void dontfork(int fd, bool huge)
 	svm_area_check(fd, &area, OLD);
 }
 
-static void wipeonfork(int fd, bool huge)
+static void madvise_wipeonfork(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -216,7 +216,7 @@ static void wipeonfork(int fd, bool huge)
 }
 
 /* Guards take the place of pages in VRAM; without them the pages are empty */
-static void guard(int fd, bool huge)
+static void madvise_guard(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -246,7 +246,7 @@ static void guard_part(int fd, bool huge)
 	igt_assert(!memcmp(copy, area.base, area.size));
 }
 
-static void mergeable(int fd, bool huge)
+static void madvise_mergeable(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -263,27 +263,26 @@ static void mergeable(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "dontneed", "Dropped pages are unmapped at once and read as zeroes.", dontneed },
+	{ "dontneed", "Dropped pages are unmapped at once and read as zeroes.", madvise_dontneed },
 	{ "dontneed-gpu-writes", "The GPU is the first to write to dropped pages.",
 	  dontneed_gpu_writes },
-	{ "dontneed-part", "Some pages are dropped, the others keep their data.",
-	  dontneed_part },
+	{ "dontneed-part", "Some pages are dropped, the others keep their data.", dontneed_part },
 	{ "dontneed-locked", "Locked pages are dropped.", dontneed_locked },
 	{ "free", "Lazily freed pages are in use again when the GPU writes.", lazily_freed },
-	{ "cold", "Cold pages keep their data.", cold },
-	{ "pageout", "Pages that are to be swapped out keep their data.", pageout },
-	{ "hugepage", "Huge pages are wanted.", hugepage },
-	{ "nohugepage", "Huge pages are not wanted.", nohugepage },
-	{ "collapse", "Pages in VRAM become a huge page in RAM.", collapse },
-	{ "collapse-mixed", "Pages here, there and nowhere become a huge page.",
-	  collapse_mixed, .one = true },
+	{ "cold", "Cold pages keep their data.", madvise_cold },
+	{ "pageout", "Pages that are to be swapped out keep their data.", madvise_pageout },
+	{ "hugepage", "Huge pages are wanted.", madvise_hugepage },
+	{ "nohugepage", "Huge pages are not wanted.", madvise_nohugepage },
+	{ "collapse", "Pages in VRAM become a huge page in RAM.", madvise_collapse },
+	{ "collapse-mixed", "Pages here, there and nowhere become a huge page.", collapse_mixed,
+	  .one = true },
 	{ "populate-read", "Pages come home to be read.", populate_read },
 	{ "populate-write", "Pages come home to be written.", populate_write },
-	{ "dontfork", "A child without the pages disturbs nobody.", dontfork },
-	{ "wipeonfork", "A child has empty pages, the parent keeps its own.", wipeonfork },
-	{ "guard", "Guards take the place of pages.", guard },
+	{ "dontfork", "A child without the pages disturbs nobody.", madvise_dontfork },
+	{ "wipeonfork", "A child has empty pages, the parent keeps its own.", madvise_wipeonfork },
+	{ "guard", "Guards take the place of pages.", madvise_guard },
 	{ "guard-part", "A guard takes the place of one page.", guard_part },
-	{ "mergeable", "Pages may be merged, and may not.", mergeable },
+	{ "mergeable", "Pages may be merged, and may not.", madvise_mergeable },
 };
 
 int igt_main()

@@ -30,7 +30,7 @@ IGT_TEST_DESCRIPTION("Pages that the kernel treats in a special way, and VRAM.")
 #define SYSTEM	DRM_SVM_LOCATION_SYSTEM
 
 /* KSM compares its pages by the CPU, so they must stay where it can. */
-static void ksm(int fd)
+static void migrate_ksm(int fd)
 {
 	size_t page = svm_page_size(), n = 32;
 	char *base = svm_mmap_small(n * page);
@@ -49,7 +49,7 @@ static void ksm(int fd)
 }
 
 /* What was written after MADV_FREE must not be dropped, wherever it was written. */
-static void lazyfree(int fd)
+static void migrate_lazyfree(int fd)
 {
 	size_t page = svm_page_size(), size = 16 * page;
 	char *base = svm_mmap_small(size);
@@ -225,8 +225,9 @@ static void parts_fork(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "ksm", "Merged pages stay where KSM can compare them.", ksm },
-	{ "lazyfree", "What the GPU writes in VRAM after MADV_FREE is not dropped.", lazyfree },
+	{ "ksm", "Merged pages stay where KSM can compare them.", migrate_ksm },
+	{ "lazyfree", "What the GPU writes in VRAM after MADV_FREE is not dropped.",
+	  migrate_lazyfree },
 	{ "uffd-move", "UFFDIO_MOVE refuses pages in VRAM.", uffd_move_small },
 	{ "uffd-move-huge", "It refuses huge pages in VRAM.", uffd_move_huge },
 	{ "wp-zero", "A protected zero page is not replaced unseen.", wp_zero },

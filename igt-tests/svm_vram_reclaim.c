@@ -53,7 +53,7 @@ static void lock_area(int fd, const struct svm_area *area, int flags)
 	igt_assert(svm_until(meminfo_kb("Mlocked") <= locked, 10000));
 }
 
-static void lock(int fd, bool huge)
+static void reclaim_lock(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -262,7 +262,7 @@ static void to_swap(int fd, const struct svm_area *area)
 	svm_swap_out(area->base, area->size);
 }
 
-static void swap(int fd, bool huge)
+static void reclaim_swap(int fd, bool huge)
 {
 	struct svm_area area;
 
@@ -349,7 +349,7 @@ static void swap_forked(int fd, bool huge)
  * A process may have less RAM and VRAM than it uses, and swap. Pages in VRAM count,
  * but cannot be reclaimed there: the limit has to leave room for more than these.
  */
-static void pressure(int fd, bool huge)
+static void reclaim_pressure(int fd, bool huge)
 {
 	size_t size = 12 * MIB, chunk = MIB;
 	char *base;
@@ -392,23 +392,22 @@ static void soft_dirty(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "mlock", "Pages come home to be locked, and all locks are gone in the end.", lock },
+	{ "mlock", "Pages come home to be locked, and all locks are gone in the end.",
+	  reclaim_lock },
 	{ "mlock-on-fault", "Pages in VRAM are locked where they are.", lock_on_fault },
 	{ "mlockall", "All of the process is locked.", lock_all },
-	{ "ksm-candidates", "Equal pages in VRAM keep their data.", ksm_candidates,
+	{ "ksm-candidates", "Equal pages in VRAM keep their data.", ksm_candidates, .one = true },
+	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.", ksm_merged,
 	  .one = true },
-	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.",
-	  ksm_merged, .one = true },
 	{ "ksm-scanned", "Merged pages are asked to move while they are scanned.", ksm_scanned,
 	  .one = true },
-	{ "ksm-made", "Pages are merged as the GPU wants to have them.", ksm_made,
-	  .one = true },
+	{ "ksm-made", "Pages are merged as the GPU wants to have them.", ksm_made, .one = true },
 	{ "ksm-forked", "Pages were merged with those of a child.", ksm_forked, .one = true },
 	{ "ksm-inherited", "Pages were merged with those of the parent.", ksm_inherited,
 	  .one = true },
 	{ "ksm-busy", "Pages are merged and separated while the GPU uses them.", ksm_busy,
 	  .one = true },
-	{ "swap", "What the GPU wrote in VRAM survives swap.", swap },
+	{ "swap", "What the GPU wrote in VRAM survives swap.", reclaim_swap },
 	{ "swap-clean", "Pages equal to their copy in swap are written in VRAM.", swap_clean,
 	  .one = true },
 	{ "lazily-freed", "Lazily freed pages that the GPU writes in VRAM are kept.",
@@ -418,7 +417,7 @@ static const struct svm_vram_case cases[] = {
 };
 
 static const struct svm_vram_case pressure_cases[] = {
-	{ "pressure", "More is used than fits in RAM and VRAM.", pressure },
+	{ "pressure", "More is used than fits in RAM and VRAM.", reclaim_pressure },
 };
 
 int igt_main()
