@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm owner
+ * TEST: svm isolation
  * Category: Security
  * Description: An address space belongs to the memory that attached, and to no one else.
  */
@@ -192,7 +192,7 @@ static void exec_self(int fd)
 
 	fcntl(fd, F_SETFD, 0);
 	snprintf(option, sizeof(option), "--foreign=%d", fd);
-	execl("/proc/self/exe", "svm_owner", option, NULL);
+	execl("/proc/self/exe", "svm_isolation", option, NULL);
 	_exit(2);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm ops
+ * TEST: svm commands
  * Category: Core
  * Description: Each command does what a model of it on the CPU does.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm limits
+ * TEST: svm resources
  * Category: Robustness
  * Description: What the helper layer keeps of an address space is bounded and given back.
  */
