@@ -507,7 +507,10 @@ static const struct svm_case cases[] = {
 	{ "suspend-system", "The system sleeps.", suspend_system },
 };
 
-/* Of a driver that nothing has happened to; nothing kept the one before it. */
+/*
+ * The driver is loaded afresh for each case. That it can be unloaded for that shows
+ * that the case before has left nothing behind.
+ */
 static int open_fresh(void)
 {
 	svm_module_load("vram_mb=16");

@@ -151,8 +151,9 @@ static bool heir_keeps(const struct svm_area *area, int gone)
 }
 
 /*
- * Has a GPU write an area, has a child, and ends. Half of the area was written
- * once more by then, so that only the other half has the pages of both.
+ * The process writes an area by its GPU, has a child, and ends. Before that its
+ * GPU writes half of the area once more: the child alone has the pages of this
+ * half then, and shares those of the other half with its parent until the end.
  */
 static bool leave_heir(bool huge, int gone, int said)
 {

@@ -141,7 +141,10 @@ static struct where look(int fd, const struct svm_mem *mem)
 	return where;
 }
 
-/* To move pages is best effort: whoever has the lock of one keeps it where it is. */
+/*
+ * Whether the GPU has all pages mapped, and those in VRAM that can be there. A
+ * page stays where it is while a thread has its lock, since moving is best effort.
+ */
 static bool is_where_it_should(int fd, const struct svm_mem *mem)
 {
 	size_t pages = span(mem) / svm_page_size();
@@ -203,7 +206,7 @@ static bool check_vram(int fd, const struct svm_mem *mem)
 	return moved;
 }
 
-/* False: a page was not where it should be, for once. */
+/* Returns false if a page was not where it should be. */
 static bool run_once(const struct svm_kind *kind,
 		     bool (*check)(int fd, const struct svm_mem *mem))
 {

@@ -40,9 +40,9 @@ struct svm_area {
 struct svm_area svm_area(int fd, bool huge, uint32_t seed);
 struct svm_area svm_area_sized(int fd, bool huge, size_t size, uint32_t seed);
 void svm_area_free(const struct svm_area *area);
-/* Of the area's pages all are in VRAM that can be: all of them, or none */
+/* Asserts that all pages of the area are in VRAM, or none if the driver has no VRAM */
 void svm_area_check_place(const struct svm_area *area);
-/* What is in VRAM leaves it. */
+/* Evicts all VRAM, if the driver has any. */
 void svm_area_evict(int fd, const struct svm_area *area);
 
 /*
@@ -69,8 +69,9 @@ void svm_run_vram_cases(const struct svm_vram_case *cases, size_t n, const char 
 	svm_run_vram_cases(cases, sizeof(cases) / sizeof((cases)[0]), "")
 
 /*
- * For programs whose memory is in RAM and in VRAM. With a driver that has no VRAM:
- * NAME, with small pages; with one that has: NAME-vram and NAME-vram-huge.
+ * For programs whose cases run in RAM and in VRAM. svm_in_ram() has subtests NAME
+ * with small pages, and wants a driver without VRAM. svm_in_vram() has subtests
+ * NAME-vram and NAME-vram-huge, and wants a driver with VRAM.
  */
 void svm_run_ram_cases(const struct svm_vram_case *cases, size_t n);
 #define svm_in_ram(cases) svm_run_ram_cases(cases, sizeof(cases) / sizeof((cases)[0]))
