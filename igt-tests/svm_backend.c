@@ -20,7 +20,7 @@ IGT_TEST_DESCRIPTION("The virtual GPU on drm_gpusvm.");
 #define SEED	0x0bac0000u
 
 /* The GPU reads what the CPU wrote, and the other way round, in memory of either kind */
-static void share(int fd, bool huge)
+static void backend_share(int fd, bool huge)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
@@ -33,7 +33,7 @@ static void share(int fd, bool huge)
 }
 
 /* What was unmapped is gone for the GPU, and new memory at its place is new */
-static void replace(int fd, bool huge)
+static void backend_replace(int fd, bool huge)
 {
 	size_t size = svm_range_size(), part = size / 4;
 	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
@@ -51,7 +51,7 @@ static void replace(int fd, bool huge)
 }
 
 /* Pages go to VRAM where the GPU uses them, and come home where the CPU does */
-static void move(int fd, bool huge)
+static void backend_move(int fd, bool huge)
 {
 	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), SEED);
 
@@ -63,7 +63,7 @@ static void move(int fd, bool huge)
 }
 
 /* More than there is of VRAM: what was there first makes room */
-static void crowd(int fd, bool huge)
+static void backend_crowd(int fd, bool huge)
 {
 	size_t size = 12 * svm_range_size(), part = svm_range_size(), i;
 	char *base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
@@ -79,7 +79,7 @@ static void crowd(int fd, bool huge)
 }
 
 /* A part of what is in VRAM is unmapped, the rest stays what it is */
-static void part(int fd, bool huge)
+static void backend_part(int fd, bool huge)
 {
 	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), SEED);
 	size_t gone = area.size / 2;
@@ -91,7 +91,7 @@ static void part(int fd, bool huge)
 }
 
 /* The file is closed while VRAM has pages: the CPU reads them, and VRAM is free then */
-static void end(int fd, bool huge)
+static void backend_end(int fd, bool huge)
 {
 	int other = svm_open_attached();
 	struct svm_area area = svm_area_sized(other, huge, svm_range_size(), SEED);
@@ -103,17 +103,21 @@ static void end(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "share", "GPU and CPU read what the other one wrote.", share },
-	{ "replace", "Memory that was unmapped is gone for the GPU.", replace },
+	{ "share", "GPU and CPU read what the other one wrote.", backend_share },
+	{ "replace", "Memory that was unmapped is gone for the GPU.", backend_replace },
 };
 
 static const struct svm_vram_case vram_cases[] = {
-	{ "vram-share", "The same with VRAM.", share },
-	{ "vram-replace", "The same with VRAM.", replace },
-	{ "vram-move", "Pages go to VRAM, and come home.", move },
-	{ "vram-crowd", "Pages make room in VRAM for others.", crowd },
-	{ "vram-part", "A part of what is in VRAM is unmapped.", part },
-	{ "vram-close", "A file is closed that has pages in VRAM.", end },
+	{ "vram-share", "The same with VRAM.", backend_share },
+	{ "vram-replace", "The same with VRAM.", backend_replace },
+	{ "vram-move", "Pages go to VRAM, and come home.", backend_move },
+	{ "vram-crowd", "Pages make room in VRAM for others.", backend_crowd },
+	{ "vram-part", "A part of what is in VRAM is unmapped.", backend_part },
+	{ "vram-close", "A file is closed that has pages in VRAM.", backend_end },
+};
+
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes with nothing left behind.", svm_module_unload },
 };
 
 int igt_main()
@@ -125,10 +129,7 @@ int igt_main()
 	igt_fixture()
 		svm_vram_on("backend=drm_gpusvm vram_mb=16");
 	svm_vram_cases(vram_cases);
-
-	igt_describe("The module goes with nothing left behind.");
-	igt_subtest("unload")
-		svm_module_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_vram_off();

@@ -11,7 +11,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("The GPU uses plain pointers of the process.");
 
@@ -27,7 +27,7 @@ static unsigned int location(uint32_t state)
 	return (state & DRM_SVM_PAGE_LOCATION_MASK) >> DRM_SVM_PAGE_LOCATION_SHIFT;
 }
 
-static void test_malloc_write(int fd)
+static void malloc_write(int fd)
 {
 	size_t size = 3 * svm_page_size() + 64;
 	uint32_t *buf = malloc(size);
@@ -41,7 +41,7 @@ static void test_malloc_write(int fd)
 	free(buf);
 }
 
-static void test_malloc_read(int fd)
+static void malloc_read(int fd)
 {
 	size_t size = 3 * svm_page_size() + 64;
 	uint32_t *src = malloc(size), *dst = malloc(size);
@@ -57,7 +57,7 @@ static void test_malloc_read(int fd)
 }
 
 /* Untouched memory reads as zero, and the GPU may be the first to write it */
-static void test_first_touch(int fd)
+static void first_touch(int fd)
 {
 	size_t size = 4 * svm_page_size();
 	uint32_t *buf = svm_mmap_anon(size);
@@ -69,7 +69,7 @@ static void test_first_touch(int fd)
 	munmap(buf, size);
 }
 
-static void test_stack_and_globals(int fd)
+static void stack_and_globals(int fd)
 {
 	static uint32_t global = 1, bss;
 	uint32_t local = 3;
@@ -82,7 +82,7 @@ static void test_stack_and_globals(int fd)
 	igt_assert_eq_u32(READ_ONCE(local), 8);
 }
 
-static void test_unaligned(int fd)
+static void basic_unaligned(int fd)
 {
 	size_t page = svm_page_size(), size = 3 * page;
 	uint8_t *src = malloc(size), *dst = malloc(size);
@@ -104,7 +104,7 @@ static void test_unaligned(int fd)
 }
 
 /* Several ranges, with a start and an end inside of one */
-static void test_large(int fd)
+static void basic_large(int fd)
 {
 	size_t size = 2 * svm_range_size() + 5 * svm_page_size();
 	uint8_t *map = svm_mmap_anon(2 * size + svm_page_size());
@@ -119,7 +119,7 @@ static void test_large(int fd)
 	munmap(map, 2 * size + svm_page_size());
 }
 
-static void test_atomics(int fd)
+static void basic_atomics(int fd)
 {
 	uint64_t *value = svm_mmap_anon(svm_page_size());
 	uint64_t old[2] = { ~0ull, ~0ull };
@@ -145,7 +145,7 @@ static void test_atomics(int fd)
 }
 
 /* CPU and GPU take turns on the same words */
-static void test_ping_pong(int fd)
+static void ping_pong(int fd)
 {
 	uint32_t *word = malloc(64);
 
@@ -159,7 +159,7 @@ static void test_ping_pong(int fd)
 	free(word);
 }
 
-static void test_query(int fd)
+static void basic_query(int fd)
 {
 	size_t page = svm_page_size();
 	uint32_t *buf = svm_mmap_anon(4 * page);
@@ -184,7 +184,7 @@ static void test_query(int fd)
 		igt_assert_eq_u32(state[i], 0);
 }
 
-static void test_query_read_only(int fd)
+static void query_read_only(int fd)
 {
 	size_t page = svm_page_size();
 	uint32_t *buf = svm_mmap_anon(page);
@@ -225,7 +225,7 @@ static unsigned int check_leaves(int fd, uint8_t *buf, size_t size)
 	return biggest;
 }
 
-static void test_leaf_huge(int fd)
+static void leaf_huge(int fd)
 {
 	size_t size = svm_range_size();
 	uint32_t *buf = svm_mmap_aligned(size, size);
@@ -242,7 +242,7 @@ static void test_leaf_huge(int fd)
 	munmap(buf, size);
 }
 
-static void test_leaf_consistent(int fd)
+static void leaf_consistent(int fd)
 {
 	size_t size = svm_range_size();
 	uint8_t *buf = svm_mmap_aligned(size, size);
@@ -255,7 +255,7 @@ static void test_leaf_consistent(int fd)
 	munmap(buf, size);
 }
 
-static void test_counters(int fd)
+static void basic_counters(int fd)
 {
 	struct drm_svm_counters before, after;
 	size_t page = svm_page_size(), size = 16 * page;
@@ -274,7 +274,7 @@ static void test_counters(int fd)
 }
 
 /* A batch of one job on each engine */
-static void test_all_engines(int fd)
+static void all_engines(int fd)
 {
 	struct drm_svm_test_info info;
 	uint32_t *buf = svm_mmap_anon(svm_page_size());
@@ -294,39 +294,26 @@ static void test_all_engines(int fd)
 	munmap(buf, svm_page_size());
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "malloc-write", test_malloc_write,
-	  "The GPU writes memory from malloc(), and nothing beside it." },
-	{ "malloc-read", test_malloc_read,
-	  "The GPU reads what the CPU wrote into memory from malloc()." },
-	{ "first-touch", test_first_touch,
-	  "The GPU may be the first to touch a page." },
-	{ "stack-and-globals", test_stack_and_globals,
-	  "Stack, data and bss are shared like the heap." },
-	{ "unaligned", test_unaligned,
-	  "Operands of any alignment and size work." },
-	{ "large", test_large,
-	  "A job may cross ranges and start and end inside of one." },
-	{ "atomics", test_atomics,
-	  "GPU atomics return the old value and store the new one." },
-	{ "ping-pong", test_ping_pong,
-	  "CPU and GPU take turns on the same word." },
-	{ "query", test_query,
-	  "The query shows a page that the GPU wrote, and only that one." },
-	{ "query-read-only", test_query_read_only,
-	  "A read-only mapping is read-only for the GPU too." },
-	{ "leaf-huge", test_leaf_huge,
-	  "A transparent huge page is mapped by one entry." },
-	{ "leaf-consistent", test_leaf_consistent,
-	  "Scattered pages are mapped by entries that agree with each other." },
-	{ "counters", test_counters,
-	  "The counters show faults and mapped pages." },
-	{ "all-engines", test_all_engines,
-	  "Every engine executes jobs." },
+static const struct svm_case cases[] = {
+	{ "malloc-write", "The GPU writes memory from malloc(), and nothing beside it.",
+	  malloc_write },
+	{ "malloc-read", "The GPU reads what the CPU wrote into memory from malloc().",
+	  malloc_read },
+	{ "first-touch", "The GPU may be the first to touch a page.", first_touch },
+	{ "stack-and-globals", "Stack, data and bss are shared like the heap.",
+	  stack_and_globals },
+	{ "unaligned", "Operands of any alignment and size work.", basic_unaligned },
+	{ "large", "A job may cross ranges and start and end inside of one.", basic_large },
+	{ "atomics", "GPU atomics return the old value and store the new one.", basic_atomics },
+	{ "ping-pong", "CPU and GPU take turns on the same word.", ping_pong },
+	{ "query", "The query shows a page that the GPU wrote, and only that one.", basic_query },
+	{ "query-read-only", "A read-only mapping is read-only for the GPU too.",
+	  query_read_only },
+	{ "leaf-huge", "A transparent huge page is mapped by one entry.", leaf_huge },
+	{ "leaf-consistent", "Scattered pages are mapped by entries that agree with each other.",
+	  leaf_consistent },
+	{ "counters", "The counters show faults and mapped pages.", basic_counters },
+	{ "all-engines", "Every engine executes jobs.", all_engines },
 };
 
 int igt_main()
@@ -334,14 +321,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

@@ -16,7 +16,7 @@
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Buffer objects in VRAM, without shared memory.");
 
@@ -52,21 +52,21 @@ static void fill_and_read(int fd, uint32_t flags, size_t size)
 	svm_bo_close(fd, handle);
 }
 
-static void test_vram(int fd)
+static void bo_vram(int fd)
 {
 	svm_vram_size(fd);
 	fill_and_read(fd, DRM_SVM_TEST_BO_VRAM, svm_page_size());
 	fill_and_read(fd, DRM_SVM_TEST_BO_VRAM, 3 * MIB + 5 * svm_page_size());
 }
 
-static void test_system(int fd)
+static void bo_system(int fd)
 {
 	fill_and_read(fd, 0, svm_page_size());
 	fill_and_read(fd, 0, 3 * MIB + 5 * svm_page_size());
 }
 
 /* Where it is told, and where fdinfo says that it is */
-static void test_placement(int fd)
+static void bo_placement(int fd)
 {
 	uint64_t size = MIB, start = svm_bo_start(fd);
 	uint32_t vram, system;
@@ -100,7 +100,7 @@ static void test_placement(int fd)
  * Memory of a buffer object that is gone is not seen by the next one. The first
  * round may find the poison of power-on, the others a pattern.
  */
-static void test_cleared(int fd)
+static void bo_cleared(int fd)
 {
 	uint64_t size = svm_vram_size(fd) / 4 * 3, start = svm_bo_start(fd);
 
@@ -121,7 +121,7 @@ static void test_cleared(int fd)
 	}
 }
 
-static void test_cleared_system(int fd)
+static void cleared_system(int fd)
 {
 	uint64_t size = MIB;
 	uint32_t handle = svm_bo_create(fd, size, 0);
@@ -139,7 +139,7 @@ static void test_cleared_system(int fd)
 }
 
 /* More than fits in: others go, and everything keeps its content */
-static void test_oversubscribe(int fd)
+static void bo_oversubscribe(int fd)
 {
 	enum { COUNT = 7 };
 	uint64_t start = svm_bo_start(fd);
@@ -172,7 +172,7 @@ static void test_oversubscribe(int fd)
 }
 
 /* Two that do not fit in together, and a command that needs both */
-static void test_two_of_one(int fd)
+static void two_of_one(int fd)
 {
 	uint64_t start = svm_bo_start(fd);
 	uint64_t size = svm_vram_size(fd) / 4 * 3 & ~(2 * MIB - 1);
@@ -189,7 +189,7 @@ static void test_two_of_one(int fd)
 	munmap(map, size);
 }
 
-static void test_evict_all(int fd)
+static void evict_all(int fd)
 {
 	uint64_t size = 4 * MIB;
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -207,7 +207,7 @@ static void test_evict_all(int fd)
 }
 
 /* Evicted over and over under a job that works on it */
-static void test_evict_busy(int fd)
+static void evict_busy(int fd)
 {
 	enum { ADDS = 200000 };
 	uint64_t size = MIB;
@@ -230,7 +230,7 @@ static void test_evict_busy(int fd)
 }
 
 /* A part of it, at another address, whose edges are not those of larger leaves */
-static void test_bind_part(int fd)
+static void bind_part(int fd)
 {
 	uint64_t page = svm_page_size(), size = 4 * MIB, start = svm_bo_start(fd);
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -253,7 +253,7 @@ static void test_bind_part(int fd)
 	igt_assert_eq_u32(svm_gpu_read32(fd, (void *)(uintptr_t)part), PATTERN + 1);
 }
 
-static void test_unbind(int fd)
+static void bo_unbind(int fd)
 {
 	uint64_t page = svm_page_size(), size = 2 * MIB, start = svm_bo_start(fd);
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -275,7 +275,7 @@ static void test_unbind(int fd)
 	igt_assert_eq_u32(svm_gpu_read32(fd, gpu + 64), 0);
 }
 
-static void test_unbound(int fd)
+static void bo_unbound(int fd)
 {
 	uint64_t start = svm_bo_start(fd), size = MIB;
 	struct drm_svm_test_cmd cmd = svm_cmd_touch((void *)(uintptr_t)start, 4, 4, false);
@@ -288,7 +288,7 @@ static void test_unbound(int fd)
 }
 
 /* The handle is closed, the binding stays; so does the map of the CPU */
-static void test_close_handle(int fd)
+static void close_handle(int fd)
 {
 	uint64_t size = MIB;
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -303,7 +303,7 @@ static void test_close_handle(int fd)
 	munmap(map, size);
 }
 
-static void test_close_bound(int fd)
+static void close_bound(int fd)
 {
 	uint64_t size = svm_vram_size(fd) / 2;
 
@@ -327,7 +327,7 @@ static void test_close_bound(int fd)
 }
 
 /* Handles and addresses of one file are nothing in another */
-static void test_other_file(int fd)
+static void other_file(int fd)
 {
 	uint64_t start = svm_bo_start(fd), size = MIB, offset;
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -351,7 +351,7 @@ static void test_other_file(int fd)
 	close(other);
 }
 
-static void test_create_invalid(int fd)
+static void create_invalid(int fd)
 {
 	struct drm_svm_test_info info;
 	uint64_t page = svm_page_size();
@@ -374,7 +374,7 @@ static int bind_args(int fd, struct drm_svm_test_bo_bind args)
 	return ioctl(fd, DRM_IOCTL_SVM_TEST_BO_BIND, &args) ? -errno : 0;
 }
 
-static void test_bind_invalid(int fd)
+static void bind_invalid(int fd)
 {
 	uint64_t page = svm_page_size(), size = 4 * page, start = svm_bo_start(fd), end;
 	uint32_t handle = svm_bo_create(fd, size, 0);
@@ -427,7 +427,7 @@ static void test_bind_invalid(int fd)
 	igt_assert_eq_u32(svm_gpu_read32(fd, (void *)(uintptr_t)(start + size - 4)), PATTERN);
 }
 
-static void test_unbind_invalid(int fd)
+static void unbind_invalid(int fd)
 {
 	uint64_t page = svm_page_size(), start = svm_bo_start(fd);
 	struct drm_svm_test_bo_unbind args;
@@ -452,7 +452,7 @@ static void test_unbind_invalid(int fd)
 }
 
 /* What a debugger reads and writes, where the buffer object is and across its pages */
-static void test_debugger(int fd)
+static void bo_debugger(int fd)
 {
 	uint64_t size = 4 * svm_page_size(), at = svm_page_size() - 6;
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -479,7 +479,7 @@ static void test_debugger(int fd)
 	munmap(cpu, size);
 }
 
-static void test_mmap_invalid(int fd)
+static void mmap_invalid(int fd)
 {
 	struct drm_svm_test_bo_mmap args = { .handle = svm_bo_create(fd, MIB, 0) };
 	uint64_t offset;
@@ -496,55 +496,36 @@ static void test_mmap_invalid(int fd)
 	igt_assert(mmap(NULL, 2 * MIB, PROT_READ, MAP_SHARED, fd, offset) == MAP_FAILED);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "vram", test_vram, "GPU and CPU see each other's writes in VRAM" },
-	{ "system", test_system, "GPU and CPU see each other's writes in system memory" },
-	{ "placement", test_placement, "a buffer object is where it belongs, and fdinfo knows" },
-	{ "cleared", test_cleared, "VRAM is cleared before somebody gets it" },
-	{ "cleared-system", test_cleared_system, "so is system memory" },
-	{ "oversubscribe", test_oversubscribe, "eviction keeps the content" },
-	{ "two-of-one", test_two_of_one, "a command whose operands do not fit in together" },
-	{ "evict-all", test_evict_all, "all of VRAM is evicted, and comes back on use" },
-	{ "evict-busy", test_evict_busy, "eviction under a running job loses no write" },
-	{ "bind-part", test_bind_part, "a part is bound, besides the whole" },
-	{ "unbind", test_unbind, "no engine reaches what was unbound" },
-	{ "unbound", test_unbound, "addresses with nothing bound fault" },
-	{ "close-handle", test_close_handle, "a binding outlives the handle" },
-	{ "close-bound", test_close_bound, "a file is closed with buffer objects in use" },
-	{ "other-file", test_other_file, "handles and addresses are of one file" },
-	{ "debugger", test_debugger, "a debugger sees VRAM as the GPU does" },
-	{ "create-invalid", test_create_invalid, "every bad argument of BO_CREATE" },
-	{ "bind-invalid", test_bind_invalid, "every bad argument of BO_BIND" },
-	{ "unbind-invalid", test_unbind_invalid, "every bad argument of BO_UNBIND" },
-	{ "mmap-invalid", test_mmap_invalid, "every bad argument of BO_MMAP" },
+static const struct svm_case cases[] = {
+	{ "vram", "GPU and CPU see each other's writes in VRAM", bo_vram },
+	{ "system", "GPU and CPU see each other's writes in system memory", bo_system },
+	{ "placement", "a buffer object is where it belongs, and fdinfo knows", bo_placement },
+	{ "cleared", "VRAM is cleared before somebody gets it", bo_cleared },
+	{ "cleared-system", "so is system memory", cleared_system },
+	{ "oversubscribe", "eviction keeps the content", bo_oversubscribe },
+	{ "two-of-one", "a command whose operands do not fit in together", two_of_one },
+	{ "evict-all", "all of VRAM is evicted, and comes back on use", evict_all },
+	{ "evict-busy", "eviction under a running job loses no write", evict_busy },
+	{ "bind-part", "a part is bound, besides the whole", bind_part },
+	{ "unbind", "no engine reaches what was unbound", bo_unbind },
+	{ "unbound", "addresses with nothing bound fault", bo_unbound },
+	{ "close-handle", "a binding outlives the handle", close_handle },
+	{ "close-bound", "a file is closed with buffer objects in use", close_bound },
+	{ "other-file", "handles and addresses are of one file", other_file },
+	{ "debugger", "a debugger sees VRAM as the GPU does", bo_debugger },
+	{ "create-invalid", "every bad argument of BO_CREATE", create_invalid },
+	{ "bind-invalid", "every bad argument of BO_BIND", bind_invalid },
+	{ "unbind-invalid", "every bad argument of BO_UNBIND", unbind_invalid },
+	{ "mmap-invalid", "every bad argument of BO_MMAP", mmap_invalid },
 };
-
-/* The tests of other files count on memory that stays where it is. */
-static void without_vram(void)
-{
-	svm_module_load(NULL);
-}
 
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=64");
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 
 	igt_fixture()
-		without_vram();
+		svm_module_reset();
 }

@@ -137,7 +137,7 @@ static void charge_file(int fd)
  * What a worker keeps to move pages: an array of a range's pages, of 48 bytes each. The
  * page tables do not count as slab.
  */
-static void test_vram_arrays(void)
+static void vram_arrays(void)
 {
 	size_t size = 16 * svm_page_size();
 	uint64_t arrays = svm_range_size() / svm_page_size() * 48, slab;
@@ -180,7 +180,7 @@ static uint64_t dmem_current(void)
 }
 
 /* Faults are served by a thread of the process, which the limit is for. */
-static void test_vram(void)
+static void cgroup_vram(void)
 {
 	size_t size = 4 * svm_range_size();
 	char *map = svm_mmap_small(size);
@@ -206,7 +206,7 @@ static void test_vram(void)
  * A limit below what is in use: Linux 7.3 has the driver evict until it is kept, before
  * the write to dmem.max returns. Earlier kernels only refuse what comes then.
  */
-static void test_lowered(bool huge)
+static void lowered(bool huge)
 {
 	/*
 	 * A copy by the GPU has two ranges in use at a time. With room for one of them, each
@@ -249,6 +249,16 @@ static void test_lowered(bool huge)
 	svm_cgroup_leave();
 }
 
+static void vram_lowered(void)
+{
+	lowered(false);
+}
+
+static void vram_lowered_huge(void)
+{
+	lowered(true);
+}
+
 /*
  * Groups that compete have one parent: from Linux 7.3 on nothing protects the top-level
  * groups from each other, as the root is no group that has a limit.
@@ -279,7 +289,7 @@ static void want_vram(size_t size, struct drm_svm_counters *c)
 }
 
 /* dmem.min protects all of VRAM: it stays, and a process that finds no room uses RAM */
-static void test_protected(void)
+static void vram_protected(void)
 {
 	size_t size = 2 * svm_range_size();
 	struct drm_svm_counters *c = mmap_shared(sizeof(*c));
@@ -318,7 +328,7 @@ static void test_protected(void)
 }
 
 /* The limit goes up and down while pages move, and while the device goes */
-static void test_lowered_unload(void)
+static void vram_lowered_unload(void)
 {
 	size_t size = 64 * svm_page_size();
 	char *map = svm_mmap_small(size);
@@ -358,7 +368,7 @@ static void test_lowered_unload(void)
  * go to VRAM, one while the other is on its way. The first huge page of a cgroup takes a
  * fault of the CPU besides.
  */
-static void test_vram_mixed(void)
+static void vram_mixed(void)
 {
 	size_t page = svm_page_size(), size = svm_range_size(), from = 9 * page;
 	char *map = svm_mmap_small(size);
@@ -391,37 +401,24 @@ static const struct svm_case cases[] = {
 	  charge_file },
 };
 
+static const struct svm_test tests[] = {
+	{ "vram-arrays", "What workers keep to move pages to VRAM is charged to the process.",
+	  vram_arrays },
+	{ "vram", "VRAM that GPU faults take is charged to the process, and limited.",
+	  cgroup_vram },
+	{ "vram-lowered", "VRAM goes home when the limit is set below what is in use.",
+	  vram_lowered },
+	{ "vram-lowered-huge", "So do huge pages.", vram_lowered_huge },
+	{ "vram-lowered-unload", "The limit changes while pages move and the device goes.",
+	  vram_lowered_unload },
+	{ "vram-protected", "Protected VRAM stays, others use RAM.", vram_protected },
+	{ "vram-mixed", "Small pages and holes for huge ones go to VRAM together.", vram_mixed },
+};
+
 int igt_main()
 {
 	svm_cases(cases);
-
-	igt_describe("What workers keep to move pages to VRAM is charged to the process.");
-	igt_subtest("vram-arrays")
-		test_vram_arrays();
-
-	igt_describe("VRAM that GPU faults take is charged to the process, and limited.");
-	igt_subtest("vram")
-		test_vram();
-
-	igt_describe("VRAM goes home when the limit is set below what is in use.");
-	igt_subtest("vram-lowered")
-		test_lowered(false);
-
-	igt_describe("So do huge pages.");
-	igt_subtest("vram-lowered-huge")
-		test_lowered(true);
-
-	igt_describe("The limit changes while pages move and the device goes.");
-	igt_subtest("vram-lowered-unload")
-		test_lowered_unload();
-
-	igt_describe("Protected VRAM stays, others use RAM.");
-	igt_subtest("vram-protected")
-		test_protected();
-
-	igt_describe("Small pages and holes for huge ones go to VRAM together.");
-	igt_subtest("vram-mixed")
-		test_vram_mixed();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

@@ -13,7 +13,6 @@
 #include "igt.h"
 #include "igt_thread.h"
 #include "svm_job.h"
-#include "svm_lib.h"
 #include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Threads, processes, files, engines and devices at once.");
@@ -84,7 +83,7 @@ static void workers_check(struct worker *workers, uint32_t *shared)
 	munmap(shared, svm_page_size());
 }
 
-static void test_threads(int devices)
+static void concurrent_threads(int devices)
 {
 	struct worker workers[WORKERS];
 	uint32_t *shared = svm_mmap_anon(svm_page_size());
@@ -101,7 +100,7 @@ static void test_threads(int devices)
 	workers_check(workers, shared);
 }
 
-static void test_processes(int devices)
+static void concurrent_processes(int devices)
 {
 	struct worker workers[WORKERS];
 	uint32_t *shared = map_shared(svm_page_size());
@@ -116,7 +115,7 @@ static void test_processes(int devices)
 }
 
 /* Many files of one process share its one address space */
-static void test_files(int devices)
+static void concurrent_files(int devices)
 {
 	enum { FILES = 6 };
 	uint32_t *buf = svm_mmap_anon(svm_page_size());
@@ -175,7 +174,7 @@ static uint64_t line_word(const uint8_t *line, bool is64, int i)
 	return is64 ? ((const uint64_t *)line)[i] : ((const uint32_t *)line)[i];
 }
 
-static void test_atomics(bool is64, int devices)
+static void atomics(bool is64, int devices)
 {
 	struct adder adder = { .line = svm_mmap_anon(svm_page_size()), .is64 = is64 };
 	size_t esize = is64 ? 8 : 4;
@@ -215,6 +214,16 @@ static void test_atomics(bool is64, int devices)
 	for (int d = 0; d < devices; d++)
 		close(fds[d]);
 	munmap(adder.line, svm_page_size());
+}
+
+static void atomics_32(int devices)
+{
+	atomics(false, devices);
+}
+
+static void atomics_64(int devices)
+{
+	atomics(true, devices);
 }
 
 /*
@@ -387,7 +396,7 @@ static bool is_served_beside(int fd, uint32_t *slow, uint32_t *quick)
 	return moving && then == moving && absent(slow) != moving;
 }
 
-static void test_disjoint_ranges(void)
+static void disjoint_ranges(void)
 {
 	enum { TRIES = 4 };
 	size_t size = svm_range_size(), page = svm_page_size();
@@ -416,7 +425,7 @@ static void test_disjoint_ranges(void)
  * All engines miss the same page. One fault maps it, all others are duplicates,
  * in the same batch or in a later one.
  */
-static void test_duplicates(void)
+static void concurrent_duplicates(void)
 {
 	enum { ROUNDS = 400, ENOUGH = 20 };
 	int fd = svm_open_attached();
@@ -456,7 +465,7 @@ static void test_duplicates(void)
 }
 
 /* A fault buffer of two entries: misses wait for room, and none is lost */
-static void test_overflow(void)
+static void concurrent_overflow(void)
 {
 	enum { PAGES = 64 };
 	struct drm_svm_test_info before, after;
@@ -491,7 +500,7 @@ static void test_overflow(void)
 }
 
 /* Translations that are thrown out of the smallest TLB all the time */
-static void test_tiny_tlb(void)
+static void tiny_tlb(void)
 {
 	size_t size = 32 * svm_page_size();
 	uint8_t *src = svm_mmap_anon(size), *dst = svm_mmap_anon(size);
@@ -512,62 +521,59 @@ static void test_tiny_tlb(void)
 	svm_module_load(NULL);
 }
 
+static void storm_dontneed(void)
+{
+	run_storm(change_dontneed);
+}
+
+static void storm_remap(void)
+{
+	run_storm(change_remap);
+}
+
+static void storm_protect(void)
+{
+	run_storm(change_protect);
+}
+
+static const struct svm_test tests[] = {
+	{ "storm-dontneed", "The GPU never sees a page that was dropped.", storm_dontneed },
+	{ "storm-remap", "The GPU never sees a mapping that was replaced.", storm_remap },
+	{ "storm-protect", "The GPU never uses a permission that was taken away.", storm_protect },
+	{ "disjoint-ranges", "Ranges are faulted in side by side, and none waits for another one.",
+	  disjoint_ranges },
+	{ "duplicates", "Engines that miss the same page are answered once each, by one mapping.",
+	  concurrent_duplicates },
+	{ "overflow", "A full fault buffer delays faults and loses none.", concurrent_overflow },
+	{ "tiny-tlb", "One TLB entry, one lane and one unit at a time give the same results.",
+	  tiny_tlb },
+};
+
+/* Subtests NAME-N-devices */
+static const struct {
+	const char *name;
+	const char *describe;
+	void (*run)(int devices);
+} by_devices[] = {
+	{ "threads",
+	  "Threads share a file and lose no update; their own pages stay their own.",
+	  concurrent_threads },
+	{ "processes", "Processes share memory and lose no update.", concurrent_processes },
+	{ "files", "All files of a process see one address space and each change of it.",
+	  concurrent_files },
+	{ "atomics-32", "Atomics of the CPU and all engines on one cache line add up.",
+	  atomics_32 },
+	{ "atomics-64", "Atomics of the CPU and all engines on one cache line add up.",
+	  atomics_64 },
+};
+
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*fn)(int devices);
-		const char *desc;
-	} by_devices[] = {
-		{ "threads", test_threads,
-		  "Threads share a file and lose no update; their own pages stay their own." },
-		{ "processes", test_processes,
-		  "Processes share memory and lose no update." },
-		{ "files", test_files,
-		  "All files of a process see one address space and each change of it." },
-	};
-	static const struct {
-		const char *name;
-		void (*change)(struct storm *storm, uint32_t gen, uint32_t *words);
-		const char *desc;
-	} storms[] = {
-		{ "dontneed", change_dontneed,
-		  "The GPU never sees a page that was dropped." },
-		{ "remap", change_remap,
-		  "The GPU never sees a mapping that was replaced." },
-		{ "protect", change_protect,
-		  "The GPU never uses a permission that was taken away." },
-	};
-	static const struct {
-		const char *name;
-		void (*fn)(void);
-		const char *desc;
-	} subtests[] = {
-		{ "disjoint-ranges", test_disjoint_ranges,
-		  "Ranges are faulted in side by side, and none waits for another one." },
-		{ "duplicates", test_duplicates,
-		  "Engines that miss the same page are answered once each, by one mapping." },
-		{ "overflow", test_overflow,
-		  "A full fault buffer delays faults and loses none." },
-		{ "tiny-tlb", test_tiny_tlb,
-		  "One TLB entry, one lane and one unit at a time give the same results." },
-	};
-
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(storms); i++) {
-		svm_close_leaked();
-		igt_describe(storms[i].desc);
-		igt_subtest_f("storm-%s", storms[i].name)
-			run_storm(storms[i].change);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
+
 	for (int devices = 1; devices <= 2; devices++) {
 		igt_subtest_group() {
 			igt_fixture() {
@@ -575,16 +581,10 @@ int igt_main()
 				svm_module_load(devices == 2 ? "num_devices=2" : NULL);
 			}
 			for (size_t i = 0; i < ARRAY_SIZE(by_devices); i++) {
-				igt_describe(by_devices[i].desc);
+				igt_describe(by_devices[i].describe);
 				igt_subtest_f("%s-%d-device%s", by_devices[i].name, devices,
 					      devices == 1 ? "" : "s")
-					by_devices[i].fn(devices);
-			}
-			for (int is64 = 0; is64 < 2; is64++) {
-				igt_describe("Atomics of the CPU and all engines on one cache line add up.");
-				igt_subtest_f("atomics-%d-%d-device%s", is64 ? 64 : 32, devices,
-					      devices == 1 ? "" : "s")
-					test_atomics(is64, devices);
+					by_devices[i].run(devices);
 			}
 		}
 	}

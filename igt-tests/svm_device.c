@@ -42,7 +42,7 @@ static uint64_t available(void)
 	return kb * 1024;
 }
 
-static void test_lazy(void)
+static void device_lazy(void)
 {
 	uint64_t before, taken, backed, size = 4096 * MIB;
 	char *base;
@@ -103,17 +103,17 @@ static void peer(bool on)
 	close(b);
 }
 
-static void test_peer(void)
+static void device_peer(void)
 {
 	peer(true);
 }
 
-static void test_no_peer(void)
+static void no_peer(void)
 {
 	peer(false);
 }
 
-static void test_offset(int fd)
+static void device_offset(int fd)
 {
 	size_t page = svm_page_size(), size = 16 * page;
 	char *base = svm_hw_memory(fd, size, true);
@@ -128,7 +128,7 @@ static void test_offset(int fd)
 }
 
 /* A copy to VRAM fails: the GPU works on what is in RAM */
-static void test_fail_copy_in(int fd)
+static void fail_copy_in(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -144,7 +144,7 @@ static void test_fail_copy_in(int fd)
 }
 
 /* The same where nothing was before: it must read as zero */
-static void test_fail_clear(int fd)
+static void fail_clear(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = svm_mmap_small(size);
@@ -160,7 +160,7 @@ static void test_fail_clear(int fd)
 }
 
 /* Some copies succeed, one does not, then all do */
-static void test_fail_copy_skip(int fd)
+static void fail_copy_skip(int fd)
 {
 	size_t size = 64 * svm_page_size();
 
@@ -178,7 +178,7 @@ static void test_fail_copy_skip(int fd)
 }
 
 /* A copy home fails: who wants the data gets a signal, and no other data */
-static void test_fail_copy_home(int fd)
+static void fail_copy_home(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -196,7 +196,7 @@ static void test_fail_copy_home(int fd)
 }
 
 /* An eviction that fails leaves everything where it is */
-static void test_fail_copy_evict(int fd)
+static void fail_copy_evict(int fd)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -211,7 +211,7 @@ static void test_fail_copy_evict(int fd)
 	munmap(base, size);
 }
 
-static void test_fail_alloc(int fd)
+static void fail_alloc(int fd)
 {
 	size_t size = 64 * svm_page_size();
 	char *base = svm_hw_memory(fd, size, false);
@@ -225,7 +225,7 @@ static void test_fail_alloc(int fd)
 }
 
 /* A page breaks: its data is lost, nobody else's is, and it is not used again */
-static void test_bad_page(int fd)
+static void bad_page(int fd)
 {
 	size_t page = svm_page_size(), size = 16 * page;
 	char *base = svm_hw_memory(fd, size, true), *again;
@@ -252,7 +252,7 @@ static void test_bad_page(int fd)
 
 /* Suspend */
 
-static void test_suspend(int fd)
+static void device_suspend(int fd)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -268,7 +268,7 @@ static void test_suspend(int fd)
 }
 
 /* Pages that the CPU does not touch until the GPU has them again */
-static void test_suspend_gpu(int fd)
+static void suspend_gpu(int fd)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -281,7 +281,7 @@ static void test_suspend_gpu(int fd)
 	munmap(base, size);
 }
 
-static void test_suspend_job(int fd)
+static void suspend_job(int fd)
 {
 	enum { ADDS = 3000000 };
 	uint32_t *word = svm_mmap_small(svm_page_size());
@@ -305,7 +305,7 @@ static void test_suspend_job(int fd)
 }
 
 /* A fault that is pending when the device is suspended, and answered before it runs */
-static void test_suspend_fault(int fd)
+static void suspend_fault(int fd)
 {
 	char *page = svm_mmap_anon(svm_page_size()), *from = svm_mmap_anon(svm_page_size());
 	int uffd = svm_uffd_open(page, svm_page_size());
@@ -327,7 +327,7 @@ static void test_suspend_fault(int fd)
 	munmap(from, svm_page_size());
 }
 
-static void test_suspend_bo(int fd)
+static void suspend_bo(int fd)
 {
 	uint64_t size = 4 * MIB;
 	uint32_t handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
@@ -346,7 +346,7 @@ static void test_suspend_bo(int fd)
 }
 
 /* Nothing goes to VRAM meanwhile */
-static void test_suspend_prefetch(int fd)
+static void suspend_prefetch(int fd)
 {
 	size_t pages = 16, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -361,7 +361,7 @@ static void test_suspend_prefetch(int fd)
 	munmap(base, size);
 }
 
-static void test_suspend_close(int fd)
+static void suspend_close(int fd)
 {
 	struct svm_spin spin;
 	int other = svm_open_attached();
@@ -392,7 +392,7 @@ static void *load_thread(void *data)
 	return NULL;
 }
 
-static void test_suspend_load(int fd)
+static void suspend_load(int fd)
 {
 	enum { THREADS = 4, ROUNDS = 10 };
 	struct load loads[THREADS] = {};
@@ -423,7 +423,7 @@ static void test_suspend_load(int fd)
 }
 
 /* Something cannot go home: the device stays awake */
-static void test_suspend_refused(int fd)
+static void suspend_refused(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -440,7 +440,7 @@ static void test_suspend_refused(int fd)
 	munmap(base, size);
 }
 
-static void test_suspend_invalid(int fd)
+static void suspend_invalid(int fd)
 {
 	igt_assert_eq(__svm_hw_write(fd, "suspend", "0"), -EINVAL);
 	igt_assert_eq(__svm_hw_write(fd, "suspend", "2"), -EINVAL);
@@ -454,7 +454,7 @@ static void test_suspend_invalid(int fd)
 }
 
 /* The system goes to sleep, as far as to the freezer, and wakes up again */
-static void test_suspend_system(int fd)
+static void suspend_system(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = svm_hw_memory(fd, size, true);
@@ -479,68 +479,51 @@ static void test_suspend_system(int fd)
 	munmap(base, size);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	const char *desc;
-} loads[] = {
-	{ "lazy", test_lazy, "VRAM that is not used costs nothing." },
-	{ "peer", test_peer, "A device uses the VRAM of another one." },
-	{ "no-peer", test_no_peer, "Devices that cannot, share memory all the same." },
+static const struct svm_test tests[] = {
+	{ "lazy", "VRAM that is not used costs nothing.", device_lazy },
+	{ "peer", "A device uses the VRAM of another one.", device_peer },
+	{ "no-peer", "Devices that cannot, share memory all the same.", no_peer },
 };
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} cases[] = {
-	{ "offset", test_offset, "An address leads to a place in VRAM." },
-	{ "fail-copy-in", test_fail_copy_in, "A copy to VRAM fails." },
-	{ "fail-clear", test_fail_clear, "Clearing VRAM fails." },
-	{ "fail-copy-skip", test_fail_copy_skip, "One copy of several fails." },
-	{ "fail-copy-home", test_fail_copy_home, "A copy for the CPU fails." },
-	{ "fail-copy-evict", test_fail_copy_evict, "Copies of an eviction fail." },
-	{ "fail-alloc", test_fail_alloc, "No VRAM is to be had." },
-	{ "bad-page", test_bad_page, "A page of VRAM breaks." },
-	{ "suspend", test_suspend, "Memory is kept over a suspend." },
-	{ "suspend-gpu", test_suspend_gpu, "The GPU finds it after the suspend." },
-	{ "suspend-job", test_suspend_job, "A job stops and goes on." },
-	{ "suspend-fault", test_suspend_fault, "A fault is pending during the suspend." },
-	{ "suspend-bo", test_suspend_bo, "Buffer objects keep their content." },
-	{ "suspend-prefetch", test_suspend_prefetch, "Nothing goes to VRAM meanwhile." },
-	{ "suspend-close", test_suspend_close, "A file with jobs is closed meanwhile." },
-	{ "suspend-load", test_suspend_load, "Suspend again and again under load." },
-	{ "suspend-refused", test_suspend_refused, "VRAM cannot be emptied." },
-	{ "suspend-invalid", test_suspend_invalid, "What does not make sense is refused." },
-	{ "suspend-system", test_suspend_system, "The system sleeps." },
+static const struct svm_case cases[] = {
+	{ "offset", "An address leads to a place in VRAM.", device_offset },
+	{ "fail-copy-in", "A copy to VRAM fails.", fail_copy_in },
+	{ "fail-clear", "Clearing VRAM fails.", fail_clear },
+	{ "fail-copy-skip", "One copy of several fails.", fail_copy_skip },
+	{ "fail-copy-home", "A copy for the CPU fails.", fail_copy_home },
+	{ "fail-copy-evict", "Copies of an eviction fail.", fail_copy_evict },
+	{ "fail-alloc", "No VRAM is to be had.", fail_alloc },
+	{ "bad-page", "A page of VRAM breaks.", bad_page },
+	{ "suspend", "Memory is kept over a suspend.", device_suspend },
+	{ "suspend-gpu", "The GPU finds it after the suspend.", suspend_gpu },
+	{ "suspend-job", "A job stops and goes on.", suspend_job },
+	{ "suspend-fault", "A fault is pending during the suspend.", suspend_fault },
+	{ "suspend-bo", "Buffer objects keep their content.", suspend_bo },
+	{ "suspend-prefetch", "Nothing goes to VRAM meanwhile.", suspend_prefetch },
+	{ "suspend-close", "A file with jobs is closed meanwhile.", suspend_close },
+	{ "suspend-load", "Suspend again and again under load.", suspend_load },
+	{ "suspend-refused", "VRAM cannot be emptied.", suspend_refused },
+	{ "suspend-invalid", "What does not make sense is refused.", suspend_invalid },
+	{ "suspend-system", "The system sleeps.", suspend_system },
 };
+
+/*
+ * The driver is loaded afresh for each case. That it can be unloaded for that shows
+ * that the case before has left nothing behind.
+ */
+static int open_fresh(void)
+{
+	svm_module_load("vram_mb=16");
+	return svm_open_attached();
+}
 
 int igt_main()
 {
-	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
-		igt_describe(loads[i].desc);
-		igt_subtest(loads[i].name) {
-			svm_close_leaked();
-			loads[i].fn();
-			svm_module_unload();
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		igt_describe(cases[i].desc);
-		igt_subtest(cases[i].name) {
-			int fd;
+	svm_tests(tests);
+	svm_cases_of(cases, open_fresh);
 
-			svm_close_leaked();
-			svm_module_load("vram_mb=16");
-			fd = svm_open_attached();
-			cases[i].fn(fd);
-			close(fd);
-			svm_module_unload();
-		}
-	}
-	/* The tests of other files count on memory that stays where it is. */
 	igt_fixture() {
 		svm_close_leaked();
-		svm_module_load(NULL);
+		svm_module_reset();
 	}
 }

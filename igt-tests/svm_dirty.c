@@ -182,7 +182,7 @@ static void moved_by_mremap(int fd)
 	check_after_swap(fd, target, NEW);
 }
 
-static void forked(int fd)
+static void dirty_forked(int fd)
 {
 	char *base = clean_area();
 
@@ -277,7 +277,7 @@ static void write_free(int fd)
 	}
 }
 
-static void locked(int fd)
+static void dirty_locked(int fd)
 {
 	char *base = clean_area();
 
@@ -443,15 +443,14 @@ static const struct svm_case cases[] = {
 	{ "device-closed", "The device file is closed before reclaim.", device_closed },
 	{ "mprotect", "Write access is gone before reclaim.", unmapped_by_mprotect },
 	{ "mremap", "The page is moved before reclaim.", moved_by_mremap },
-	{ "fork", "The page is shared with a child before reclaim.", forked },
+	{ "fork", "The page is shared with a child before reclaim.", dirty_forked },
 	{ "swapoff", "Swap is turned off and on.", swap_turned_off },
 	{ "private-file", "Private copies of pages of a file survive swap.", private_file },
 	{ "free-write", "A lazily freed page that the GPU wrote is kept.", free_write },
 	{ "free-read-write", "The same, mapped for the GPU by a read.", free_read_write },
 	{ "write-free", "A page freed after the write has its data or zeroes.", write_free },
-	{ "locked", "Locked pages stay, and go to swap when unlocked.", locked },
-	{ "shm-first-touch", "Shared pages that the GPU made survive swap.",
-	  shm_first_touch },
+	{ "locked", "Locked pages stay, and go to swap when unlocked.", dirty_locked },
+	{ "shm-first-touch", "Shared pages that the GPU made survive swap.", shm_first_touch },
 	{ "shm-hole-read-write", "A hole read by the CPU, then written by the GPU.",
 	  shm_hole_read_write },
 	{ "shm-clean-write", "A shared page swapped in by a CPU read, then written.",
@@ -459,8 +458,7 @@ static const struct svm_case cases[] = {
 	{ "shm-read-write", "A hole read, then written, by the GPU.", shm_read_write },
 	{ "shm-unmapped", "The mapping is gone before reclaim.", shm_unmapped },
 	{ "cgroup-reclaim", "Reclaim of a memory cgroup.", cgroup_reclaim },
-	{ "cgroup-high", "The GPU works in more memory than its cgroup may have.",
-	  cgroup_high },
+	{ "cgroup-high", "The GPU works in more memory than its cgroup may have.", cgroup_high },
 };
 
 int igt_main()

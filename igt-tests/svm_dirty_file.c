@@ -224,7 +224,7 @@ static bool not_resident(const void *addr, size_t size)
 	return svm_smaps_kb(addr, "Rss") == 0;
 }
 
-static void pageout(int fd)
+static void dirty_pageout(int fd)
 {
 	struct disk_file d = open_file(MAP_SHARED);
 
@@ -236,7 +236,7 @@ static void pageout(int fd)
 }
 
 /* Pages of a hole: blocks are allocated by the GPU's fault */
-static void hole(int fd)
+static void dirty_hole(int fd)
 {
 	struct disk_file d = open_file(MAP_SHARED);
 
@@ -248,7 +248,7 @@ static void hole(int fd)
 }
 
 /* Nobody lives to unmap anything in order */
-static void killed(int fd)
+static void dirty_killed(int fd)
 {
 	struct disk_file d = open_file(MAP_SHARED);
 	int written = svm_gate();
@@ -336,7 +336,7 @@ static void write_named(int fd, const char *path)
 }
 
 /* Nothing but what is on the disk is left after the file system was unmounted */
-static void remount(int fd)
+static void dirty_remount(int fd)
 {
 	const char *dir = svm_scratch_dir();
 	char dev[128], type[32], path[128];
@@ -356,7 +356,7 @@ static void remount(int fd)
 
 static const struct svm_case cases[] = {
 	/* first, as files that a failed subtest leaves open would keep it from unmounting */
-	{ "remount", "The data is there after unmounting and mounting.", remount },
+	{ "remount", "The data is there after unmounting and mounting.", dirty_remount },
 	{ "msync", "msync writes what the GPU wrote.", write_msync },
 	{ "fsync", "fsync writes what the GPU wrote.", write_fsync },
 	{ "cpu-read-write", "Pages that the CPU has read, then written by the GPU.",
@@ -367,15 +367,13 @@ static const struct svm_case cases[] = {
 	  cpu_dirty_gpu_write },
 	{ "cpu-dirty-read-write", "Pages that the CPU has written, then the GPU.",
 	  cpu_dirty_read_write },
-	{ "sync-range", "A write after a write-back of the range reaches the disk.",
-	  sync_range },
+	{ "sync-range", "A write after a write-back of the range reaches the disk.", sync_range },
 	{ "drop-caches", "The data is there after the cache was dropped.", drop_caches },
-	{ "munmap-at-once", "Unmapped after the write, read from the file.",
-	  munmap_at_once },
+	{ "munmap-at-once", "Unmapped after the write, read from the file.", munmap_at_once },
 	{ "device-closed", "The device file is closed before write-back.", device_closed },
-	{ "pageout", "Pages are reclaimed and read again.", pageout },
-	{ "hole", "The GPU writes into a hole of the file.", hole },
-	{ "killed", "The process is killed after the write.", killed },
+	{ "pageout", "Pages are reclaimed and read again.", dirty_pageout },
+	{ "hole", "The GPU writes into a hole of the file.", dirty_hole },
+	{ "killed", "The process is killed after the write.", dirty_killed },
 	{ "private", "Writes to a private mapping do not reach the file.", private_mapping },
 	{ "mtime", "A GPU write changes the time of the file.", modification_time },
 };

@@ -41,7 +41,7 @@ static char *in_vram(int fd, size_t size)
 	return base;
 }
 
-static void all(int fd)
+static void evict_all(int fd)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = in_vram(fd, size);
@@ -54,7 +54,7 @@ static void all(int fd)
 }
 
 /* Of pages that leave together a GPU's TLB is told once, and not of each. */
-static void flushes(int fd)
+static void evict_flushes(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = in_vram(fd, size);
@@ -68,7 +68,7 @@ static void flushes(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-static void huge(int fd)
+static void evict_huge(int fd)
 {
 	size_t size = 2 * svm_range_size();
 	char *base = svm_mmap_thp(size);
@@ -119,7 +119,7 @@ static void owner_gone(int fd)
 	close(fd);
 }
 
-static void remapped(int fd)
+static void evict_remapped(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = in_vram(fd, size), *to = svm_mmap_small(size);
@@ -129,7 +129,7 @@ static void remapped(int fd)
 	igt_assert(svm_cpu_all32(to, size, MAGIC));
 }
 
-static void unmapped(int fd)
+static void evict_unmapped(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = in_vram(fd, 16 * page);
@@ -140,7 +140,7 @@ static void unmapped(int fd)
 	igt_assert(svm_cpu_all32(base + 8 * page, 8 * page, MAGIC));
 }
 
-static void protected(int fd)
+static void evict_protected(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = in_vram(fd, size);
@@ -152,7 +152,7 @@ static void protected(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-static void discarded(int fd)
+static void evict_discarded(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = in_vram(fd, size);
@@ -164,7 +164,7 @@ static void discarded(int fd)
 }
 
 /* The kernel touches the pages for the program. */
-static void syscalls(int fd)
+static void evict_syscalls(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = in_vram(fd, size), *copy = svm_mmap_small(size);
@@ -192,7 +192,7 @@ static void syscalls(int fd)
 }
 
 /* Pages pinned for the kernel cannot move; the GPU reaches them where they are. */
-static void pinned(int fd)
+static void evict_pinned(int fd)
 {
 	size_t size = svm_page_size();
 	char *base = svm_mmap_small(size), *copy = svm_mmap_small(size);
@@ -226,7 +226,7 @@ static void *storm_thread(void *data)
 	return NULL;
 }
 
-static void storm(int fd)
+static void evict_storm(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = in_vram(fd, size);
@@ -244,7 +244,7 @@ static void storm(int fd)
 }
 
 /* GPU, CPU and eviction at one page: sums are exact. */
-static void race(int fd)
+static void evict_race(int fd)
 {
 	uint64_t *word = svm_mmap_small(svm_page_size());
 	struct drm_svm_test_cmd cmd = {
@@ -270,7 +270,7 @@ static void race(int fd)
 	igt_assert(*word == 20 * 1050);
 }
 
-static void killed(int fd)
+static void evict_killed(int fd)
 {
 	size_t size = 4 * svm_range_size();
 
@@ -337,7 +337,7 @@ static void killed_room(int fd)
  * Room is asked for, again and again, that is taken by pages which cannot go. What their
  * owner can repeat must not fill the kernel's log.
  */
-static void quiet(int fd)
+static void evict_quiet(int fd)
 {
 	size_t size = svm_vram_size(fd) - svm_range_size(), piece = 2 * svm_range_size();
 	char *base = in_vram(fd, size), *more = svm_mmap_small(piece);
@@ -361,26 +361,28 @@ static void quiet(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "all", "Every page of a process goes home, and comes again.", all },
-	{ "flushes", "Pages that leave together cost one flush.", flushes },
-	{ "huge", "Huge pages go home, and stay huge.", huge },
+	{ "all", "Every page of a process goes home, and comes again.", evict_all },
+	{ "flushes", "Pages that leave together cost one flush.", evict_flushes },
+	{ "huge", "Huge pages go home, and stay huge.", evict_huge },
 	{ "owner-gone", "Pages of a child whose parent brought them to VRAM and ended.",
 	  owner_gone },
-	{ "mremap", "Pages that moved in the address space.", remapped },
-	{ "munmap", "What is left of a slice after a part was unmapped.", unmapped },
-	{ "mprotect", "Pages that became read-only.", protected },
-	{ "dontneed", "Pages that the program gave back read as zero.", discarded },
-	{ "syscalls", "read, write, direct write and process_vm_readv find the data.", syscalls },
-	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.", pinned },
-	{ "storm", "Eight threads touch the same pages at once.", storm },
+	{ "mremap", "Pages that moved in the address space.", evict_remapped },
+	{ "munmap", "What is left of a slice after a part was unmapped.", evict_unmapped },
+	{ "mprotect", "Pages that became read-only.", evict_protected },
+	{ "dontneed", "Pages that the program gave back read as zero.", evict_discarded },
+	{ "syscalls", "read, write, direct write and process_vm_readv find the data.",
+	  evict_syscalls },
+	{ "pinned", "Pinned pages stay where they are, and the GPU uses them there.",
+	  evict_pinned },
+	{ "storm", "Eight threads touch the same pages at once.", evict_storm },
 	{ "used-stays", "What the GPU used last is not what goes first.", used_stays },
 	{ "killed-room", "What a killed process had is used first.", killed_room },
-	{ "quiet", "Pages that cannot go do not fill the kernel's log.", quiet },
-	{ "race", "GPU and CPU atomics and eviction meet at one page.", race },
-	{ "killed", "A process is killed with pages on their way.", killed },
+	{ "quiet", "Pages that cannot go do not fill the kernel's log.", evict_quiet },
+	{ "race", "GPU and CPU atomics and eviction meet at one page.", evict_race },
+	{ "killed", "A process is killed with pages on their way.", evict_killed },
 };
 
-static void test_unload(void)
+static void evict_unload(void)
 {
 	size_t size = 2 * svm_range_size();
 	int fd = svm_open_attached();
@@ -391,16 +393,17 @@ static void test_unload(void)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes while a process has pages in VRAM.", evict_unload },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("The module goes while a process has pages in VRAM.");
-	igt_subtest("unload")
-		test_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

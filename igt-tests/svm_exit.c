@@ -120,27 +120,27 @@ static void end_by_exec_inherited(int fd)
 	end_by_exec(fd);
 }
 
-static void test_exit(void)
+static void exit_exit(void)
 {
 	end_child(end_by_exit, 0);
 }
 
-static void test_kill(void)
+static void exit_kill(void)
 {
 	end_child(end_by_signal, 128 + SIGKILL);
 }
 
-static void test_exec(void)
+static void exit_exec(void)
 {
 	end_child(end_by_exec, 0);
 }
 
-static void test_exec_inherited(void)
+static void exec_inherited(void)
 {
 	end_child(end_by_exec_inherited, 0);
 }
 
-static void test_close(void)
+static void exit_close(void)
 {
 	end_child(end_by_close, 0);
 }
@@ -149,7 +149,7 @@ static void test_close(void)
  * Files of one process have more faults that nobody answers than may wait at the
  * same time. The fault of another file, which is not even waited for, ends with it.
  */
-static void test_close_queued(void)
+static void close_queued(void)
 {
 	enum { FILES = 20, PAGES = 16, THREADS = 16 };
 	size_t page = svm_page_size();
@@ -190,7 +190,7 @@ static void test_close_queued(void)
 }
 
 /* As on the CPU, a fault waits on when its page is unmapped; then it sees that */
-static void test_unmap(void)
+static void exit_unmap(void)
 {
 	size_t page = svm_page_size();
 	int fd = svm_open_attached(), uffd;
@@ -208,7 +208,7 @@ static void test_unmap(void)
 }
 
 /* The answer of user space arrives, with its content */
-static void test_answer(void)
+static void exit_answer(void)
 {
 	size_t page = svm_page_size();
 	int fd = svm_open_attached(), uffd;
@@ -239,7 +239,7 @@ static void test_answer(void)
 }
 
 /* A process that waits for user space does not delay another one */
-static void test_blocked_neighbour(void)
+static void blocked_neighbour(void)
 {
 	int sock[2], uffd;
 	pid_t pid;
@@ -299,7 +299,7 @@ static void pend_many(int sock)
 	svm_send_fd(sock, uffd);
 }
 
-static void test_blocked_flood(void)
+static void blocked_flood(void)
 {
 	int sock[2], uffd;
 	pid_t pid;
@@ -324,7 +324,7 @@ static void test_blocked_flood(void)
 }
 
 /* Nor does it delay the other faults of its own */
-static void test_blocked_self(void)
+static void blocked_self(void)
 {
 	size_t size = svm_range_size();
 	uint32_t *buf = svm_mmap_aligned(2 * size, size);
@@ -349,7 +349,7 @@ static void test_blocked_self(void)
 }
 
 /* A job over a terabyte takes for ever, but not from others, and can be closed */
-static void test_huge_job(void)
+static void huge_job(void)
 {
 	size_t size = 1ull << 40;
 	int fd = svm_open_attached(), other = svm_open_attached();
@@ -376,7 +376,7 @@ static void test_huge_job(void)
 }
 
 /* A job that spins in its TLB shares the engine too */
-static void test_endless_job(void)
+static void endless_job(void)
 {
 	int fd = svm_open_attached(), other = svm_open_attached();
 	struct svm_spin spin;
@@ -396,7 +396,7 @@ static void test_endless_job(void)
 }
 
 /* Closing the file of an endless job on each engine ends them */
-static void test_close_endless(void)
+static void close_endless(void)
 {
 	struct drm_svm_test_info info;
 	struct svm_spin spins[16];
@@ -440,7 +440,7 @@ static void *chaos_thread(void *arg)
 	return NULL;
 }
 
-static void test_kill_chaos(void)
+static void kill_chaos(void)
 {
 	for (int round = 0; round < 8; round++) {
 		struct chaos chaos[3];
@@ -461,7 +461,7 @@ static void test_kill_chaos(void)
 }
 
 /* Children come and go while the GPU works on the parent's memory */
-static void test_fork_storm(void)
+static void fork_storm(void)
 {
 	enum { CHILDREN = 20, ADDS = 200 };
 	int fd = svm_open_attached();
@@ -489,7 +489,7 @@ static void test_fork_storm(void)
 }
 
 /* A file of a dead process that another one holds can still be closed */
-static void test_orphan(void)
+static void exit_orphan(void)
 {
 	int sock[2], fd;
 	pid_t pid;
@@ -520,7 +520,7 @@ static void test_orphan(void)
  * serves neither: its memory is freed all the same. Shared writable mappings of
  * a memfd keep it from being sealed, so the seal tells.
  */
-static void test_orphan_held(void)
+static void orphan_held(void)
 {
 	int sock[2], memfd = memfd_create("svm", MFD_ALLOW_SEALING), fd, uffd;
 	size_t size = svm_page_size();
@@ -556,42 +556,33 @@ static void test_orphan_held(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "uffd-answer", test_answer,
-	  "A fault waits for user space and gets what it wrote." },
-	{ "uffd-exit", test_exit,
-	  "exit() with faults that nobody answers." },
-	{ "uffd-kill", test_kill,
-	  "SIGKILL with faults that nobody answers." },
-	{ "uffd-exec", test_exec,
-	  "execve() with faults that nobody answers." },
-	{ "uffd-exec-inherited", test_exec_inherited,
-	  "execve() that keeps the file, with faults that nobody answers." },
-	{ "uffd-close", test_close,
-	  "close() with faults that nobody answers." },
-	{ "uffd-close-queued", test_close_queued,
-	  "close() with a fault behind others that nobody answers." },
-	{ "uffd-unmap", test_unmap,
-	  "A fault that waited for user space sees that its page was unmapped." },
-	{ "uffd-orphan", test_orphan,
-	  "A file with faults that nobody answers outlives its process." },
-	{ "uffd-orphan-held", test_orphan_held,
-	  "Faults that nobody answers do not keep the memory of a dead process." },
-	{ "blocked-neighbour", test_blocked_neighbour,
-	  "Faults that wait for user space hold up no other process." },
-	{ "blocked-flood", test_blocked_flood,
-	  "More faults that wait than the fault buffer holds hold up no other process." },
-	{ "blocked-self", test_blocked_self,
-	  "Faults that wait for user space hold up no other range." },
-	{ "huge-job", test_huge_job,
-	  "A job over a terabyte delays no other file and can be closed." },
-	{ "endless-job", test_endless_job,
-	  "An endless job delays no other file." },
-	{ "close-endless", test_close_endless,
-	  "Closing a file ends its endless jobs." },
-	{ "kill-chaos", test_kill_chaos,
-	  "SIGKILL in the middle of submissions and mapping changes." },
-	{ "fork-storm", test_fork_storm,
-	  "Children that come and go disturb no job of their parent." },
+	{ "uffd-answer", "A fault waits for user space and gets what it wrote.", exit_answer },
+	{ "uffd-exit", "exit() with faults that nobody answers.", exit_exit },
+	{ "uffd-kill", "SIGKILL with faults that nobody answers.", exit_kill },
+	{ "uffd-exec", "execve() with faults that nobody answers.", exit_exec },
+	{ "uffd-exec-inherited", "execve() that keeps the file, with faults that nobody answers.",
+	  exec_inherited },
+	{ "uffd-close", "close() with faults that nobody answers.", exit_close },
+	{ "uffd-close-queued", "close() with a fault behind others that nobody answers.",
+	  close_queued },
+	{ "uffd-unmap", "A fault that waited for user space sees that its page was unmapped.",
+	  exit_unmap },
+	{ "uffd-orphan", "A file with faults that nobody answers outlives its process.",
+	  exit_orphan },
+	{ "uffd-orphan-held",
+	  "Faults that nobody answers do not keep the memory of a dead process.", orphan_held },
+	{ "blocked-neighbour", "Faults that wait for user space hold up no other process.",
+	  blocked_neighbour },
+	{ "blocked-flood",
+	  "More faults that wait than the fault buffer holds hold up no other process.",
+	  blocked_flood },
+	{ "blocked-self", "Faults that wait for user space hold up no other range.",
+	  blocked_self },
+	{ "huge-job", "A job over a terabyte delays no other file and can be closed.", huge_job },
+	{ "endless-job", "An endless job delays no other file.", endless_job },
+	{ "close-endless", "Closing a file ends its endless jobs.", close_endless },
+	{ "kill-chaos", "SIGKILL in the middle of submissions and mapping changes.", kill_chaos },
+	{ "fork-storm", "Children that come and go disturb no job of their parent.", fork_storm },
 };
 
 int igt_main()

@@ -130,7 +130,7 @@ static enum svm_injected load_once(void *data, unsigned int nth)
 	return injected;
 }
 
-static void test_load(struct load load)
+static void load_module(struct load load)
 {
 	load.file = open_module(load.name);
 	svm_inject_init();
@@ -140,17 +140,17 @@ static void test_load(struct load load)
 	close(load.file);
 }
 
-static void test_helper(void)
+static void load_helper(void)
 {
 	svm_helper_unload();
-	test_load((struct load) { .name = HELPER, .params = "", .check = svm_helper_unload });
+	load_module((struct load) { .name = HELPER, .params = "", .check = svm_helper_unload });
 	svm_module_load(NULL);
 }
 
-static void test_driver(void)
+static void load_driver(void)
 {
 	svm_module_unload();
-	test_load((struct load) { .name = DRIVER, .params = PARAMS, .check = check_driver });
+	load_module((struct load) { .name = DRIVER, .params = PARAMS, .check = check_driver });
 	svm_module_load(PARAMS);
 	check_driver();
 }
@@ -186,11 +186,28 @@ static enum svm_injected unplug_once(void *data, unsigned int nth)
 	return injected;
 }
 
-static void test_unplug(enum svm_hw_unplug how)
+static void unplug(enum svm_hw_unplug how)
 {
 	svm_module_unload();
 	sweep(unplug_once, &how);
 }
+
+static void unplug_orderly(void)
+{
+	unplug(SVM_HW_ORDERLY);
+}
+
+static void unplug_gone(void)
+{
+	unplug(SVM_HW_SURPRISE);
+}
+
+static const struct svm_test tests[] = {
+	{ "helper", "The helper layer is loaded.", load_helper },
+	{ "driver", "The driver is loaded.", load_driver },
+	{ "unplug-orderly", "A device goes whose memory comes home.", unplug_orderly },
+	{ "unplug-gone", "A device is gone, and its memory.", unplug_gone },
+};
 
 int igt_main()
 {
@@ -200,21 +217,7 @@ int igt_main()
 		svm_module_load(NULL);
 	}
 
-	igt_describe("The helper layer is loaded.");
-	igt_subtest("helper")
-		test_helper();
-
-	igt_describe("The driver is loaded.");
-	igt_subtest("driver")
-		test_driver();
-
-	igt_describe("A device goes whose memory comes home.");
-	igt_subtest("unplug-orderly")
-		test_unplug(SVM_HW_ORDERLY);
-
-	igt_describe("A device is gone, and its memory.");
-	igt_subtest("unplug-gone")
-		test_unplug(SVM_HW_SURPRISE);
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

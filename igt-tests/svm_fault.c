@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Accesses that cannot be served fail their job, by name, and nothing else.");
 
@@ -36,7 +36,7 @@ static void assert_works(int fd)
 	igt_assert_eq_u32(READ_ONCE(word), 0x600d);
 }
 
-static void test_hole(int fd)
+static void fault_hole(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(3 * page);
@@ -51,14 +51,14 @@ static void test_hole(int fd)
 	munmap(map + 2 * page, page);
 }
 
-static void test_null(int fd)
+static void fault_null(int fd)
 {
 	assert_faults(fd, 0, true, ENOENT);
 	assert_faults(fd, 8, false, ENOENT);
 	assert_works(fd);
 }
 
-static void test_prot_none(int fd)
+static void prot_none(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(page);
@@ -73,7 +73,7 @@ static void test_prot_none(int fd)
 	munmap(map, page);
 }
 
-static void test_read_only(int fd)
+static void read_only(int fd)
 {
 	size_t page = svm_page_size();
 	uint32_t *map = svm_mmap_anon(page);
@@ -88,7 +88,7 @@ static void test_read_only(int fd)
 }
 
 /* The gap below a stack is no mapping; a guard page is one that nobody may use */
-static void test_guard(int fd)
+static void fault_guard(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(3 * page);
@@ -108,7 +108,7 @@ static void test_guard(int fd)
 }
 
 /* Kernel addresses, holes of the address format, the end of everything */
-static void test_wild_addresses(int fd)
+static void wild_addresses(int fd)
 {
 	struct drm_svm_test_info info;
 	static const uint64_t wild[] = {
@@ -135,7 +135,7 @@ static void test_wild_addresses(int fd)
 }
 
 /* Each operand of each command at a kernel address, and with a size that wraps */
-static void test_wild_operands(int fd)
+static void wild_operands(int fd)
 {
 	uint64_t wild = 0xffff888000001000ull, ok = svm_va(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd cmds[] = {
@@ -179,7 +179,7 @@ static void test_wild_operands(int fd)
 }
 
 /* A range that starts in good memory faults at the first byte that is not */
-static void test_fault_address(int fd)
+static void fault_address(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(4 * page);
@@ -194,7 +194,7 @@ static void test_fault_address(int fd)
 }
 
 /* The result names the command; those before it ran, those after it did not */
-static void test_fault_in_the_middle(int fd)
+static void fault_in_the_middle(int fd)
 {
 	uint32_t *words = svm_mmap_anon(svm_page_size());
 	uint8_t *hole = svm_mmap_anon(svm_page_size());
@@ -215,7 +215,7 @@ static void test_fault_in_the_middle(int fd)
 	munmap(words, svm_page_size());
 }
 
-static void test_next_job_runs(int fd)
+static void next_job_runs(int fd)
 {
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd bad = svm_cmd_fill(NULL, 4, 1);
@@ -235,7 +235,7 @@ static void test_next_job_runs(int fd)
 }
 
 /* What is malformed whatever memory is there: nothing of the job runs */
-static void test_malformed_commands(int fd)
+static void malformed_commands(int fd)
 {
 	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size())), big = 1ull << 32;
 	struct drm_svm_test_cmd bad[] = {
@@ -284,7 +284,7 @@ static void test_malformed_commands(int fd)
 }
 
 /* What shows only in execution: INVALID, and the commands before it ran */
-static void test_misaligned(int fd)
+static void fault_misaligned(int fd)
 {
 	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd bad[] = {
@@ -321,7 +321,7 @@ static void test_misaligned(int fd)
 }
 
 /* A file shorter than its mapping, and one that is cut while it is mapped */
-static void test_truncated_file(int fd)
+static void truncated_file(int fd)
 {
 	size_t page = svm_page_size();
 	int memfd = memfd_create("svm", 0);
@@ -341,7 +341,7 @@ static void test_truncated_file(int fd)
 	close(memfd);
 }
 
-static void test_counters(int fd)
+static void fault_counters(int fd)
 {
 	struct drm_svm_counters before, after;
 
@@ -354,7 +354,7 @@ static void test_counters(int fd)
 }
 
 /* A private mapping of /dev/zero has a file, but its pages are not waited for */
-static void test_dev_zero(int fd)
+static void dev_zero(int fd)
 {
 	struct drm_svm_counters before, after;
 	size_t size = svm_range_size();
@@ -373,41 +373,26 @@ static void test_dev_zero(int fd)
 	close(file);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "hole", test_hole,
-	  "An address without a mapping is ENOENT; its neighbours work." },
-	{ "null", test_null,
-	  "A null pointer is ENOENT." },
-	{ "prot-none", test_prot_none,
-	  "PROT_NONE is EACCES, also of a page that was mapped before." },
-	{ "read-only", test_read_only,
-	  "A write to a read-only mapping is EACCES, a read works." },
-	{ "guard", test_guard,
-	  "Guard pages are EFAULT, the gap below a stack is ENOENT." },
-	{ "wild-addresses", test_wild_addresses,
-	  "Kernel and impossible addresses fail the job." },
-	{ "wild-operands", test_wild_operands,
-	  "No operand of any command reaches a kernel address or wraps around." },
-	{ "address", test_fault_address,
-	  "The result names the first byte that cannot be reached." },
-	{ "in-the-middle", test_fault_in_the_middle,
-	  "A fault ends its job at the command that caused it." },
-	{ "next-job-runs", test_next_job_runs,
-	  "A failed job does not hurt the jobs behind it." },
-	{ "malformed-commands", test_malformed_commands,
-	  "Malformed commands refuse the whole job." },
-	{ "misaligned", test_misaligned,
-	  "Addresses that are not aligned to the element end the job as invalid." },
-	{ "truncated-file", test_truncated_file,
-	  "Pages behind the end of a file are EFAULT." },
-	{ "dev-zero", test_dev_zero,
-	  "Pages of a private mapping of /dev/zero do not have to be waited for." },
-	{ "counters", test_counters,
-	  "Each failed fault is counted once." },
+static const struct svm_case cases[] = {
+	{ "hole", "An address without a mapping is ENOENT; its neighbours work.", fault_hole },
+	{ "null", "A null pointer is ENOENT.", fault_null },
+	{ "prot-none", "PROT_NONE is EACCES, also of a page that was mapped before.", prot_none },
+	{ "read-only", "A write to a read-only mapping is EACCES, a read works.", read_only },
+	{ "guard", "Guard pages are EFAULT, the gap below a stack is ENOENT.", fault_guard },
+	{ "wild-addresses", "Kernel and impossible addresses fail the job.", wild_addresses },
+	{ "wild-operands", "No operand of any command reaches a kernel address or wraps around.",
+	  wild_operands },
+	{ "address", "The result names the first byte that cannot be reached.", fault_address },
+	{ "in-the-middle", "A fault ends its job at the command that caused it.",
+	  fault_in_the_middle },
+	{ "next-job-runs", "A failed job does not hurt the jobs behind it.", next_job_runs },
+	{ "malformed-commands", "Malformed commands refuse the whole job.", malformed_commands },
+	{ "misaligned", "Addresses that are not aligned to the element end the job as invalid.",
+	  fault_misaligned },
+	{ "truncated-file", "Pages behind the end of a file are EFAULT.", truncated_file },
+	{ "dev-zero", "Pages of a private mapping of /dev/zero do not have to be waited for.",
+	  dev_zero },
+	{ "counters", "Each failed fault is counted once.", fault_counters },
 };
 
 int igt_main()
@@ -415,14 +400,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

@@ -193,7 +193,7 @@ static void direct_write(int fd, int file, char *base)
 	free(data);
 }
 
-static void sealed(int fd, int file, char *base)
+static void file_sealed(int fd, int file, char *base)
 {
 	void *mapped;
 
@@ -234,7 +234,7 @@ static const struct file_case disk_only[] = {
 };
 
 static const struct file_case tmpfs_only[] = {
-	{ "sealed", "A file sealed against writes is not written.", sealed, MAP_SHARED },
+	{ "sealed", "A file sealed against writes is not written.", file_sealed, MAP_SHARED },
 };
 
 static void run_file(const struct file_case *c, enum where where)

@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Functions of the modules by themselves, where the kernel has KUnit.");
 
@@ -143,6 +143,10 @@ static void check_list(void)
 	igt_assert_eq(found, ARRAY_SIZE(suites));
 }
 
+static const struct svm_test tests[] = {
+	{ "listed", "Each suite of the modules is listed here.", check_list },
+};
+
 int igt_main()
 {
 	igt_fixture() {
@@ -159,9 +163,7 @@ int igt_main()
 			check_suite(suites[i].name);
 	}
 
-	igt_describe("Each suite of the modules is listed here.");
-	igt_subtest("listed")
-		check_list();
+	svm_tests(tests);
 
 	igt_fixture() {
 		unload();

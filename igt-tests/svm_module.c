@@ -19,7 +19,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Loading, parameters, unloading, and what root may look at.");
 
@@ -69,7 +69,7 @@ static void smoke(unsigned int index)
 	munmap(map, 2 * svm_range_size());
 }
 
-static void test_unload_open(void)
+static void unload_open(void)
 {
 	int fd, copy;
 
@@ -86,7 +86,7 @@ static void test_unload_open(void)
 	igt_assert(!is_loaded(DRIVER));
 }
 
-static void test_unload_busy(void)
+static void unload_busy(void)
 {
 	struct svm_spin spin;
 	int fd;
@@ -103,7 +103,7 @@ static void test_unload_busy(void)
 }
 
 /* The helper layer stays while a driver uses it, and goes after it */
-static void test_unload_helper(void)
+static void unload_helper(void)
 {
 	svm_module_load(NULL);
 	igt_require_f(is_loaded(HELPER), "the helper is not a module of its own\n");
@@ -117,7 +117,7 @@ static void test_unload_helper(void)
 }
 
 /* A fence of a job outlives the file, the device and the code */
-static void test_unload_fence(void)
+static void unload_fence(void)
 {
 	struct sync_fence_info fence = {};
 	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
@@ -141,7 +141,7 @@ static void test_unload_fence(void)
 }
 
 /* Mappings of a process outlive the driver, and its next life knows nothing of them */
-static void test_unload_memory(void)
+static void unload_memory(void)
 {
 	size_t size = svm_range_size();
 	uint32_t *buf = svm_mmap_aligned(size, size);
@@ -163,7 +163,7 @@ static void test_unload_memory(void)
 	munmap(buf, size);
 }
 
-static void test_reload(void)
+static void module_reload(void)
 {
 	for (int i = 0; i < 5; i++) {
 		svm_module_load(NULL);
@@ -172,7 +172,7 @@ static void test_reload(void)
 }
 
 /* Open and close leave nothing behind */
-static void test_cycles(void)
+static void module_cycles(void)
 {
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	int idle;
@@ -244,7 +244,7 @@ static void smoke_low(void)
 	munmap(low, svm_page_size());
 }
 
-static void test_param(const struct param *param)
+static void module_param(const struct param *param)
 {
 	const unsigned int values[] = { param->min, param->other, param->max };
 
@@ -274,7 +274,7 @@ static void assert_load_refused(const char *text)
 	igt_assert_f(!is_loaded(DRIVER), "loaded after %s\n", text);
 }
 
-static void test_param_invalid(const struct param *param)
+static void module_param_invalid(const struct param *param)
 {
 	char text[64];
 
@@ -295,7 +295,7 @@ static void test_param_invalid(const struct param *param)
 }
 
 /* All at their smallest, and all at their largest, but for TLBs that would take 2 GiB */
-static void test_params_together(void)
+static void params_together(void)
 {
 	svm_module_load("num_devices=1 engines=1 tlb_entries=1 fault_entries=1 timeslice=1 lanes=1");
 	smoke(0);
@@ -320,7 +320,7 @@ static void check_backend(uint64_t backend)
 }
 
 /* The same hardware works with either manager of shared memory. */
-static void test_backend(void)
+static void module_backend(void)
 {
 	svm_module_unload();
 	assert_load_refused("backend=none");
@@ -337,7 +337,7 @@ static void test_backend(void)
 }
 
 /* The window follows the GPU's address width */
-static void test_window(void)
+static void module_window(void)
 {
 	struct drm_svm_attach attach = {};
 	struct drm_svm_test_info info;
@@ -385,7 +385,7 @@ static bool file_contains(const char *path, const char *text)
 	return strstr(buf, text);
 }
 
-static void test_debugfs(void)
+static void module_debugfs(void)
 {
 	char path[256], range[64];
 	uint32_t *buf = svm_mmap_aligned(svm_range_size(), svm_range_size());
@@ -414,56 +414,39 @@ static void test_debugfs(void)
 	munmap(buf, svm_range_size());
 }
 
+static const struct svm_test tests[] = {
+	{ "unload-open", "An open file keeps the driver; the last close frees it.", unload_open },
+	{ "unload-busy", "A running job keeps the driver; closing its file frees it.",
+	  unload_busy },
+	{ "unload-helper", "The helper layer stays as long as its driver.", unload_helper },
+	{ "unload-fence", "The fence of a job outlives the driver.", unload_fence },
+	{ "unload-memory", "Memory that was shared outlives the driver.", unload_memory },
+	{ "reload", "The driver can be loaded again and again.", module_reload },
+	{ "cycles", "Opening and closing leaves nothing behind.", module_cycles },
+	{ "params-together", "All parameters at their smallest and largest work together.",
+	  params_together },
+	{ "backend", "The device works with either manager of shared memory.", module_backend },
+	{ "window", "The shared window follows the address width of the GPU.", module_window },
+	{ "debugfs", "Root, and no one else, sees the state of all files.", module_debugfs },
+};
+
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*fn)(void);
-		const char *desc;
-	} subtests[] = {
-		{ "unload-open", test_unload_open,
-		  "An open file keeps the driver; the last close frees it." },
-		{ "unload-busy", test_unload_busy,
-		  "A running job keeps the driver; closing its file frees it." },
-		{ "unload-helper", test_unload_helper,
-		  "The helper layer stays as long as its driver." },
-		{ "unload-fence", test_unload_fence,
-		  "The fence of a job outlives the driver." },
-		{ "unload-memory", test_unload_memory,
-		  "Memory that was shared outlives the driver." },
-		{ "reload", test_reload,
-		  "The driver can be loaded again and again." },
-		{ "cycles", test_cycles,
-		  "Opening and closing leaves nothing behind." },
-		{ "params-together", test_params_together,
-		  "All parameters at their smallest and largest work together." },
-		{ "backend", test_backend,
-		  "The device works with either manager of shared memory." },
-		{ "window", test_window,
-		  "The shared window follows the address width of the GPU." },
-		{ "debugfs", test_debugfs,
-		  "Root, and no one else, sees the state of all files." },
-	};
-
 	igt_fixture() {
 		igt_require(geteuid() == 0);
 		close(svm_open());
 	}
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name)
-			subtests[i].fn();
-	}
+	svm_tests(tests);
+
 	for (size_t i = 0; i < ARRAY_SIZE(params); i++) {
 		svm_close_leaked();
 		igt_describe("The device works with the parameter at both limits.");
 		igt_subtest_f("param-%s", params[i].name)
-			test_param(&params[i]);
+			module_param(&params[i]);
 		igt_describe("Values out of the limits are refused, and nothing is loaded.");
 		igt_subtest_f("param-invalid-%s", params[i].name)
-			test_param_invalid(&params[i]);
+			module_param_invalid(&params[i]);
 	}
 	igt_fixture() {
 		svm_close_leaked();

@@ -207,7 +207,7 @@ static void with_bos(int fd, bool huge)
 }
 
 /* At the same time, each with more than its half of VRAM, one with buffers too */
-static void processes(int fd, bool huge)
+static void oversub_processes(int fd, bool huge)
 {
 	igt_fork(child, 2) {
 		int own = svm_open_attached();
@@ -237,7 +237,7 @@ static void one_command(int fd, bool huge)
 }
 
 /* A file is closed with VRAM full: what it had is still there, and makes room */
-static void closed(int fd, bool huge)
+static void oversub_closed(int fd, bool huge)
 {
 	struct svm_area area = working_set(fd, huge, 2), other;
 	uint32_t *added = calloc(area.size / svm_page_size(), sizeof(*added));
@@ -264,17 +264,18 @@ static const struct svm_vram_case cases[] = {
 	{ "hot-set", "Some pages are used all the time, others once.", hot_set },
 	{ "one-command", "Single commands need more than VRAM.", one_command },
 	{ "buffers", "Buffer objects compete with twice the VRAM.", with_bos },
-	{ "processes", "Two processes compete, one of them with buffer objects.", processes },
-	{ "closed", "Pages of a closed file make room for those of another.", closed },
+	{ "processes", "Two processes compete, one of them with buffer objects.",
+	  oversub_processes },
+	{ "closed", "Pages of a closed file make room for those of another.", oversub_closed },
 };
 
-static void tiny(int fd, bool huge)
+static void oversub_tiny(int fd, bool huge)
 {
 	run(fd, huge, 8, 256, next_random);
 }
 
 static const struct svm_vram_case tiny_cases[] = {
-	{ "tiny", "There is less VRAM than a huge page takes.", tiny },
+	{ "tiny", "There is less VRAM than a huge page takes.", oversub_tiny },
 };
 
 int igt_main()

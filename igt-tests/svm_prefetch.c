@@ -41,7 +41,7 @@ static void in_and_out(int fd)
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
 
-static void untouched(int fd)
+static void prefetch_untouched(int fd)
 {
 	size_t pages = 40, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -58,7 +58,7 @@ static void untouched(int fd)
 }
 
 /* What begins amid a block lies in VRAM as in the address space, so its leaves are large */
-static void aligned(int fd)
+static void prefetch_aligned(int fd)
 {
 	size_t page = svm_page_size(), pages = 64, block = 16;
 	char *base = svm_mmap_small(svm_range_size());
@@ -74,7 +74,7 @@ static void aligned(int fd)
 	}
 }
 
-static void huge(int fd)
+static void prefetch_huge(int fd)
 {
 	size_t size = 2 * svm_range_size(), pages = size / svm_page_size();
 	char *base = svm_mmap_thp(size);
@@ -101,7 +101,7 @@ static void huge_untouched(int fd)
 }
 
 /* A part of a huge page, and an interval that begins and ends within ranges */
-static void parts(int fd)
+static void prefetch_parts(int fd)
 {
 	size_t page = svm_page_size(), range = svm_range_size();
 	char *base = svm_mmap_thp(2 * range);
@@ -132,7 +132,7 @@ static void some_there(int fd)
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
 
-static void kinds(int fd)
+static void prefetch_kinds(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(8 * page);
@@ -153,7 +153,7 @@ static void kinds(int fd)
 	igt_assert_eq_u64(args.out_unsupported, 1);
 }
 
-static void busy(int fd)
+static void prefetch_busy(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(16 * page);
@@ -173,7 +173,7 @@ static void busy(int fd)
 	igt_assert(svm_pattern_ok(base, 16 * page, MAGIC));
 }
 
-static void swapped(int fd)
+static void prefetch_swapped(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(16 * page);
@@ -216,7 +216,7 @@ static void oversized_of(int fd, char *base, size_t size)
 	munmap(base, size);
 }
 
-static void oversized(int fd)
+static void prefetch_oversized(int fd)
 {
 	size_t size = 4 * svm_vram_size(fd);
 
@@ -290,7 +290,7 @@ static void copy_fails(int fd)
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
 
-static void hole(int fd)
+static void prefetch_hole(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(16 * page);
@@ -302,7 +302,7 @@ static void hole(int fd)
 	igt_assert_eq(svm_resident(fd, base, 15 * page, SYSTEM), 15);
 }
 
-static void invalid(int fd)
+static void prefetch_invalid(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(page);
@@ -343,7 +343,7 @@ static void not_attached(int fd)
 	igt_waitchildren();
 }
 
-static void syncs(int fd)
+static void prefetch_syncs(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(page);
@@ -400,7 +400,7 @@ static void on_alarm(int sig)
 {
 }
 
-static void interrupted(int fd)
+static void prefetch_interrupted(int fd)
 {
 	struct sigaction act = { .sa_handler = on_alarm };
 	size_t page = svm_page_size();
@@ -444,7 +444,7 @@ static void *mover_thread(void *data)
 }
 
 /* Two threads move the pages to and fro while GPU and CPU count on them. */
-static void race(int fd)
+static void prefetch_race(int fd)
 {
 	size_t page = svm_page_size(), size = 16 * page;
 	char *base = svm_mmap_small(size);
@@ -473,7 +473,7 @@ static void race(int fd)
 		igt_assert_eq_u64(*(uint64_t *)(base + i * page), i < 14 ? 1200 : 600);
 }
 
-static void counters(int fd)
+static void prefetch_counters(int fd)
 {
 	size_t pages = 64, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -518,34 +518,35 @@ static void counters_after_close(int fd)
 
 static const struct svm_case cases[] = {
 	{ "in-and-out", "Pages go to VRAM and to system memory.", in_and_out },
-	{ "untouched", "Untouched memory is made in VRAM, cleared and not copied.", untouched },
-	{ "aligned", "Pages lie in VRAM as they do in the address space.", aligned },
-	{ "huge", "Huge pages move whole, both ways.", huge },
+	{ "untouched", "Untouched memory is made in VRAM, cleared and not copied.",
+	  prefetch_untouched },
+	{ "aligned", "Pages lie in VRAM as they do in the address space.", prefetch_aligned },
+	{ "huge", "Huge pages move whole, both ways.", prefetch_huge },
 	{ "huge-untouched", "An untouched huge page is made in VRAM.", huge_untouched },
-	{ "parts", "Parts of huge pages move, and the rest later.", parts },
+	{ "parts", "Parts of huge pages move, and the rest later.", prefetch_parts },
 	{ "some-there", "Only what is not there moves.", some_there },
-	{ "kinds", "Files and mappings without access stay, and are counted.", kinds },
-	{ "busy", "A pinned page stays until it is let go.", busy },
-	{ "swapped", "Pages in swap are not moved.", swapped },
-	{ "oversized", "Of more than VRAM, what fits comes and stays.", oversized },
+	{ "kinds", "Files and mappings without access stay, and are counted.", prefetch_kinds },
+	{ "busy", "A pinned page stays until it is let go.", prefetch_busy },
+	{ "swapped", "Pages in swap are not moved.", prefetch_swapped },
+	{ "oversized", "Of more than VRAM, what fits comes and stays.", prefetch_oversized },
 	{ "oversized-huge", "The same with huge pages.", oversized_huge },
 	{ "oversized-others", "Other memory makes room, what was named does not.",
 	  oversized_others },
 	{ "no-room", "Without room in VRAM pages stay in RAM, and are counted.", no_room },
 	{ "copy-fails", "When a copy fails the pages stay where they are.", copy_fails },
-	{ "hole", "An interval with a hole is refused, and nothing moves.", hole },
-	{ "invalid", "Each wrong argument is refused, and nothing moves.", invalid },
+	{ "hole", "An interval with a hole is refused, and nothing moves.", prefetch_hole },
+	{ "invalid", "Each wrong argument is refused, and nothing moves.", prefetch_invalid },
 	{ "not-attached", "A file without memory, and a child's memory.", not_attached },
-	{ "syncs", "Syncobjs are waited for and signalled.", syncs },
+	{ "syncs", "Syncobjs are waited for and signalled.", prefetch_syncs },
 	{ "sync-failed", "Nothing moves after a job that failed.", sync_failed },
 	{ "interrupted", "A signal ends the wait for a syncobj, and the call can be repeated.",
-	  interrupted },
-	{ "race", "Pages move to and fro under GPU and CPU atomics.", race },
-	{ "counters", "Counters and fdinfo say what moved and what is where.", counters },
+	  prefetch_interrupted },
+	{ "race", "Pages move to and fro under GPU and CPU atomics.", prefetch_race },
+	{ "counters", "Counters and fdinfo say what moved and what is where.", prefetch_counters },
 	{ "counters-after-close", "VRAM of a file that is closed.", counters_after_close },
 };
 
-static void test_no_vram(void)
+static void no_vram(void)
 {
 	size_t page = svm_page_size();
 	struct drm_svm_prefetch args;
@@ -561,7 +562,7 @@ static void test_no_vram(void)
 }
 
 /* From the VRAM of one GPU to that of the other, with and without a way between them. */
-static void test_two_devices(const char *params, uint32_t seen)
+static void two_devices(const char *params, uint32_t seen)
 {
 	size_t pages = 32, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -585,24 +586,29 @@ static void test_two_devices(const char *params, uint32_t seen)
 	close(b);
 }
 
+static void prefetch_peers(void)
+{
+	two_devices("num_devices=2 vram_mb=16", DRM_SVM_LOCATION_PEER);
+}
+
+static void prefetch_strangers(void)
+{
+	two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
+}
+
+static const struct svm_test tests[] = {
+	{ "no-vram", "A GPU without VRAM.", no_vram },
+	{ "peers", "Pages go from one GPU to another that reaches its memory.", prefetch_peers },
+	{ "strangers", "Pages go from one GPU to another that does not.", prefetch_strangers },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("A GPU without VRAM.");
-	igt_subtest("no-vram")
-		test_no_vram();
-
-	igt_describe("Pages go from one GPU to another that reaches its memory.");
-	igt_subtest("peers")
-		test_two_devices("num_devices=2 vram_mb=16", DRM_SVM_LOCATION_PEER);
-
-	igt_describe("Pages go from one GPU to another that does not.");
-	igt_subtest("strangers")
-		test_two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

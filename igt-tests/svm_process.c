@@ -68,7 +68,7 @@ static unsigned int count_ours(void)
 }
 
 /* The threads exist as long as the file is open */
-static void test_listed(void)
+static void process_listed(void)
 {
 	struct drm_svm_attach args = { 0 };
 	int fd = svm_open();
@@ -82,7 +82,7 @@ static void test_listed(void)
 }
 
 /* Some threads are told to leave before they have run once */
-static void test_at_once(void)
+static void at_once(void)
 {
 	struct drm_svm_attach args = { 0 };
 
@@ -95,7 +95,7 @@ static void test_at_once(void)
 	igt_assert(svm_until(!count_ours(), SETTLE_MS));
 }
 
-static void test_nproc(void)
+static void process_nproc(void)
 {
 	struct drm_svm_attach args = { 0 };
 	int fd = svm_open();
@@ -117,7 +117,7 @@ static void test_nproc(void)
 }
 
 /* A process is a member of the pids cgroup with all of its threads */
-static void test_pids(void)
+static void process_pids(void)
 {
 	struct drm_svm_attach args = { 0 };
 	int fd = svm_open();
@@ -138,7 +138,7 @@ static void test_pids(void)
 }
 
 /* The threads move with the process to another cgroup, and serve its faults there */
-static void test_cgroup(void)
+static void process_cgroup(void)
 {
 	int fd = svm_open_attached();
 	char path[64], line[256];
@@ -185,7 +185,7 @@ static uint64_t io_rbytes(void)
 }
 
 /* What a GPU fault reads from a disk is counted for the cgroup of the process */
-static void test_io(void)
+static void process_io(void)
 {
 	size_t size = svm_range_size() / 2;
 	int fd = svm_open_attached(), file;
@@ -246,7 +246,7 @@ static void assert_gpu_makes(int fd, int node, bool bind)
 	munmap(area, size);
 }
 
-static void test_policy(void)
+static void process_policy(void)
 {
 	require_nodes();
 	for (int node = 0; node < 2; node++) {
@@ -265,7 +265,7 @@ static void test_policy(void)
 	}
 }
 
-static void test_policy_range(void)
+static void policy_range(void)
 {
 	int fd;
 
@@ -276,7 +276,7 @@ static void test_policy_range(void)
 	close(fd);
 }
 
-static void test_cpuset(void)
+static void process_cpuset(void)
 {
 	int fd;
 
@@ -294,15 +294,15 @@ static void test_cpuset(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "listed", test_listed, "They are threads of the process while a file is attached." },
-	{ "at-once", test_at_once, "None stays when a file is closed as soon as it is attached." },
-	{ "nproc", test_nproc, "RLIMIT_NPROC counts them." },
-	{ "pids", test_pids, "The pids cgroup counts them." },
-	{ "cgroup", test_cgroup, "They move to another cgroup with the process." },
-	{ "io", test_io, "What a fault reads from a disk is read by the process's cgroup." },
-	{ "policy", test_policy, "The GPU's first touch heeds set_mempolicy()." },
-	{ "policy-range", test_policy_range, "The GPU's first touch heeds mbind()." },
-	{ "cpuset", test_cpuset, "The GPU's first touch heeds cpuset.mems." },
+	{ "listed", "They are threads of the process while a file is attached.", process_listed },
+	{ "at-once", "None stays when a file is closed as soon as it is attached.", at_once },
+	{ "nproc", "RLIMIT_NPROC counts them.", process_nproc },
+	{ "pids", "The pids cgroup counts them.", process_pids },
+	{ "cgroup", "They move to another cgroup with the process.", process_cgroup },
+	{ "io", "What a fault reads from a disk is read by the process's cgroup.", process_io },
+	{ "policy", "The GPU's first touch heeds set_mempolicy().", process_policy },
+	{ "policy-range", "The GPU's first touch heeds mbind().", policy_range },
+	{ "cpuset", "The GPU's first touch heeds cpuset.mems.", process_cpuset },
 };
 
 int igt_main()

@@ -176,7 +176,7 @@ static void prefetch_invalid(int fd)
 	igt_assert_eq(svm_resident(fd, base, 2 * page, SYSTEM), 2);
 }
 
-static void query(int fd)
+static void signals_query(int fd)
 {
 	size_t size = 16 * svm_range_size(), pages = size / svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -219,13 +219,13 @@ static const struct svm_case cases[] = {
 	{ "prefetch-ranges", "A prefetch of whole ranges that begins anew.", prefetch_ranges },
 	{ "prefetch-progress", "A prefetch that goes on where it was.", prefetch_progress },
 	{ "prefetch-invalid", "Progress that does not fit is refused.", prefetch_invalid },
-	{ "query", "A query of much memory.", query },
+	{ "query", "A query of much memory.", signals_query },
 	{ "wait", "A wait for a job.", wait_for_job },
 	{ "cpu-faults", "A CPU that touches what is in VRAM.", cpu_faults },
 };
 
 /* Linux looks at all mappings then, and ends at any signal. */
-static void test_attach(void)
+static void signals_attach(void)
 {
 	size_t page = svm_page_size(), n = svm_has_lockdep() ? 5000 : 50000;
 	char *base = svm_mmap_anon(n * page);
@@ -254,7 +254,7 @@ static void test_attach(void)
  * A prefetch that finds no room looks at all of its interval, the end of which is in the VRAM of
  * another GPU. A signal ends it then, before it gets there. The driver can go all the same.
  */
-static void test_other_gpu(void)
+static void other_gpu(void)
 {
 	size_t range = svm_range_size(), size = 10 * range;
 	char *full = svm_mmap_small(2 * range), *base = svm_mmap_small(size);
@@ -285,20 +285,19 @@ static void test_other_gpu(void)
 	munmap(base, size);
 }
 
+static const struct svm_test tests[] = {
+	{ "attach", "A process of many mappings attaches.", signals_attach },
+	{ "other-gpu", "A prefetch ends that has seen pages of another GPU, which goes.",
+	  other_gpu },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=40");
 
 	svm_cases(cases);
-
-	igt_describe("A process of many mappings attaches.");
-	igt_subtest("attach")
-		test_attach();
-
-	igt_describe("A prefetch ends that has seen pages of another GPU, which goes.");
-	igt_subtest("other-gpu")
-		test_other_gpu();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

@@ -17,7 +17,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Submission, syncobjs, waiting and results.");
 
@@ -62,7 +62,7 @@ static void assert_refused(int fd, struct probe *probe,
 		assert_refused(fd, &probe, &bad_, err, #field " = " #value); \
 	} while (0)
 
-static void test_invalid(int fd)
+static void submit_invalid(int fd)
 {
 	struct drm_svm_test_info info;
 	struct probe probe;
@@ -79,7 +79,7 @@ static void test_invalid(int fd)
 	probe_fini(&probe);
 }
 
-static void test_huge_counts(int fd)
+static void huge_counts(int fd)
 {
 	struct drm_svm_test_info info;
 	struct probe probe;
@@ -99,7 +99,7 @@ static void test_huge_counts(int fd)
 	probe_fini(&probe);
 }
 
-static void test_pointers(int fd)
+static void submit_pointers(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(2 * page);
@@ -126,7 +126,7 @@ static void test_pointers(int fd)
 	munmap(map, 2 * page);
 }
 
-static void test_lengths(int fd)
+static void submit_lengths(int fd)
 {
 	unsigned long request = DRM_IOCTL_SVM_TEST_SUBMIT & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
 	struct { struct drm_svm_test_submit args; uint64_t more; } longer = { .more = ~0ull };
@@ -151,7 +151,7 @@ static void test_lengths(int fd)
 }
 
 /* The most commands of a job, in order */
-static void test_max_cmds(int fd)
+static void max_cmds(int fd)
 {
 	struct drm_svm_test_info info;
 	struct drm_svm_test_wait result;
@@ -177,7 +177,7 @@ static void test_max_cmds(int fd)
 }
 
 /* The kernel copied the commands: changing them later changes nothing */
-static void test_commands_copied(int fd)
+static void commands_copied(int fd)
 {
 	struct svm_spin spin;
 	struct probe probe;
@@ -195,7 +195,7 @@ static void test_commands_copied(int fd)
 }
 
 /* Jobs of an engine run in order; other engines go on meanwhile */
-static void test_order(int fd)
+static void submit_order(int fd)
 {
 	struct drm_svm_test_info info;
 	struct svm_spin spin;
@@ -221,7 +221,7 @@ static void test_order(int fd)
 
 /* Waiting */
 
-static void test_wait_invalid(int fd)
+static void wait_invalid(int fd)
 {
 	struct probe probe;
 	uint64_t job;
@@ -245,7 +245,7 @@ static void test_wait_invalid(int fd)
 	probe_fini(&probe);
 }
 
-static void test_wait_time(int fd)
+static void wait_time(int fd)
 {
 	static const int64_t past[] = { 0, -1, INT64_MIN, 1 };
 	struct svm_spin spin;
@@ -296,7 +296,7 @@ static void *release_thread(void *arg)
 	return NULL;
 }
 
-static void test_wait_once(int fd)
+static void wait_once(int fd)
 {
 	struct waiter waiters[4];
 	struct svm_spin spin;
@@ -321,7 +321,7 @@ static void on_alarm(int sig)
 {
 }
 
-static void test_wait_signals(int fd)
+static void wait_signals(int fd)
 {
 	struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, off = {};
 	struct drm_svm_test_wait result;
@@ -343,7 +343,7 @@ static void test_wait_signals(int fd)
 	svm_spin_stop(&spin);
 }
 
-static void test_result_cap(int fd)
+static void result_cap(int fd)
 {
 	struct drm_svm_test_info info;
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
@@ -364,7 +364,7 @@ static void test_result_cap(int fd)
 	free(jobs);
 }
 
-static void test_no_result(int fd)
+static void no_result(int fd)
 {
 	struct drm_svm_test_info info;
 	struct probe probe;
@@ -394,7 +394,7 @@ static void test_no_result(int fd)
 }
 
 /* Jobs whose result nobody wants are limited as well, until they end */
-static void test_no_result_cap(int fd)
+static void no_result_cap(int fd)
 {
 	struct drm_svm_test_info info;
 	struct probe probe;
@@ -415,7 +415,7 @@ static void test_no_result_cap(int fd)
 }
 
 /* A pile of queued jobs, and a close: none may run afterwards, none may leak */
-static void test_close_queued(int fd)
+static void close_queued(int fd)
 {
 	int own = svm_open_attached();
 	struct svm_spin spin;
@@ -434,41 +434,33 @@ static void test_close_queued(int fd)
 	probe_fini(&probe);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "invalid", test_invalid,
-	  "Unknown flags, padding and engines are refused." },
-	{ "huge-counts", test_huge_counts,
-	  "Counts beyond the limits are refused, up to the largest number." },
-	{ "pointers", test_pointers,
-	  "Arrays that cannot be read fail with EFAULT." },
-	{ "lengths", test_lengths,
-	  "A shorter or longer structure works as DRM defines it." },
-	{ "max-cmds", test_max_cmds,
-	  "A job of the most commands runs all of them in order." },
-	{ "commands-copied", test_commands_copied,
-	  "Commands that change after the submission are not seen." },
-	{ "order", test_order,
-	  "An engine runs the jobs of a file in order, and engines run side by side." },
-	{ "wait-invalid", test_wait_invalid,
-	  "Unknown jobs and flags are refused; a result stays until it is fetched." },
-	{ "wait-time", test_wait_time,
-	  "A wait times out, can be repeated, and fetches a result once." },
-	{ "wait-once", test_wait_once,
-	  "Of several waiters exactly one fetches the result." },
-	{ "wait-signals", test_wait_signals,
-	  "A wait that signals interrupt can be restarted and still times out." },
-	{ "result-cap", test_result_cap,
-	  "The number of results that nobody fetches is limited." },
-	{ "no-result", test_no_result,
-	  "Jobs without a result are forgotten when they end and cannot be waited for." },
-	{ "no-result-cap", test_no_result_cap,
-	  "The number of jobs that did not end is limited, whoever wants their results." },
-	{ "close-queued", test_close_queued,
-	  "Closing a file cancels what it has queued." },
+static const struct svm_case cases[] = {
+	{ "invalid", "Unknown flags, padding and engines are refused.", submit_invalid },
+	{ "huge-counts", "Counts beyond the limits are refused, up to the largest number.",
+	  huge_counts },
+	{ "pointers", "Arrays that cannot be read fail with EFAULT.", submit_pointers },
+	{ "lengths", "A shorter or longer structure works as DRM defines it.", submit_lengths },
+	{ "max-cmds", "A job of the most commands runs all of them in order.", max_cmds },
+	{ "commands-copied", "Commands that change after the submission are not seen.",
+	  commands_copied },
+	{ "order", "An engine runs the jobs of a file in order, and engines run side by side.",
+	  submit_order },
+	{ "wait-invalid",
+	  "Unknown jobs and flags are refused; a result stays until it is fetched.",
+	  wait_invalid },
+	{ "wait-time", "A wait times out, can be repeated, and fetches a result once.",
+	  wait_time },
+	{ "wait-once", "Of several waiters exactly one fetches the result.", wait_once },
+	{ "wait-signals", "A wait that signals interrupt can be restarted and still times out.",
+	  wait_signals },
+	{ "result-cap", "The number of results that nobody fetches is limited.", result_cap },
+	{ "no-result",
+	  "Jobs without a result are forgotten when they end and cannot be waited for.",
+	  no_result },
+	{ "no-result-cap",
+	  "The number of jobs that did not end is limited, whoever wants their results.",
+	  no_result_cap },
+	{ "close-queued", "Closing a file cancels what it has queued.", close_queued },
 };
 
 int igt_main()
@@ -476,14 +468,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases(cases);
 }

@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Jobs wait for syncobjs and signal them, with success and with errors.");
 
@@ -39,7 +39,7 @@ static int other_engine(int fd)
 }
 
 /* @point 0: binary. The sync is pending while the job runs, and then done. */
-static void test_out(int fd, uint64_t point)
+static void sync_out(int fd, uint64_t point)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
@@ -62,7 +62,7 @@ static void test_out(int fd, uint64_t point)
 }
 
 /* A job on one engine waits for a job on another */
-static void test_in(int fd, uint64_t point)
+static void sync_in(int fd, uint64_t point)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, point);
 	uint32_t *word = svm_mmap_anon(svm_page_size());
@@ -88,7 +88,7 @@ static void test_in(int fd, uint64_t point)
 }
 
 /* Jobs on alternating engines, tied by one timeline, in the order of its points */
-static void test_chain(int fd)
+static void sync_chain(int fd)
 {
 	struct drm_svm_sync sync = svm_sync_create(fd, 1);
 	uint64_t *word = svm_mmap_anon(svm_page_size());
@@ -118,7 +118,7 @@ static void test_chain(int fd)
 }
 
 /* The most syncs, both ways, binary and timeline mixed */
-static void test_many(int fd)
+static void sync_many(int fd)
 {
 	struct drm_svm_test_info info;
 	struct drm_svm_sync *syncs;
@@ -147,7 +147,7 @@ static void test_many(int fd)
 }
 
 /* A failed job signals its error; what depends on it does not run */
-static void test_error(int fd, uint64_t point)
+static void sync_error(int fd, uint64_t point)
 {
 	struct drm_svm_sync first = svm_sync_create(fd, point);
 	struct drm_svm_sync second = svm_sync_create(fd, point);
@@ -183,7 +183,7 @@ static void test_error(int fd, uint64_t point)
 }
 
 /* Each sync wrong in one way: the submission fails, and nothing runs */
-static void test_invalid(int fd)
+static void sync_invalid(int fd)
 {
 	struct drm_svm_sync binary = svm_sync_create(fd, 0);
 	struct drm_svm_sync timeline = svm_sync_create(fd, 5);
@@ -226,7 +226,7 @@ static void test_invalid(int fd)
 }
 
 /* A good out-sync before a bad one must not be signalled or replaced */
-static void test_all_or_none(int fd)
+static void all_or_none(int fd)
 {
 	struct drm_svm_sync syncs[2] = { svm_sync_create(fd, 0), { .handle = 0xdead } };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
@@ -245,9 +245,9 @@ static void test_all_or_none(int fd)
 }
 
 /* A syncobj of another file of this driver works by its fence, not its handle */
-static void test_across_files(int fd)
+static void across_files(void)
 {
-	int other = svm_open_attached(), handle_fd;
+	int fd = svm_open_attached(), other = svm_open_attached(), handle_fd;
 	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	struct drm_svm_test_cmd cmd = svm_cmd_add32(word, 1, 1);
@@ -277,9 +277,9 @@ static void test_across_files(int fd)
 }
 
 /* Closing a file must not wait for a fence that its jobs wait for */
-static void test_close_waiting(int fd)
+static void close_waiting(void)
 {
-	int other = svm_open_attached(), handle_fd;
+	int fd = svm_open_attached(), other = svm_open_attached(), handle_fd;
 	struct drm_svm_sync out = svm_sync_create(fd, 0), in = out;
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit a = with_syncs(&nop, NULL, &out), b;
@@ -303,68 +303,63 @@ static void test_close_waiting(int fd)
 	close(fd);
 }
 
+static const struct {
+	const char *name;
+	const char *what;
+	uint64_t point;
+} kinds[] = {
+	{ "binary", "binary syncobj", 0 },
+	{ "timeline", "point of a timeline", 3 },
+};
+
+/* Subtests NAME-KIND; %s is what the kind is. */
+static const struct {
+	const char *name;
+	const char *describe;
+	void (*run)(int fd, uint64_t point);
+} by_kind[] = {
+	{ "out", "A job signals its %s when it ends, not before.", sync_out },
+	{ "in", "A job waits for its %s.", sync_in },
+	{ "error", "An error goes through a %s to the jobs that depend on it.", sync_error },
+};
+
+static const struct svm_case cases[] = {
+	{ "chain", "Points of a timeline order jobs over all engines.", sync_chain },
+	{ "many", "A job takes the most syncs that the device allows.", sync_many },
+	{ "invalid", "Bad handles, flags and points, and syncs without a fence, are refused.",
+	  sync_invalid },
+	{ "all-or-none", "A refused submission leaves every syncobj as it was.", all_or_none },
+};
+
+static const struct svm_test tests[] = {
+	{ "across-files", "Closing a file cancels its jobs and what waits for them elsewhere.",
+	  across_files },
+	{ "close-waiting", "Closing a file does not wait for the fences its jobs wait for.",
+	  close_waiting },
+};
+
+static void run(size_t i, size_t kind)
+{
+	int fd;
+
+	svm_close_leaked();
+	fd = svm_open_attached();
+	by_kind[i].run(fd, kinds[kind].point);
+	close(fd);
+}
+
 int igt_main()
 {
-	static const struct {
-		const char *name, *kind;
-		uint64_t point;
-	} kinds[] = { { "binary", "binary syncobj", 0 }, { "timeline", "point of a timeline", 3 } };
-	static const struct {
-		const char *name;
-		void (*fn)(int fd, uint64_t point);
-		const char *desc;
-	} by_kind[] = {
-		{ "out", test_out,
-		  "A job signals its %s when it ends, not before." },
-		{ "in", test_in,
-		  "A job waits for its %s." },
-		{ "error", test_error,
-		  "An error goes through a %s to the jobs that depend on it." },
-	};
-	static const struct {
-		const char *name;
-		void (*fn)(int fd);
-		bool closes;
-		const char *desc;
-	} subtests[] = {
-		{ "chain", test_chain, false,
-		  "Points of a timeline order jobs over all engines." },
-		{ "many", test_many, false,
-		  "A job takes the most syncs that the device allows." },
-		{ "invalid", test_invalid, false,
-		  "Bad handles, flags and points, and syncs without a fence, are refused." },
-		{ "all-or-none", test_all_or_none, false,
-		  "A refused submission leaves every syncobj as it was." },
-		{ "across-files", test_across_files, true,
-		  "Closing a file cancels its jobs and what waits for them elsewhere." },
-		{ "close-waiting", test_close_waiting, true,
-		  "Closing a file does not wait for the fences its jobs wait for." },
-	};
-
 	igt_fixture()
 		close(svm_open());
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_kind); i++) {
-		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-			svm_close_leaked();
-			igt_describe_f(by_kind[i].desc, kinds[k].kind);
-			igt_subtest_f("%s-%s", by_kind[i].name, kinds[k].name) {
-				int fd = svm_open_attached();
-
-				by_kind[i].fn(fd, kinds[k].point);
-				close(fd);
-			}
+		for (size_t kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+			igt_describe_f(by_kind[i].describe, kinds[kind].what);
+			igt_subtest_f("%s-%s", by_kind[i].name, kinds[kind].name)
+				run(i, kind);
 		}
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open_attached();
-
-			subtests[i].fn(fd);
-			if (!subtests[i].closes)
-				close(fd);
-		}
-	}
+	svm_cases(cases);
+	svm_tests(tests);
 }

@@ -45,7 +45,7 @@ static void check_rest(int fd, char *base, uint32_t value)
 	igt_assert(svm_cpu_all32(base + after, size - after, value + 1));
 }
 
-static void leaf(int fd)
+static void thp_leaf(int fd)
 {
 	char *base = gpu_huge(fd, 1);
 
@@ -321,15 +321,14 @@ static void zero_page_write(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "leaf", "A huge page is mapped by one leaf.", leaf },
+	{ "leaf", "A huge page is mapped by one leaf.", thp_leaf },
 	{ "leaf-first-touch", "A huge page made by the GPU's fault has one leaf.",
 	  leaf_first_touch },
 	{ "leaf-mthp", "A page of 64 KiB has a leaf of at least that size.", leaf_mthp },
 	{ "munmap-page", "One page of a huge page goes.", munmap_page },
 	{ "munmap-half", "Half of a huge page goes.", munmap_half },
 	{ "mprotect-page", "One page of a huge page becomes read-only.", mprotect_page },
-	{ "mprotect-whole", "A huge page becomes read-only and keeps its leaf.",
-	  mprotect_whole },
+	{ "mprotect-whole", "A huge page becomes read-only and keeps its leaf.", mprotect_whole },
 	{ "dontneed-page", "One page of a huge page is dropped.", dontneed_page },
 	{ "mremap-page", "One page of a huge page moves.", remap_page },
 	{ "mremap-whole", "A huge page moves.", remap_whole },
@@ -341,8 +340,7 @@ static const struct svm_case cases[] = {
 	  leaf_split_mprotect },
 	{ "leaf-split-dontneed", "MADV_DONTNEED of a page splits the leaf, the rest stays.",
 	  leaf_split_dontneed },
-	{ "leaf-split-range", "The same with one leaf for all of the range.",
-	  leaf_split_range },
+	{ "leaf-split-range", "The same with one leaf for all of the range.", leaf_split_range },
 	{ "leaf-split-many", "Every eighth page of a range goes, the others stay mapped.",
 	  leaf_split_many },
 	{ "split-and-collapse", "A huge page is split and made again.", split_and_collapse },

@@ -179,7 +179,7 @@ static void stop_child(pid_t pid)
 }
 
 /* A fault that waits keeps no process from being stopped, and goes on with it */
-static void test_stop(void)
+static void threads_stop(void)
 {
 	struct stage s;
 
@@ -190,7 +190,7 @@ static void test_stop(void)
 	close(s.fd);
 }
 
-static void test_stop_close(void)
+static void stop_close(void)
 {
 	struct stage s;
 
@@ -236,7 +236,7 @@ static void freeze(struct stage *s, bool close_it)
 	igt_assert(svm_until(!rmdir(dir), SETTLE_MS));
 }
 
-static void test_freeze(void)
+static void threads_freeze(void)
 {
 	struct stage s;
 
@@ -245,7 +245,7 @@ static void test_freeze(void)
 	close(s.fd);
 }
 
-static void test_freeze_close(void)
+static void freeze_close(void)
 {
 	struct stage s;
 
@@ -254,7 +254,7 @@ static void test_freeze_close(void)
 }
 
 /* A debugger stops each thread that it finds */
-static void test_trace(void)
+static void threads_trace(void)
 {
 	pid_t tids[MAX_TASKS];
 	struct stage s;
@@ -285,7 +285,7 @@ static void *attach_thread(void *arg)
 }
 
 /* The thread that attached ends before the GPU faults */
-static void test_thread_gone(void)
+static void thread_gone(void)
 {
 	int fd = svm_open();
 
@@ -294,7 +294,7 @@ static void test_thread_gone(void)
 	close(fd);
 }
 
-static void test_exec(void)
+static void threads_exec(void)
 {
 	int sock[2], fd;
 
@@ -338,7 +338,7 @@ static void let_child_end(struct svm_fuse *fuse, const int *sock, int gate)
 }
 
 /* Only the process that maps the file waits for a file system that does not answer */
-static void test_fuse_close(void)
+static void fuse_close(void)
 {
 	struct svm_fuse fuse;
 	int sock[2], gate = svm_gate(), fd;
@@ -359,7 +359,7 @@ static void test_fuse_close(void)
 	let_child_end(&fuse, sock, gate);
 }
 
-/* The child of test_fuse_kill(): a job of its own waits for the file system */
+/* The child of fuse_kill(): a job of its own waits for the file system */
 static void read_and_give(const struct svm_fuse *fuse, int sock)
 {
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(map_file(fuse), 4, 4, false);
@@ -376,7 +376,7 @@ static void read_and_give(const struct svm_fuse *fuse, int sock)
 }
 
 /* The jobs of a killed process fail, though no signal reaches one of its threads */
-static void test_fuse_kill(void)
+static void fuse_kill(void)
 {
 	struct drm_svm_sync sync;
 	struct svm_fuse fuse;
@@ -404,7 +404,7 @@ static void test_fuse_kill(void)
 }
 
 /* The thread that uses a file last gives it back, although it never returns to user space */
-static void test_fuse_file(void)
+static void fuse_file(void)
 {
 	int fd = svm_open_attached();
 	struct svm_fuse fuse;
@@ -452,7 +452,7 @@ static void *map_more(void *arg)
 }
 
 /*
- * The child of test_lock_close(). Nobody gets its mmap_lock until the page comes, so it makes
+ * The child of lock_close(). Nobody gets its mmap_lock until the page comes, so it makes
  * all that it needs before.
  */
 static void hold_lock(const struct svm_fuse *fuse, int *sock, int gate)
@@ -481,7 +481,7 @@ static void hold_lock(const struct svm_fuse *fuse, int *sock, int gate)
 }
 
 /* A process that holds its mmap_lock holds up its own faults only */
-static void test_lock_close(void)
+static void lock_close(void)
 {
 	int sock[2], gate = svm_gate(), fd;
 	struct svm_fuse fuse;
@@ -498,20 +498,22 @@ static void test_lock_close(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "stop", test_stop, "A process with a fault that waits stops, and goes on." },
-	{ "stop-close", test_stop_close, "The file of a stopped process can be closed." },
-	{ "freeze", test_freeze, "A process with a fault that waits freezes, and goes on." },
-	{ "freeze-close", test_freeze_close, "The file of a frozen process can be closed." },
-	{ "trace", test_trace, "A debugger stops all threads, and lets them go on." },
-	{ "thread-gone", test_thread_gone, "Faults outlive the thread that attached." },
-	{ "exec", test_exec, "execve() ends them, also if another process has the file." },
-	{ "fuse-close", test_fuse_close,
-	  "A file system that does not answer keeps nobody from closing a file of its user." },
-	{ "fuse-kill", test_fuse_kill,
-	  "The jobs of a killed process end, though a file system holds one of its threads." },
-	{ "fuse-file", test_fuse_file, "A file that is unmapped while a fault reads it goes." },
-	{ "lock-close", test_lock_close,
-	  "A process that holds its mmap_lock keeps nobody from closing its file." },
+	{ "stop", "A process with a fault that waits stops, and goes on.", threads_stop },
+	{ "stop-close", "The file of a stopped process can be closed.", stop_close },
+	{ "freeze", "A process with a fault that waits freezes, and goes on.", threads_freeze },
+	{ "freeze-close", "The file of a frozen process can be closed.", freeze_close },
+	{ "trace", "A debugger stops all threads, and lets them go on.", threads_trace },
+	{ "thread-gone", "Faults outlive the thread that attached.", thread_gone },
+	{ "exec", "execve() ends them, also if another process has the file.", threads_exec },
+	{ "fuse-close",
+	  "A file system that does not answer keeps nobody from closing a file of its user.",
+	  fuse_close },
+	{ "fuse-kill",
+	  "The jobs of a killed process end, though a file system holds one of its threads.",
+	  fuse_kill },
+	{ "fuse-file", "A file that is unmapped while a fault reads it goes.", fuse_file },
+	{ "lock-close", "A process that holds its mmap_lock keeps nobody from closing its file.",
+	  lock_close },
 };
 
 int igt_main()

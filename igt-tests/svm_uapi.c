@@ -13,7 +13,7 @@
 
 #include "igt.h"
 #include "svm_job.h"
-#include "svm_lib.h"
+#include "svm_mem.h"
 
 IGT_TEST_DESCRIPTION("Attach, query, counters, info: every field and every error.");
 
@@ -30,7 +30,7 @@ static int raw_ioctl(int fd, unsigned long request, void *args)
 
 /* Attach */
 
-static void test_attach_invalid(int fd)
+static void attach_invalid(int fd)
 {
 	struct drm_svm_counters counters;
 
@@ -46,7 +46,7 @@ static void test_attach_invalid(int fd)
 	svm_attach(fd);
 }
 
-static void test_attach_outputs(int fd)
+static void attach_outputs(int fd)
 {
 	struct drm_svm_attach args;
 	int local;
@@ -64,7 +64,7 @@ static void test_attach_outputs(int fd)
 	igt_assert_lte_u64(args.out_va_end, 1ull << 56);
 }
 
-static void test_attach_twice(int fd)
+static void attach_twice(int fd)
 {
 	struct drm_svm_attach args = {};
 	uint32_t word = 1;
@@ -90,7 +90,7 @@ static void *attach_race_thread(void *arg)
 	return NULL;
 }
 
-static void test_attach_race(int unused)
+static void attach_race(int unused)
 {
 	enum { THREADS = 4, ROUNDS = 20 };
 	struct attach_race race[THREADS];
@@ -116,7 +116,7 @@ static void test_attach_race(int unused)
 	pthread_barrier_destroy(&barrier);
 }
 
-static void test_not_attached(int fd)
+static void not_attached(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_wait wait;
@@ -135,7 +135,7 @@ static void test_not_attached(int fd)
 }
 
 /* The last close ends the sharing, the ones before do not */
-static void test_close(int unused)
+static void uapi_close(int unused)
 {
 	int fd = svm_open_attached(), copy = dup(fd);
 	struct drm_svm_counters counters;
@@ -165,7 +165,7 @@ static int query_ioctl(int fd, uint64_t start, uint64_t size, void *pages)
 	return raw_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
 }
 
-static void test_query_invalid(int fd)
+static void query_invalid(int fd)
 {
 	size_t page = svm_page_size();
 	struct drm_svm_attach attach = {};
@@ -214,7 +214,7 @@ static void test_query_invalid(int fd)
 	munmap((void *)start, 4 * page);
 }
 
-static void test_query_limits(int fd)
+static void query_limits(int fd)
 {
 	size_t page = svm_page_size(), most = DRM_SVM_QUERY_MAX_PAGES;
 	struct drm_svm_attach attach = {};
@@ -236,7 +236,7 @@ static void test_query_limits(int fd)
 }
 
 /* Looking does not touch */
-static void test_query_passive(int fd)
+static void query_passive(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *buf = svm_mmap_anon(8 * page);
@@ -258,7 +258,7 @@ static void test_query_passive(int fd)
 
 /* Info and counters */
 
-static void test_info(int fd)
+static void uapi_info(int fd)
 {
 	struct drm_svm_test_info info;
 	struct drm_svm_test_info dirty;
@@ -283,7 +283,7 @@ static void test_info(int fd)
 }
 
 /* The two structures start alike, with flags and pad */
-static void test_info_counters_invalid(int fd)
+static void info_counters_invalid(int fd)
 {
 	svm_attach(fd);
 	for (int bit = 0; bit < 64; bit++) {
@@ -298,7 +298,7 @@ static void test_info_counters_invalid(int fd)
 	}
 }
 
-static void test_counters_add_up(int fd)
+static void counters_add_up(int fd)
 {
 	size_t page = svm_page_size(), npages = 64, size = npages * page;
 	uint8_t *buf = svm_mmap_aligned(svm_range_size(), svm_range_size());
@@ -341,7 +341,7 @@ static void test_counters_add_up(int fd)
 	igt_assert(svm_until((svm_counters(fd, &c[3]), c[3].out_cur_ranges == 0), 10000));
 }
 
-static void test_counters_own(int fd)
+static void counters_own(int fd)
 {
 	struct drm_svm_counters counters;
 	int other = svm_open_attached();
@@ -385,7 +385,7 @@ static int sized_ioctl(int fd, unsigned long request, size_t size, void *args)
 	return err;
 }
 
-static void test_lengths_attach(int unused)
+static void lengths_attach(int unused)
 {
 	static const size_t sizes[] = {
 		0, 4, 8, 16, sizeof(struct drm_svm_attach) - 1,
@@ -405,7 +405,7 @@ static void test_lengths_attach(int unused)
 	}
 }
 
-static void test_lengths(int fd)
+static void uapi_lengths(int fd)
 {
 	size_t page = svm_page_size();
 	uint32_t state[2] = { 1, 1 };
@@ -431,7 +431,7 @@ static void test_lengths(int fd)
 	igt_assert_lt_u32(0, info.out_va_bits);
 }
 
-static void test_unknown_ioctl(int fd)
+static void unknown_ioctl(int fd)
 {
 	uint8_t args[64] = {};
 
@@ -440,7 +440,7 @@ static void test_unknown_ioctl(int fd)
 	igt_assert_eq(raw_ioctl(fd, _IOWR('x', DRM_COMMAND_BASE, args), args), -ENOTTY);
 }
 
-static void test_argument_pointer(int fd)
+static void argument_pointer(int fd)
 {
 	static const unsigned long requests[] = {
 		DRM_IOCTL_SVM_TEST_ATTACH, DRM_IOCTL_SVM_TEST_QUERY,
@@ -464,7 +464,7 @@ static void test_argument_pointer(int fd)
 	munmap(edge, 2 * page);
 }
 
-static void test_query_pointer(int fd)
+static void query_pointer(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(4 * page);
@@ -484,47 +484,37 @@ static void test_query_pointer(int fd)
 	munmap(map, 4 * page);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(int fd);
-	const char *desc;
-} subtests[] = {
-	{ "attach-invalid", test_attach_invalid,
-	  "Unknown flags and padding are refused and attach nothing." },
-	{ "attach-outputs", test_attach_outputs,
-	  "Attach tells the window, page and range size, and ignores its outputs on input." },
-	{ "attach-twice", test_attach_twice,
-	  "A file attaches once; the second try changes nothing." },
-	{ "attach-race", test_attach_race,
-	  "Of several threads that attach a file exactly one succeeds." },
-	{ "not-attached", test_not_attached,
-	  "A file that is not attached shares no memory." },
-	{ "close", test_close,
-	  "Sharing lasts until the last descriptor of the file is closed." },
-	{ "query-invalid", test_query_invalid,
-	  "Malformed queries are refused and write nothing." },
-	{ "query-limits", test_query_limits,
-	  "The largest query and the edges of the window work." },
-	{ "query-passive", test_query_passive,
-	  "A query faults nothing in and changes no counter." },
-	{ "query-pointer", test_query_pointer,
-	  "A query whose result cannot be written fails with EFAULT." },
-	{ "info", test_info,
-	  "The device describes itself." },
-	{ "info-counters-invalid", test_info_counters_invalid,
-	  "Unknown flags and padding are refused." },
-	{ "counters-add-up", test_counters_add_up,
-	  "Pages mapped and unmapped add up, and the gauges return to zero." },
-	{ "counters-own", test_counters_own,
-	  "A file sees its own counters only." },
-	{ "lengths-attach", test_lengths_attach,
-	  "A shorter or longer attach structure means the same." },
-	{ "lengths", test_lengths,
-	  "Shorter structures read as zero at the end, longer ones are not written there." },
-	{ "unknown-ioctl", test_unknown_ioctl,
-	  "Unknown ioctl numbers are refused." },
-	{ "argument-pointer", test_argument_pointer,
-	  "An argument that cannot be read fails with EFAULT and changes nothing." },
+static const struct svm_case cases[] = {
+	{ "attach-invalid", "Unknown flags and padding are refused and attach nothing.",
+	  attach_invalid },
+	{ "attach-outputs",
+	  "Attach tells the window, page and range size, and ignores its outputs on input.",
+	  attach_outputs },
+	{ "attach-twice", "A file attaches once; the second try changes nothing.", attach_twice },
+	{ "attach-race", "Of several threads that attach a file exactly one succeeds.",
+	  attach_race },
+	{ "not-attached", "A file that is not attached shares no memory.", not_attached },
+	{ "close", "Sharing lasts until the last descriptor of the file is closed.", uapi_close },
+	{ "query-invalid", "Malformed queries are refused and write nothing.", query_invalid },
+	{ "query-limits", "The largest query and the edges of the window work.", query_limits },
+	{ "query-passive", "A query faults nothing in and changes no counter.", query_passive },
+	{ "query-pointer", "A query whose result cannot be written fails with EFAULT.",
+	  query_pointer },
+	{ "info", "The device describes itself.", uapi_info },
+	{ "info-counters-invalid", "Unknown flags and padding are refused.",
+	  info_counters_invalid },
+	{ "counters-add-up", "Pages mapped and unmapped add up, and the gauges return to zero.",
+	  counters_add_up },
+	{ "counters-own", "A file sees its own counters only.", counters_own },
+	{ "lengths-attach", "A shorter or longer attach structure means the same.",
+	  lengths_attach },
+	{ "lengths",
+	  "Shorter structures read as zero at the end, longer ones are not written there.",
+	  uapi_lengths },
+	{ "unknown-ioctl", "Unknown ioctl numbers are refused.", unknown_ioctl },
+	{ "argument-pointer",
+	  "An argument that cannot be read fails with EFAULT and changes nothing.",
+	  argument_pointer },
 };
 
 int igt_main()
@@ -532,14 +522,5 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		svm_close_leaked();
-		igt_describe(subtests[i].desc);
-		igt_subtest(subtests[i].name) {
-			int fd = svm_open();
-
-			subtests[i].fn(fd);
-			close(fd);
-		}
-	}
+	svm_cases_of(cases, svm_open);
 }

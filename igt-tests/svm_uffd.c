@@ -345,7 +345,7 @@ static uint64_t submit_unanswered(int fd, int uffd, char *base)
 	return job;
 }
 
-static void unregister(int fd)
+static void uffd_unregistered(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size());
 	int uffd = uffd_open(0);
@@ -481,7 +481,7 @@ static void cpu_and_gpu(int fd)
 	handler_stop(&h);
 }
 
-static void poison(int fd)
+static void uffd_poison(int fd)
 {
 #ifdef UFFDIO_POISON
 	char *base = svm_mmap_small(svm_range_size());
@@ -579,11 +579,10 @@ static const struct svm_case cases[] = {
 	{ "wp-async", "A GPU write is recorded by asynchronous protection.", wp_async },
 	{ "slow-other-file", "A fault that waits holds up no other file.",
 	  slow_handler_other_file },
-	{ "unregister", "Unregistering answers a fault that waits.", unregister },
+	{ "unregister", "Unregistering answers a fault that waits.", uffd_unregistered },
 	{ "close-uffd", "Closing the userfaultfd answers a fault that waits.", close_uffd },
 	{ "munmap-waiting", "The mapping of a fault that waits goes away.", munmap_waiting },
-	{ "close-waiting", "Closing the device file cancels a fault that waits.",
-	  close_waiting },
+	{ "close-waiting", "Closing the device file cancels a fault that waits.", close_waiting },
 	{ "kill-waiting", "A process whose fault is never answered can be killed.", kill_one },
 	{ "kill-many-waiting", "Many such processes hold up nobody and can be killed.",
 	  kill_many },
@@ -593,7 +592,7 @@ static const struct svm_case cases[] = {
 	{ "ahead-of-error", "Memory behind an error does not delay the error.", ahead_of_error },
 	{ "ahead-in-turn", "A page is provided when the one before it was written.",
 	  ahead_in_turn },
-	{ "poison", "A poisoned page cannot be read.", poison },
+	{ "poison", "A poisoned page cannot be read.", uffd_poison },
 };
 
 int igt_main()

@@ -116,7 +116,7 @@ static char *fill_pages(void)
 	return base;
 }
 
-static void test_read(int fd)
+static void rwp_read(int fd)
 {
 	char *base = fill_pages();
 	int uffd = rwp_open(base, area_size(), 0);
@@ -132,7 +132,7 @@ static void test_read(int fd)
 	close(uffd);
 }
 
-static void test_write(int fd)
+static void rwp_write(int fd)
 {
 	char *base = fill_pages();
 	int uffd = rwp_open(base, area_size(), 0);
@@ -146,7 +146,7 @@ static void test_write(int fd)
 }
 
 /* What the GPU has mapped is taken from it */
-static void test_mapped(int fd)
+static void rwp_mapped(int fd)
 {
 	char *base = fill_pages();
 	int uffd = rwp_open(base, area_size(), 0);
@@ -162,7 +162,7 @@ static void test_mapped(int fd)
 }
 
 /* Nobody is asked: the kernel notes which pages were accessed, and no others */
-static void test_async(int fd)
+static void rwp_async(int fd)
 {
 	char *base = fill_pages();
 	int uffd = rwp_open(base, area_size(), UFFD_FEATURE_RWP_ASYNC);
@@ -178,7 +178,7 @@ static void test_async(int fd)
 }
 
 /* Nor are pages made that nobody has accessed, where most of the block is there */
-static void test_async_ahead(int fd)
+static void async_ahead(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size());
 	int uffd = rwp_open(base, area_size(), UFFD_FEATURE_RWP_ASYNC);
@@ -229,11 +229,11 @@ static void vram_read(int fd, bool huge)
 
 static const struct svm_case cases[] = {
 	{ "read", "A GPU read of a protected page asks the program, for that page alone.",
-	  test_read },
-	{ "write", "A GPU write asks the program.", test_write },
-	{ "mapped", "What the GPU has mapped asks again once it is protected.", test_mapped },
-	{ "async", "The kernel notes the GPU's accesses, and no others.", test_async },
-	{ "async-ahead", "No page is made that the GPU has not accessed.", test_async_ahead },
+	  rwp_read },
+	{ "write", "A GPU write asks the program.", rwp_write },
+	{ "mapped", "What the GPU has mapped asks again once it is protected.", rwp_mapped },
+	{ "async", "The kernel notes the GPU's accesses, and no others.", rwp_async },
+	{ "async-ahead", "No page is made that the GPU has not accessed.", async_ahead },
 };
 
 static const struct svm_vram_case vram_cases[] = {

@@ -529,38 +529,56 @@ static bool is_signalled(void (*end)(int fd))
 	return status;
 }
 
-static void test_signalled(void (*end)(int fd))
+static void signalled(void (*end)(int fd))
 {
 	igt_assert(is_signalled(end) || is_signalled(end) || is_signalled(end));
 }
 
+static void signalled_unplug(void)
+{
+	signalled(end_by_unplug);
+}
+
+static void signalled_unload(void)
+{
+	signalled(end_by_unload);
+}
+
+static const struct svm_test tests[] = {
+	{ "signalled-unplug", "The process that unplugs the device is killed.",
+	  signalled_unplug },
+	{ "signalled-unload", "The process that unloads the driver is killed.",
+	  signalled_unload },
+};
+
+/* Subtests HOW-NAME-PLACE */
 static const struct {
 	const char *name;
-	void (*fn)(int fd, const struct unplug *u);
-	const char *desc;
-} subtests[] = {
-	{ "open", unplug_open, "Files are open, nothing goes on." },
-	{ "memory", unplug_memory, "Memory outlives files and driver." },
-	{ "busy", unplug_busy, "Jobs run, threads and a child wait for them." },
-	{ "faults", unplug_faults, "Faults are on their way." },
-	{ "bo", unplug_bo, "Buffer objects are bound, in use and mapped." },
-	{ "debugfs", unplug_debugfs, "Files of debugfs are in use." },
-	{ "killed", unplug_killed, "Processes are killed at the same moment." },
-	{ "prefetch", unplug_prefetch, "A prefetch waits for a job." },
-	{ "calls", unplug_calls, "Calls of all kinds are on their way." },
-	{ "peer", unplug_peer, "Another device uses the same memory." },
-	{ "peer-faults", unplug_peer_faults, "Another device faults beside it meanwhile." },
-	{ "suspended", unplug_suspended, "The device is suspended." },
+	const char *describe;
+	void (*run)(int fd, const struct unplug *u);
+} cases[] = {
+	{ "open", "Files are open, nothing goes on.", unplug_open },
+	{ "memory", "Memory outlives files and driver.", unplug_memory },
+	{ "busy", "Jobs run, threads and a child wait for them.", unplug_busy },
+	{ "faults", "Faults are on their way.", unplug_faults },
+	{ "bo", "Buffer objects are bound, in use and mapped.", unplug_bo },
+	{ "debugfs", "Files of debugfs are in use.", unplug_debugfs },
+	{ "killed", "Processes are killed at the same moment.", unplug_killed },
+	{ "prefetch", "A prefetch waits for a job.", unplug_prefetch },
+	{ "calls", "Calls of all kinds are on their way.", unplug_calls },
+	{ "peer", "Another device uses the same memory.", unplug_peer },
+	{ "peer-faults", "Another device faults beside it meanwhile.", unplug_peer_faults },
+	{ "suspended", "The device is suspended.", unplug_suspended },
 };
 
 static void run(size_t i, const struct unplug *u)
 {
-	igt_describe(subtests[i].desc);
+	igt_describe(cases[i].describe);
 	igt_subtest_f("%s-%s-%s", u->how == SVM_HW_ORDERLY ? "orderly" : "gone",
-		      subtests[i].name, u->vram ? "vram" : "ram") {
+		      cases[i].name, u->vram ? "vram" : "ram") {
 		svm_close_leaked();
 		svm_module_load("num_devices=2 vram_mb=16");
-		subtests[i].fn(svm_open_attached(), u);
+		cases[i].run(svm_open_attached(), u);
 		/* Nothing is left that keeps the driver */
 		svm_module_unload();
 	}
@@ -568,22 +586,13 @@ static void run(size_t i, const struct unplug *u)
 
 int igt_main()
 {
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		for (int how = SVM_HW_ORDERLY; how <= SVM_HW_SURPRISE; how++)
 			for (int vram = 0; vram < 2; vram++)
 				run(i, &(struct unplug) { how, vram });
 
-	igt_describe("The process that unplugs the device is killed.");
-	igt_subtest("signalled-unplug")
-		test_signalled(end_by_unplug);
+	svm_tests(tests);
 
-	igt_describe("The process that unloads the driver is killed.");
-	igt_subtest("signalled-unload")
-		test_signalled(end_by_unload);
-
-	/* The tests of other files count on memory that stays where it is. */
-	igt_fixture() {
-		svm_close_leaked();
-		svm_module_load(NULL);
-	}
+	igt_fixture()
+		svm_vram_off();
 }

@@ -50,7 +50,7 @@ static void home_ends(int fd)
 	igt_assert(svm_cpu_all32(area, (end - first) * page, MAGIC));
 }
 
-static void untouched(int fd)
+static void vram_untouched(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = svm_mmap_small(size);
@@ -69,7 +69,7 @@ static void read_untouched(int fd)
 	igt_assert_eq(svm_vram_pages(fd, base, svm_range_size()), 0);
 }
 
-static void huge(int fd)
+static void vram_huge(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = svm_mmap_thp(size);
@@ -127,7 +127,7 @@ static void back_again(int fd)
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
 
-static void oversubscribe(int fd)
+static void vram_oversubscribe(int fd)
 {
 	size_t size = (size_t)2 * VRAM_MB << 20;
 	char *base = svm_mmap_small(size);
@@ -166,7 +166,7 @@ static void fork_shared(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC + 1));
 }
 
-static void moved(int fd)
+static void vram_moved(int fd)
 {
 	size_t size = 16 * svm_page_size();
 	char *base = svm_mmap_small(size), *to = svm_mmap_small(size);
@@ -209,7 +209,7 @@ static void file_stays(int fd)
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }
 
-static void both(int fd)
+static void vram_both(int fd)
 {
 	uint32_t *word = svm_mmap_small(svm_page_size());
 	struct drm_svm_test_cmd cmd = {
@@ -232,21 +232,22 @@ static const struct svm_case cases[] = {
 	{ "in-and-out", "Pages go to VRAM when the GPU uses them and come back for the CPU.",
 	  in_and_out },
 	{ "home-ends", "A mapping that ends amid a block comes home.", home_ends },
-	{ "untouched", "Memory that the GPU writes first is made in VRAM, all zero.", untouched },
+	{ "untouched", "Memory that the GPU writes first is made in VRAM, all zero.",
+	  vram_untouched },
 	{ "read-untouched", "A GPU read of untouched memory allocates no VRAM.", read_untouched },
-	{ "huge", "A huge page moves whole.", huge },
+	{ "huge", "A huge page moves whole.", vram_huge },
 	{ "huge-untouched", "A huge page is made in VRAM where the program wants huge pages.",
 	  huge_untouched },
 	{ "huge-split", "A part of a huge page in VRAM is unmapped.", huge_split },
 	{ "back-again", "Slices that the CPU took home go to VRAM again, all of them.",
 	  back_again },
-	{ "oversubscribe", "Twice the VRAM is used.", oversubscribe },
+	{ "oversubscribe", "Twice the VRAM is used.", vram_oversubscribe },
 	{ "oversubscribe-huge", "Twice the VRAM is used, with huge pages.", oversubscribe_huge },
 	{ "fork", "A child shares pages in VRAM, copy on write.", fork_shared },
-	{ "mremap", "Pages in VRAM move with their mapping.", moved },
+	{ "mremap", "Pages in VRAM move with their mapping.", vram_moved },
 	{ "no-leak", "VRAM of a process is cleared before another one gets it.", no_leak },
 	{ "file", "File pages stay in RAM and are mapped there.", file_stays },
-	{ "both", "CPU and GPU atomics on one page in VRAM lose nothing.", both },
+	{ "both", "CPU and GPU atomics on one page in VRAM lose nothing.", vram_both },
 };
 
 int igt_main()

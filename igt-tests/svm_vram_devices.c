@@ -33,7 +33,7 @@ static size_t pages_of(const struct svm_area *area)
 }
 
 /* Each in turn writes what the other one reads, and the CPU at times */
-static void alternate(int fd, bool huge)
+static void devices_alternate(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	int fds[DEVICES];
@@ -141,7 +141,7 @@ static void run_both(const int fds[DEVICES], const struct svm_area *area, int n,
 }
 
 /* Atomics of both GPUs and of the CPU at the same time */
-static void atomics(int fd, bool huge)
+static void devices_atomics(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	int fds[DEVICES];
@@ -164,7 +164,7 @@ static void atomics_evicted(int fd, bool huge)
 }
 
 /* At the same time one writes the even pages and the other one the odd ones */
-static void interleaved(int fd, bool huge)
+static void devices_interleaved(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	size_t page = svm_page_size(), n = pages_of(&area);
@@ -190,7 +190,7 @@ static void interleaved(int fd, bool huge)
 }
 
 /* The pages of one block are in both VRAMs: to the CPU each comes from where it is */
-static void mixed(int fd, bool huge)
+static void devices_mixed(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	size_t page = svm_page_size(), n = 32;
@@ -253,17 +253,22 @@ static void two_files(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "alternate", "One writes what the other one reads, in turns.", alternate },
+	{ "alternate", "One writes what the other one reads, in turns.", devices_alternate },
 	{ "hand-over", "Pages go from the VRAM of one to that of the other.", handed_over },
 	{ "evict-one", "Eviction is of one device.", evict_one },
-	{ "copy-between", "Data goes from the VRAM of one to that of the other.",
-	  copy_between },
-	{ "atomics", "Atomics of both GPUs and of the CPU add up.", atomics },
+	{ "copy-between", "Data goes from the VRAM of one to that of the other.", copy_between },
+	{ "atomics", "Atomics of both GPUs and of the CPU add up.", devices_atomics },
 	{ "atomics-evicted", "They add up while pages are evicted.", atomics_evicted },
-	{ "interleaved", "Both write to pages side by side.", interleaved },
-	{ "mixed", "Pages side by side are in the VRAM of both.", mixed },
+	{ "interleaved", "Both write to pages side by side.", devices_interleaved },
+	{ "mixed", "Pages side by side are in the VRAM of both.", devices_mixed },
 	{ "two-files", "Two files of one device use the same pages.", two_files },
 	{ "copy-fight", "Both copy between the same pages.", copy_fight },
+};
+
+static const struct svm_vram_case lane_cases[] = {
+	{ "copy-fight-one-lane",
+	  "Both copy between the same pages, and ask for one page at a time.", copy_fight,
+	  .one = true },
 };
 
 int igt_main()
@@ -276,13 +281,7 @@ int igt_main()
 	igt_fixture()
 		svm_vram_on("num_devices=2 vram_mb=16 lanes=1");
 
-	igt_describe("Both copy between the same pages, and ask for one page at a time.");
-	igt_subtest("copy-fight-one-lane") {
-		int fd = svm_open_attached();
-
-		copy_fight(fd, false);
-		close(fd);
-	}
+	svm_vram_cases(lane_cases);
 
 	igt_fixture()
 		svm_vram_off();

@@ -144,12 +144,12 @@ static void end_by_exec_inherited(int own)
 	end_by_exec(own);
 }
 
-static void exited(int fd, bool huge)
+static void exit_exited(int fd, bool huge)
 {
 	end_amid(huge, end_by_exit);
 }
 
-static void execed(int fd, bool huge)
+static void exit_execed(int fd, bool huge)
 {
 	end_amid(huge, end_by_exec);
 	end_amid(huge, end_by_exec_inherited);
@@ -173,7 +173,7 @@ static void check_settled(const uint32_t *word, size_t size)
 	munmap(copy, size);
 }
 
-static void closed(int fd, bool huge)
+static void exit_closed(int fd, bool huge)
 {
 	enum { ROUNDS = 3 };
 	size_t size = svm_range_size();
@@ -191,7 +191,7 @@ static void closed(int fd, bool huge)
 }
 
 /* The memory goes while its pages are on their way */
-static void unmapped(int fd, bool huge)
+static void exit_unmapped(int fd, bool huge)
 {
 	enum { ROUNDS = 4 };
 	size_t size = svm_range_size();
@@ -607,10 +607,10 @@ static const struct svm_vram_case cases[] = {
 	{ "kill-going", "SIGKILL while pages go to VRAM.", killed_going },
 	{ "kill-coming", "SIGKILL while pages come home.", killed_coming },
 	{ "kill-threads", "SIGKILL while several threads wait for pages.", killed_threads },
-	{ "exit", "exit() while pages go to VRAM.", exited },
-	{ "exec", "execve() while pages go to VRAM.", execed },
-	{ "close", "close() while pages go to VRAM.", closed },
-	{ "munmap", "munmap() while pages go to VRAM.", unmapped },
+	{ "exit", "exit() while pages go to VRAM.", exit_exited },
+	{ "exec", "execve() while pages go to VRAM.", exit_execed },
+	{ "close", "close() while pages go to VRAM.", exit_closed },
+	{ "munmap", "munmap() while pages go to VRAM.", exit_unmapped },
 	{ "evict-mremap", "Pages move in the address space while they are evicted.",
 	  evict_mremap },
 	{ "evict-mprotect", "Pages are protected while they are evicted.", evict_mprotect },

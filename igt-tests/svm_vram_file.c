@@ -124,7 +124,7 @@ static void some_copied(int fd, bool disk)
 }
 
 /* What is dropped is the copy: the page of the file is there again */
-static void dropped(int fd, bool disk)
+static void file_dropped(int fd, bool disk)
 {
 	struct mapping m = copied(fd, disk);
 
@@ -136,7 +136,7 @@ static void dropped(int fd, bool disk)
 	free_file(&m);
 }
 
-static void truncated(int fd, bool disk)
+static void file_truncated(int fd, bool disk)
 {
 	struct mapping m = copied(fd, disk);
 
@@ -147,7 +147,7 @@ static void truncated(int fd, bool disk)
 	free_file(&m);
 }
 
-static void forked(int fd, bool disk)
+static void file_forked(int fd, bool disk)
 {
 	struct mapping m = copied(fd, disk);
 	int written = svm_gate();
@@ -236,12 +236,17 @@ static const struct file_case cases[] = {
 	{ "all-copied", "All pages were copied, move and come back.", all_copied },
 	{ "gpu-touch", "The copies move as the GPU touches them, and nothing else.", gpu_touch },
 	{ "some-copied", "Single pages were copied.", some_copied },
-	{ "dropped", "A copy in VRAM is dropped.", dropped },
-	{ "truncated", "The file shrinks, which takes copies too.", truncated },
-	{ "forked", "A child keeps what the parent's GPU writes over.", forked },
+	{ "dropped", "A copy in VRAM is dropped.", file_dropped },
+	{ "truncated", "The file shrinks, which takes copies too.", file_truncated },
+	{ "forked", "A child keeps what the parent's GPU writes over.", file_forked },
 	{ "forked-not-cached", "Copies are copied again, and the file is not read for that.",
 	  forked_not_cached, true },
 	{ "in-parts", "Parts of the mapping go, or lose their access.", in_parts },
+};
+
+static const struct svm_case other_cases[] = {
+	{ "dev-zero", "A private mapping of /dev/zero is filled as anonymous memory is.",
+	  dev_zero },
 };
 
 static void run(const struct file_case *c, bool disk)
@@ -268,13 +273,7 @@ int igt_main()
 		igt_subtest_f("disk-%s", cases[i].name)
 			run(&cases[i], true);
 	}
-	igt_describe("A private mapping of /dev/zero is filled as anonymous memory is.");
-	igt_subtest("dev-zero") {
-		int fd = svm_open_attached();
-
-		dev_zero(fd);
-		close(fd);
-	}
+	svm_cases(other_cases);
 
 	igt_fixture()
 		svm_vram_off();

@@ -204,7 +204,7 @@ static void after_close(int fd, bool huge)
 }
 
 /* A part of a block is the process's own data, the rest is made by the device */
-static void holes(int fd, bool huge)
+static void leak_holes(int fd, bool huge)
 {
 	size_t page = svm_page_size(), size, at;
 	char *base;
@@ -317,7 +317,7 @@ static const struct svm_vram_case cases[] = {
 	{ "evict", "The secret was evicted.", after_eviction },
 	{ "touch", "The secret was called home.", after_touch },
 	{ "close", "The file with the secret was closed.", after_close },
-	{ "holes", "Some pages of a block are the process's own.", holes },
+	{ "holes", "Some pages of a block are the process's own.", leak_holes },
 	{ "huge-page", "A huge page is made in VRAM and split.", huge_page },
 	{ "copies-fail", "The new owner's copies and clears fail.", copies_fail },
 	{ "buffers-fail", "A buffer object cannot be cleared, or copied.", buffers_fail, true },

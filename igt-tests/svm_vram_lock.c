@@ -71,7 +71,7 @@ static void unmap(char *base)
 	run_on_cpu(0);
 }
 
-static void unmapped(int fd)
+static void lock_unmapped(int fd)
 {
 	unmap(locked(fd));
 	svm_vram_all_free();
@@ -94,14 +94,14 @@ static void unmapped_blocks(int fd)
 	svm_vram_all_free();
 }
 
-static void evicted(int fd)
+static void lock_evicted(int fd)
 {
 	unmap(locked_late(fd));
 	igt_assert_eq(__svm_evict_vram(fd), 0);
 	svm_vram_all_free();
 }
 
-static void suspended(int fd)
+static void lock_suspended(int fd)
 {
 	unmap(locked_late(fd));
 	svm_hw_write(fd, "suspend", 1);
@@ -110,7 +110,7 @@ static void suspended(int fd)
 }
 
 /* Somebody needs all of VRAM. */
-static void needed(int fd)
+static void lock_needed(int fd)
 {
 	size_t size = svm_vram_size(fd);
 	char *base = svm_mmap_small(size);
@@ -121,7 +121,7 @@ static void needed(int fd)
 }
 
 /* A child has the pages too, and has not locked them. */
-static void forked(int fd)
+static void lock_forked(int fd)
 {
 	char *base = locked_late(fd);
 	size_t size = PAGES * svm_page_size();
@@ -143,7 +143,7 @@ static void forked(int fd)
 	igt_assert_eq(svm_reap(60), 0);
 }
 
-static void ended(int fd)
+static void lock_ended(int fd)
 {
 	if (!svm_fork()) {
 		int own = svm_open_attached();
@@ -157,17 +157,17 @@ static void ended(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "munmap", "Locked pages are unmapped.", unmapped },
+	{ "munmap", "Locked pages are unmapped.", lock_unmapped },
 	{ "munmap-blocks", "Each of many blocks has a locked page.", unmapped_blocks },
-	{ "exit", "A process ends that has locked pages.", ended },
-	{ "evict", "Pages that were locked and unmapped are evicted.", evicted },
-	{ "suspend", "The device is suspended then.", suspended },
-	{ "need", "Others want all of VRAM then.", needed },
-	{ "fork", "A child has them still when they are evicted.", forked },
+	{ "exit", "A process ends that has locked pages.", lock_ended },
+	{ "evict", "Pages that were locked and unmapped are evicted.", lock_evicted },
+	{ "suspend", "The device is suspended then.", lock_suspended },
+	{ "need", "Others want all of VRAM then.", lock_needed },
+	{ "fork", "A child has them still when they are evicted.", lock_forked },
 };
 
 /* The module goes. */
-static void test_unload(void)
+static void lock_unload(void)
 {
 	int fd = svm_open_attached();
 
@@ -176,16 +176,17 @@ static void test_unload(void)
 	svm_module_unload();
 }
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module goes then.", lock_unload },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("The module goes then.");
-	igt_subtest("unload")
-		test_unload();
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

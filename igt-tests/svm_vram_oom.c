@@ -159,7 +159,7 @@ static void too_much_evicted(int fd, bool huge)
 }
 
 /* The limit goes below what is in VRAM, from where nothing can be reclaimed */
-static void lowered(int fd, bool huge)
+static void oom_lowered(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	struct limited limited;
@@ -201,7 +201,7 @@ static const struct svm_vram_case cases[] = {
 	{ "moves", "Pages move to VRAM and back.", moves_at_limit },
 	{ "too-much", "Who wants too much ends, and nobody else suffers.", too_much },
 	{ "too-much-evicted", "The same while all pages are evicted.", too_much_evicted },
-	{ "lowered", "The limit goes below what is in VRAM.", lowered },
+	{ "lowered", "The limit goes below what is in VRAM.", oom_lowered },
 	{ "fork", "A child has no memory for copies.", fork_at_limit },
 };
 

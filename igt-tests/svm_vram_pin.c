@@ -199,7 +199,7 @@ static void io_uring_race(int fd, bool huge)
 }
 
 /* A pipe holds the pages until they are read from it */
-static void vmspliced(int fd, bool huge)
+static void pin_vmspliced(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	size_t size = 8 * svm_page_size();
@@ -303,7 +303,7 @@ static void copy_within_spliced(int fd, bool huge)
 }
 
 /* A page that is held stays its owner's when it forks: the child gets the copy */
-static void forked(int fd, bool huge)
+static void pin_forked(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	struct ring ring;
@@ -327,11 +327,11 @@ static void forked(int fd, bool huge)
 static const struct svm_vram_case cases[] = {
 	{ "io-uring", "Registered buffers stay in RAM, where the GPU uses them.", io_uring },
 	{ "io-uring-race", "Buffers are registered under GPU atomics.", io_uring_race },
-	{ "vmsplice", "Pages in a pipe stay in RAM.", vmspliced },
+	{ "vmsplice", "Pages in a pipe stay in RAM.", pin_vmspliced },
 	{ "vmsplice-unmapped", "Pages in a pipe outlive their mapping.", vmspliced_unmapped },
 	{ "one-page", "A single page is held.", one_page },
 	{ "copy-within", "The GPU copies between pages that are held.", copy_within },
-	{ "fork", "A process with registered buffers has a child.", forked },
+	{ "fork", "A process with registered buffers has a child.", pin_forked },
 };
 
 static const struct svm_vram_case lane_cases[] = {

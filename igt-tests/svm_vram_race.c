@@ -220,7 +220,7 @@ static bool change_populate(const struct svm_area *area)
 	return !madvise(area->base, area->size, MADV_POPULATE_WRITE);
 }
 
-static void populated(int fd, bool huge)
+static void race_populated(int fd, bool huge)
 {
 	under_change(fd, huge, true, change_populate);
 }
@@ -234,7 +234,7 @@ static bool change_collapse(const struct svm_area *area)
 	return true;
 }
 
-static void collapsed(int fd, bool huge)
+static void race_collapsed(int fd, bool huge)
 {
 	under_change(fd, huge, true, change_collapse);
 }
@@ -250,7 +250,7 @@ static bool change_split(const struct svm_area *area)
 	return ok;
 }
 
-static void split(int fd, bool huge)
+static void race_split(int fd, bool huge)
 {
 	under_change(fd, huge, true, change_split);
 }
@@ -265,7 +265,7 @@ static bool change_hole(const struct svm_area *area)
 	return ok;
 }
 
-static void hole(int fd, bool huge)
+static void race_hole(int fd, bool huge)
 {
 	under_change(fd, huge, true, change_hole);
 }
@@ -299,7 +299,7 @@ static void busy_lock(int fd, bool huge)
 }
 
 /* The area moves about while it is evicted; its data goes with it */
-static void moved(int fd, bool huge)
+static void race_moved(int fd, bool huge)
 {
 	enum { MOVES = 16 };
 	struct svm_area area = svm_area(fd, huge, OLD);
@@ -321,7 +321,7 @@ static void moved(int fd, bool huge)
 }
 
 /* Memory comes and goes under a GPU that uses it; the rest of it stays intact */
-static void unmapped(int fd, bool huge)
+static void race_unmapped(int fd, bool huge)
 {
 	enum { ROUNDS = 4 };
 	struct svm_area area = svm_area(fd, huge, OLD);
@@ -352,13 +352,13 @@ static const struct svm_vram_case cases[] = {
 	{ "storm-same", "Eight threads touch the same page at once.", storm_same },
 	{ "storm-apart", "Eight threads touch different pages at once.", storm_apart },
 	{ "storm-evict", "Eight threads touch pages that are evicted.", storm_evict },
-	{ "populate", "Pages are called home while the GPU works on them.", populated },
-	{ "collapse", "Pages are made a huge page while the GPU works on them.", collapsed },
-	{ "split", "The mapping is split while the GPU works on it.", split },
-	{ "hole", "A page is dropped while the GPU works on others.", hole },
+	{ "populate", "Pages are called home while the GPU works on them.", race_populated },
+	{ "collapse", "Pages are made a huge page while the GPU works on them.", race_collapsed },
+	{ "split", "The mapping is split while the GPU works on it.", race_split },
+	{ "hole", "A page is dropped while the GPU works on others.", race_hole },
 	{ "busy-lock", "Pages go to VRAM while another thread has mmap_lock.", busy_lock },
-	{ "mremap", "Pages move in the address space while they are evicted.", moved },
-	{ "munmap", "Memory is unmapped while the GPU works on it.", unmapped },
+	{ "mremap", "Pages move in the address space while they are evicted.", race_moved },
+	{ "munmap", "Memory is unmapped while the GPU works on it.", race_unmapped },
 };
 
 int igt_main()

@@ -53,7 +53,7 @@ static void lock_area(int fd, const struct svm_area *area, int flags)
 	igt_assert(svm_until(meminfo_kb("Mlocked") <= locked, 10000));
 }
 
-static void lock(int fd, bool huge)
+static void reclaim_lock(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -94,6 +94,25 @@ static void *equal_pages(int fd, size_t pages)
 	svm_to_vram(fd, base, size);
 	igt_assert(!madvise(base, size, MADV_MERGEABLE));
 	return base;
+}
+
+/* KSM compares its pages by the CPU, so they must stay where it can. */
+static void ksm_stays(int fd, bool huge)
+{
+	size_t page = svm_page_size(), n = 32;
+	char *base = svm_mmap_small(n * page);
+
+	memset(base, SAME & 0xff, n * page);
+	svm_ksm_merge(base, n * page);
+	igt_assert_eq(svm_prefetch(fd, base, page, DRM_SVM_LOCATION_VRAM), 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), SAME);
+	igt_assert_eq(svm_resident(fd, base, page, DRM_SVM_LOCATION_SYSTEM), 1);
+	/* a write makes a page of its own */
+	svm_gpu_write32(fd, base, NEW);
+	igt_assert_eq_u32(*(uint32_t *)base, NEW);
+	igt_assert_eq_u32(*(uint32_t *)(base + page), SAME);
+	svm_ksm_scan();
+	igt_assert_eq_u32(*(uint32_t *)(base + (n - 1) * page), SAME);
 }
 
 /* Equal pages in VRAM are no candidates; they keep their data and can be written */
@@ -262,7 +281,7 @@ static void to_swap(int fd, const struct svm_area *area)
 	svm_swap_out(area->base, area->size);
 }
 
-static void swap(int fd, bool huge)
+static void reclaim_swap(int fd, bool huge)
 {
 	struct svm_area area;
 
@@ -320,6 +339,30 @@ static void lazily_freed(int fd, bool huge)
 	igt_assert(svm_pattern_ok(area.base, area.size, NEW));
 }
 
+/* What was written after MADV_FREE must not be dropped, wherever it was written. */
+static void lazily_freed_there(int fd, bool huge)
+{
+	size_t page = svm_page_size(), size = 16 * page;
+	char *base = svm_mmap_small(size);
+
+	svm_need_swap();
+	memset(base, 1, size);
+	svm_lru_drain();
+	igt_assert(!madvise(base, size, MADV_FREE));
+	/* lists of the kernel hold them for a moment */
+	igt_assert(svm_until((svm_lru_drain(),
+			      svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM),
+			      svm_resident(fd, base, size, DRM_SVM_LOCATION_VRAM) == 16), 1000));
+	svm_gpu_fill(fd, base, size, NEW);
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_VRAM), 16);
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_SYSTEM), 16);
+	svm_lru_drain();
+	/* what is dropped is neither there nor in swap */
+	svm_try_pageout(base, size, svm_swapped);
+	igt_assert(svm_cpu_all32(base, size, NEW));
+}
+
 /* A child has the pages in VRAM when they are swapped out */
 static void swap_forked(int fd, bool huge)
 {
@@ -349,7 +392,7 @@ static void swap_forked(int fd, bool huge)
  * A process may have less RAM and VRAM than it uses, and swap. Pages in VRAM count,
  * but cannot be reclaimed there: the limit has to leave room for more than these.
  */
-static void pressure(int fd, bool huge)
+static void reclaim_pressure(int fd, bool huge)
 {
 	size_t size = 12 * MIB, chunk = MIB;
 	char *base;
@@ -392,33 +435,35 @@ static void soft_dirty(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "mlock", "Pages come home to be locked, and all locks are gone in the end.", lock },
+	{ "mlock", "Pages come home to be locked, and all locks are gone in the end.",
+	  reclaim_lock },
 	{ "mlock-on-fault", "Pages in VRAM are locked where they are.", lock_on_fault },
 	{ "mlockall", "All of the process is locked.", lock_all },
-	{ "ksm-candidates", "Equal pages in VRAM keep their data.", ksm_candidates,
+	{ "ksm-stays", "Merged pages stay where KSM can compare them.", ksm_stays, .one = true },
+	{ "ksm-candidates", "Equal pages in VRAM keep their data.", ksm_candidates, .one = true },
+	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.", ksm_merged,
 	  .one = true },
-	{ "ksm-merged", "The GPU uses merged pages while others are merged with them.",
-	  ksm_merged, .one = true },
 	{ "ksm-scanned", "Merged pages are asked to move while they are scanned.", ksm_scanned,
 	  .one = true },
-	{ "ksm-made", "Pages are merged as the GPU wants to have them.", ksm_made,
-	  .one = true },
+	{ "ksm-made", "Pages are merged as the GPU wants to have them.", ksm_made, .one = true },
 	{ "ksm-forked", "Pages were merged with those of a child.", ksm_forked, .one = true },
 	{ "ksm-inherited", "Pages were merged with those of the parent.", ksm_inherited,
 	  .one = true },
 	{ "ksm-busy", "Pages are merged and separated while the GPU uses them.", ksm_busy,
 	  .one = true },
-	{ "swap", "What the GPU wrote in VRAM survives swap.", swap },
+	{ "swap", "What the GPU wrote in VRAM survives swap.", reclaim_swap },
 	{ "swap-clean", "Pages equal to their copy in swap are written in VRAM.", swap_clean,
 	  .one = true },
 	{ "lazily-freed", "Lazily freed pages that the GPU writes in VRAM are kept.",
 	  lazily_freed },
+	{ "lazily-freed-there", "What the GPU writes in VRAM after MADV_FREE is not dropped.",
+	  lazily_freed_there, .one = true },
 	{ "soft-dirty", "Pages that were written stay marked in VRAM and back.", soft_dirty },
 	{ "swap-forked", "Pages that a child shares survive swap.", swap_forked },
 };
 
 static const struct svm_vram_case pressure_cases[] = {
-	{ "pressure", "More is used than fits in RAM and VRAM.", pressure },
+	{ "pressure", "More is used than fits in RAM and VRAM.", reclaim_pressure },
 };
 
 int igt_main()

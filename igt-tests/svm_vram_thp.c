@@ -3,6 +3,7 @@
  * Where nothing is yet, a GPU's write or a prefetch makes a huge page in VRAM just where
  * the CPU's write would make one in RAM. Settings of the machine, the process and the
  * mapping decide that; each case sets them, and lets the CPU write first, elsewhere.
+ * Once there, it may be mapped in parts.
  */
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_prefetch.h"
 #include "svm_vram.h"
@@ -157,6 +159,77 @@ static void no_zero_page(int fd)
 	check_made(fd, base, svm_range_size());
 }
 
+static void read_zero_page(int fd)
+{
+	size_t size = svm_range_size();
+	char *base = svm_mmap_aligned(size, size);
+	struct drm_svm_counters counters;
+
+	igt_assert(!madvise(base, size, MADV_HUGEPAGE));
+	(void)READ_ONCE(*base);
+	svm_gpu_touch(fd, base, size, svm_page_size(), false);
+	svm_counters(fd, &counters);
+	igt_assert_eq_u64(counters.out_cur_vram_reserved, 0);
+	igt_assert_eq_u64(counters.out_vram_busy, 0);
+}
+
+/* Of a huge page in VRAM each page is mapped for itself. */
+static char *huge_in_parts(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = svm_mmap_thp(size);
+
+	svm_pattern(base, size, MAGIC);
+	igt_assert_eq(svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM), size / page);
+	igt_assert_eq(svm_folio(fd, base), size);
+	igt_assert(!mprotect(base + size - page, page, PROT_READ));
+	return base;
+}
+
+static void parts_touch(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = huge_in_parts(fd);
+
+	igt_assert_eq_u32(*(uint32_t *)(base + 100 * page),
+			  MAGIC + 100 * page / 4 * 2654435761u);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_SYSTEM), size / page);
+}
+
+/* The first page does not move, and must not stay locked. */
+static void parts_copy_fails(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = huge_in_parts(fd);
+	uint32_t value;
+
+	svm_hw_fail_copy(fd, 0, 1000);
+	igt_assert(!svm_hw_load(base + 100 * page, &value));
+	svm_hw_fail_copy(fd, 0, 0);
+	igt_assert_eq_u32(svm_gpu_read32(fd, base), MAGIC);
+	svm_evict_vram(fd);
+	igt_assert_eq(svm_resident(fd, base, size, DRM_SVM_LOCATION_SYSTEM), size / page);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+static void parts_fork(int fd)
+{
+	size_t page = svm_page_size(), size = svm_range_size();
+	char *base = huge_in_parts(fd);
+
+	igt_fork(child, 2) {
+		for (size_t at = child * page; at < size; at += 7 * page)
+			igt_assert_eq_u32(*(uint32_t *)(base + at),
+					  MAGIC + at / 4 * 2654435761u);
+		igt_assert(svm_pattern_ok(base, size, MAGIC));
+	}
+	svm_evict_vram(fd);
+	igt_waitchildren();
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
 static void leave(int fd)
 {
 	prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
@@ -168,12 +241,18 @@ static const struct svm_case cases[] = {
 	{ "beside-a-page", "The CPU has a small page of the range.", beside_a_page },
 	{ "too-short", "The mapping is a page shorter than a huge page.", too_short },
 	{ "no-zero-page", "The machine does not use the huge zero page.", no_zero_page },
+	{ "read-zero-page", "A read of the huge zero page takes no VRAM.", read_zero_page },
+	{ "parts-touch", "The CPU touches a huge page that is mapped in parts.", parts_touch },
+	{ "parts-copy-fails", "The same, and the copy fails.", parts_copy_fails },
+	{ "parts-fork", "Children and an eviction meet at such a page.", parts_fork },
 };
 
 int igt_main()
 {
 	igt_fixture()
 		svm_vram_on("vram_mb=16");
+
+	svm_cases(cases);
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		igt_describe(settings[i].describe);
@@ -185,8 +264,6 @@ int igt_main()
 			leave(fd);
 		}
 	}
-	svm_cases(cases);
-
 	igt_fixture()
 		svm_vram_off();
 }

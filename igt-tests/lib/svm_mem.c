@@ -128,30 +128,26 @@ void svm_sys_restore(void)
 	}
 }
 
-static void run_attached(const struct svm_case *c)
+static void run_case(const struct svm_case *c, int (*open)(void))
 {
 	int fd;
 
-	svm_sys_restore();	/* after one that failed */
-	fd = svm_open_attached();
+	/* after one that failed */
+	svm_close_leaked();
+	svm_sys_restore();
+	fd = open();
 	c->run(fd);
 	close(fd);
 	svm_sys_restore();
 }
 
-static void run_case(const struct svm_case *c)
+void svm_run_cases(const struct svm_case *cases, size_t n, int (*open)(void))
 {
-	igt_describe(c->describe);
-	igt_subtest(c->name)
-		run_attached(c);
-}
-
-void svm_run_cases(const struct svm_case *cases, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		run_case(&cases[i]);
+	for (size_t i = 0; i < n; i++) {
+		igt_describe(cases[i].describe);
+		igt_subtest(cases[i].name)
+			run_case(&cases[i], open);
+	}
 }
 
 static void run_test(const struct svm_test *t)
@@ -159,19 +155,17 @@ static void run_test(const struct svm_test *t)
 	/* after one that failed */
 	svm_close_leaked();
 	svm_sys_restore();
-	igt_describe(t->describe);
-	igt_subtest(t->name)
-		t->run();
+	t->run();
+	svm_sys_restore();
 }
 
 void svm_run_tests(const struct svm_test *tests, size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		run_test(&tests[i]);
-	igt_fixture()
-		svm_sys_restore();
+	for (size_t i = 0; i < n; i++) {
+		igt_describe(tests[i].describe);
+		igt_subtest(tests[i].name)
+			run_test(&tests[i]);
+	}
 }
 
 void *svm_mmap_small(size_t size)

@@ -29,6 +29,13 @@
 #define SVM_KPF_KSM		(1ull << 21)
 #define SVM_KPF_ZERO_PAGE	(1ull << 24)
 
+/*
+ * A program declares its subtests in tables, which igt_main() runs. The function
+ * of a subtest is named after what it does, without "test_". A name of one word
+ * says nothing in a backtrace, and the C library may have it: the feature goes in
+ * front of it, as in evict_all().
+ */
+
 /* A subtest: gets a freshly attached file, which is closed behind it. */
 struct svm_case {
 	const char *name;
@@ -36,15 +43,17 @@ struct svm_case {
 	void (*run)(int fd);
 };
 
-/* The subtests of @cases; to be called from igt_main(). */
-void svm_run_cases(const struct svm_case *cases, size_t n);
-#define svm_cases(cases) svm_run_cases(cases, sizeof(cases) / sizeof((cases)[0]))
+void svm_run_cases(const struct svm_case *cases, size_t n, int (*open)(void));
+/* The file is the one that @open returns. */
+#define svm_cases_of(cases, open) \
+	svm_run_cases(cases, sizeof(cases) / sizeof((cases)[0]), open)
+#define svm_cases(cases) svm_cases_of(cases, svm_open_attached)
 
-/* Subtests that open the device themselves */
+/* A subtest that opens the device itself */
 struct svm_test {
 	const char *name;
-	void (*run)(void);
 	const char *describe;
+	void (*run)(void);
 };
 
 void svm_run_tests(const struct svm_test *tests, size_t n);

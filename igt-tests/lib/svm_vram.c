@@ -145,11 +145,17 @@ size_t svm_device_pages(const void *addr, size_t size)
 struct svm_area svm_area_sized(int fd, bool huge, size_t size, uint32_t seed)
 {
 	struct svm_area area = { .size = size, .huge = huge };
+	struct drm_svm_test_info info;
 
+	svm_info(fd, &info);
+	area.ram = !info.out_vram_size;
 	area.base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
 	svm_gpu_pattern(fd, area.base, size, seed);
-	svm_to_vram(fd, area.base, size);
-	igt_assert_eq(svm_device_pages(area.base, size), size / svm_page_size());
+	if (area.ram)
+		igt_assert(svm_prot_all(fd, area.base, size, SVM_RW));
+	else
+		svm_to_vram(fd, area.base, size);
+	svm_area_check_place(&area);
 	return area;
 }
 
@@ -165,10 +171,22 @@ void svm_area_free(const struct svm_area *area)
 	igt_assert(!munmap(area->base, area->size));
 }
 
+void svm_area_check_place(const struct svm_area *area)
+{
+	igt_assert_eq(svm_device_pages(area->base, area->size),
+		      area->ram ? 0 : area->size / svm_page_size());
+}
+
+void svm_area_evict(int fd, const struct svm_area *area)
+{
+	if (!area->ram)
+		svm_evict_vram(fd);
+}
+
 void svm_area_check(int fd, const struct svm_area *area, uint32_t seed)
 {
 	igt_assert(svm_gpu_pattern_ok(fd, area->base, area->size, seed));
-	svm_evict_vram(fd);
+	svm_area_evict(fd, area);
 	igt_assert_eq(svm_device_pages(area->base, area->size), 0);
 	igt_assert(svm_pattern_ok(area->base, area->size, seed));
 	svm_gpu_pattern(fd, area->base, area->size, seed + 1);
@@ -189,16 +207,25 @@ static void run_vram_case(const struct svm_vram_case *c, bool huge)
 	svm_sys_restore();
 }
 
-void svm_run_vram_cases(const struct svm_vram_case *cases, size_t n)
+void svm_run_vram_cases(const struct svm_vram_case *cases, size_t n, const char *suffix)
+{
+	for (size_t i = 0; i < n; i++) {
+		igt_describe(cases[i].describe);
+		igt_subtest_f("%s%s", cases[i].name, suffix)
+			run_vram_case(&cases[i], false);
+		if (cases[i].one)
+			continue;
+		igt_describe(cases[i].describe);
+		igt_subtest_f("%s%s-huge", cases[i].name, suffix)
+			run_vram_case(&cases[i], true);
+	}
+}
+
+void svm_run_ram_cases(const struct svm_vram_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		igt_describe(cases[i].describe);
 		igt_subtest(cases[i].name)
 			run_vram_case(&cases[i], false);
-		if (cases[i].one)
-			continue;
-		igt_describe(cases[i].describe);
-		igt_subtest_f("%s-huge", cases[i].name)
-			run_vram_case(&cases[i], true);
 	}
 }

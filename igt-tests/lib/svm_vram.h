@@ -25,17 +25,25 @@ void svm_to_vram(int fd, void *addr, size_t size);
 /* Pages that are VRAM in the page table of the CPU, whatever any GPU has mapped */
 size_t svm_device_pages(const void *addr, size_t size);
 
-/* An area of small or of huge pages that the GPU has written, all of it in VRAM */
+/*
+ * An area of small or of huge pages that the GPU has written. All of it is in
+ * VRAM, except on a driver that has none: there the GPU has it mapped in RAM.
+ */
 struct svm_area {
 	char *base;
 	size_t size;
 	bool huge;
+	bool ram;
 };
 
 /* The content is svm_pattern() of @seed; without a size, it is one that is quick to check */
 struct svm_area svm_area(int fd, bool huge, uint32_t seed);
 struct svm_area svm_area_sized(int fd, bool huge, size_t size, uint32_t seed);
 void svm_area_free(const struct svm_area *area);
+/* Asserts that all pages of the area are in VRAM, or none if the driver has no VRAM */
+void svm_area_check_place(const struct svm_area *area);
+/* Evicts all VRAM, if the driver has any. */
+void svm_area_evict(int fd, const struct svm_area *area);
 
 /*
  * The area has the pattern of @seed, wherever its pages are: for the GPU, for the CPU
@@ -48,7 +56,7 @@ void svm_area_check(int fd, const struct svm_area *area, uint32_t seed);
 void svm_evictor_start(int fd);
 void svm_evictor_stop(void);
 
-/* A subtest NAME with small pages, and one NAME-huge with huge pages, unless @one says no. */
+/* A subtest NAME with small pages, and one NAME-huge with huge pages, unless @one says no */
 struct svm_vram_case {
 	const char *name;
 	const char *describe;
@@ -56,7 +64,18 @@ struct svm_vram_case {
 	bool one;
 };
 
-void svm_run_vram_cases(const struct svm_vram_case *cases, size_t n);
-#define svm_vram_cases(cases) svm_run_vram_cases(cases, sizeof(cases) / sizeof((cases)[0]))
+void svm_run_vram_cases(const struct svm_vram_case *cases, size_t n, const char *suffix);
+#define svm_vram_cases(cases) \
+	svm_run_vram_cases(cases, sizeof(cases) / sizeof((cases)[0]), "")
+
+/*
+ * For programs whose cases run in RAM and in VRAM. svm_in_ram() has subtests NAME
+ * with small pages, and wants a driver without VRAM. svm_in_vram() has subtests
+ * NAME-vram and NAME-vram-huge, and wants a driver with VRAM.
+ */
+void svm_run_ram_cases(const struct svm_vram_case *cases, size_t n);
+#define svm_in_ram(cases) svm_run_ram_cases(cases, sizeof(cases) / sizeof((cases)[0]))
+#define svm_in_vram(cases) \
+	svm_run_vram_cases(cases, sizeof(cases) / sizeof((cases)[0]), "-vram")
 
 #endif

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each kind of memory that a program can have, with VRAM: private memory, copies of pages
- * of a file among it, moves there when the GPU uses it and comes back when the CPU does or
- * when it is evicted; all other memory stays in RAM and is mapped there.
+ * Each kind of memory that a program can have: the GPU reads what the CPU wrote
+ * there, and the CPU reads what the GPU wrote there. With VRAM private memory,
+ * copies of pages of a file among it, moves there when the GPU uses it and comes
+ * back when the CPU does or when it is evicted; all other memory stays in RAM
+ * and is mapped there.
+ *
+ * The -write subtests let the GPU be the first to touch the memory wherever the
+ * kind allows it: then the pages are allocated by the fault of the GPU.
  */
 
 #include <stdio.h>
@@ -15,10 +20,12 @@
 #include "svm_kind.h"
 #include "svm_vram.h"
 
-IGT_TEST_DESCRIPTION("Which memory moves to VRAM, and what it holds on each way.");
+IGT_TEST_DESCRIPTION("GPU access to memory of each kind.");
 
-#define IN	0x1000u
-#define OUT	0x2000u
+#define IN		0x1000u
+#define OUT		0x2000u
+#define CANARY		0xa5
+#define CANARY_SIZE	64
 
 static uintptr_t first_page(const struct svm_mem *mem)
 {
@@ -31,6 +38,53 @@ static size_t span(const struct svm_mem *mem)
 	uintptr_t end = (uintptr_t)mem->addr + mem->size;
 
 	return ((end + svm_page_size() - 1) & ~(svm_page_size() - 1)) - first_page(mem);
+}
+
+/* Every page that @mem touches must be mapped, in RAM, with @prot. */
+static void check_state(int fd, const struct svm_mem *mem, uint32_t prot)
+{
+	uintptr_t start = first_page(mem), at;
+
+	for (at = start; at < start + span(mem); at += svm_page_size()) {
+		uint32_t state = svm_query_page(fd, (void *)at);
+		uint32_t location = (state & DRM_SVM_PAGE_LOCATION_MASK) >>
+			DRM_SVM_PAGE_LOCATION_SHIFT;
+
+		igt_assert_f((state & prot) == prot, "%p: state 0x%x\n", (void *)at, state);
+		igt_assert_eq_u32(location, DRM_SVM_LOCATION_SYSTEM);
+	}
+}
+
+static bool check_read(int fd, const struct svm_mem *mem)
+{
+	char *copy = malloc(mem->size + 2 * CANARY_SIZE);
+	size_t i;
+
+	igt_assert(copy);
+	memset(copy, CANARY, mem->size + 2 * CANARY_SIZE);
+	svm_pattern(mem->addr, mem->size, IN);
+	svm_gpu_copy(fd, copy + CANARY_SIZE, mem->addr, mem->size);
+
+	igt_assert(svm_pattern_ok(copy + CANARY_SIZE, mem->size, IN));
+	for (i = 0; i < CANARY_SIZE; i++)
+		igt_assert(copy[i] == (char)CANARY &&
+			   copy[CANARY_SIZE + mem->size + i] == (char)CANARY);
+	check_state(fd, mem, SVM_RO);
+	free(copy);
+	return true;
+}
+
+static bool check_write(int fd, const struct svm_mem *mem)
+{
+	void *source = malloc(mem->size);
+
+	igt_assert(source);
+	svm_pattern(source, mem->size, OUT);
+	svm_gpu_copy(fd, mem->addr, source, mem->size);
+	check_state(fd, mem, SVM_RW);
+	igt_assert(svm_pattern_ok(mem->addr, mem->size, OUT));
+	free(source);
+	return true;
 }
 
 /* Pages of [start, end) in the mapping that @line of /proc/self/maps describes */
@@ -87,7 +141,10 @@ static struct where look(int fd, const struct svm_mem *mem)
 	return where;
 }
 
-/* To move pages is best effort: who has the lock of one for a moment keeps it where it is */
+/*
+ * Whether the GPU has all pages mapped, and those in VRAM that can be there. A
+ * page stays where it is while a thread has its lock, since moving is best effort.
+ */
 static bool is_where_it_should(int fd, const struct svm_mem *mem)
 {
 	size_t pages = span(mem) / svm_page_size();
@@ -138,46 +195,67 @@ static bool check_out(int fd, const struct svm_mem *mem, void *copy)
 	return moved;
 }
 
-static bool run_once(const struct svm_kind *kind)
+static bool check_vram(int fd, const struct svm_mem *mem)
+{
+	void *copy = svm_mmap_small(span(mem));
+	bool moved;
+
+	moved = check_in(fd, mem, copy);
+	moved = check_out(fd, mem, copy) && moved;
+	munmap(copy, span(mem));
+	return moved;
+}
+
+/* Returns false if a page was not where it should be. */
+static bool run_once(const struct svm_kind *kind,
+		     bool (*check)(int fd, const struct svm_mem *mem))
 {
 	char local[SVM_LOCAL_SIZE] __attribute__((aligned(16)));
 	int fd = svm_open_attached();
 	struct svm_mem mem;
-	bool moved;
-	void *copy;
+	bool ok;
 
 	svm_sys_restore();
 	mem = svm_kind_make(kind, local);
-	copy = svm_mmap_small(span(&mem));
-	moved = check_in(fd, &mem, copy);
-	moved = check_out(fd, &mem, copy) && moved;
+	ok = check(fd, &mem);
 	svm_kind_free(&mem);
-	munmap(copy, span(&mem));
 	close(fd);
 	svm_sys_restore();
-	return moved;
+	return ok;
 }
 
-static void run_kind(const struct svm_kind *kind)
+static void run_kind(const struct svm_kind *kind,
+		     bool (*check)(int fd, const struct svm_mem *mem))
 {
 	enum { TRIES = 3 };
 	int tries = 0;
 
-	while (!run_once(kind))
+	while (!run_once(kind, check))
 		igt_assert_lt(++tries, TRIES);
 }
 
 int igt_main()
 {
+	const struct svm_kind *kind;
+
 	igt_fixture()
 		svm_vram_on("vram_mb=64");
 
-	for (size_t i = 0; i < svm_num_kinds; i++) {
+	for (kind = svm_kinds; kind < svm_kinds + svm_num_kinds; kind++) {
 		igt_describe("It moves, or stays, and each side reads what the other wrote.");
-		igt_subtest(svm_kinds[i].name)
-			run_kind(&svm_kinds[i]);
+		igt_subtest_f("%s-vram", kind->name)
+			run_kind(kind, check_vram);
 	}
 
 	igt_fixture()
 		svm_vram_off();
+
+	for (kind = svm_kinds; kind < svm_kinds + svm_num_kinds; kind++) {
+		igt_describe("The GPU reads what the CPU wrote, and no other byte.");
+		igt_subtest_f("%s-read", kind->name)
+			run_kind(kind, check_read);
+		igt_describe("The CPU reads what the GPU wrote, and the GPU keeps write access.");
+		igt_subtest_f("%s-write", kind->name)
+			run_kind(kind, check_write);
+	}
 }

@@ -174,7 +174,7 @@ static const struct svm_case cases[] = {
 };
 
 /* The driver cannot go while a process has a page of it that nothing can stand for. */
-static void test_unload(void)
+static void poison_unload(void)
 {
 	size_t page = svm_page_size();
 	int fd = svm_open_attached();
@@ -189,12 +189,15 @@ static void test_unload(void)
 }
 
 /* Nobody knows of the page until it is copied: all others come home when the device goes. */
-static void test_unmarked(void)
+static void poison_unmarked(void)
 {
 	size_t page = svm_page_size(), size = 32 * page;
-	int fd = svm_open_attached();
-	char *base = in_vram(fd, size);
+	char *base;
+	int fd;
 
+	svm_module_load("vram_mb=16");
+	fd = svm_open_attached();
+	base = in_vram(fd, size);
 	svm_hw_write(fd, "inject/fail_page", svm_hw_offset(fd, base + 5 * page));
 	svm_hw_unplug(fd, SVM_HW_ORDERLY);
 	igt_assert(bus_error_at(base + 5 * page) != 0);
@@ -204,22 +207,18 @@ static void test_unmarked(void)
 	svm_module_unload();
 }
 
+static const struct svm_test tests[] = {
+	{ "unload", "The module stays while a process has a page that broke.", poison_unload },
+	{ "unmarked", "A page that cannot be copied takes no other with it.", poison_unmarked },
+};
+
 int igt_main()
 {
 	igt_fixture()
 		svm_module_load("vram_mb=16");
 
 	svm_cases(cases);
-
-	igt_describe("The module stays while a process has a page that broke.");
-	igt_subtest("unload")
-		test_unload();
-
-	igt_describe("A page that cannot be copied takes no other with it.");
-	igt_subtest("unmarked") {
-		svm_module_load("vram_mb=16");
-		test_unmarked();
-	}
+	svm_tests(tests);
 
 	igt_fixture()
 		svm_module_reset();

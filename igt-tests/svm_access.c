@@ -155,7 +155,7 @@ static void text_read(int fd)
 }
 
 /* Fault-around must neither widen nor lose the permissions of single pages */
-static void alternating(int fd)
+static void access_alternating(int fd)
 {
 	const int prots[] = { PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE };
 	const int read_err[] = { 0, 0, -EACCES }, write_err[] = { 0, -EACCES, -EACCES };
@@ -255,7 +255,7 @@ static void *special_mapping(const char *name)
 	return (void *)start;
 }
 
-static void vvar(int fd)
+static void access_vvar(int fd)
 {
 	check_refused(fd, special_mapping("[vvar]"), false, EOPNOTSUPP);
 }
@@ -266,7 +266,7 @@ static void vvar_vclock(int fd)
 }
 
 /* Ordinary pages that the kernel maps into each program: these can be read */
-static void vdso(int fd)
+static void access_vdso(int fd)
 {
 	const uint32_t *elf = special_mapping("[vdso]");
 
@@ -512,8 +512,7 @@ static const struct svm_case cases[] = {
 	{ "prot-none-read", "PROT_NONE is not read.", prot_none_read },
 	{ "prot-none-write", "PROT_NONE is not written.", prot_none_write },
 	{ "exec-only-read", "Memory that can only be executed is not read.", exec_only_read },
-	{ "exec-only-write", "Memory that can only be executed is not written.",
-	  exec_only_write },
+	{ "exec-only-write", "Memory that can only be executed is not written.", exec_only_write },
 	{ "read-only-read", "Read-only memory is read, and mapped without write access.",
 	  read_only_read },
 	{ "read-only-write", "Read-only memory is not written.", read_only_write },
@@ -524,7 +523,7 @@ static const struct svm_case cases[] = {
 	{ "text-read", "Program text can be read.", text_read },
 	{ "text-write", "Program text is not written.", text_write },
 	{ "alternating", "Permissions that differ from page to page hold for each page.",
-	  alternating },
+	  access_alternating },
 	{ "result-names-page", "A job stops at the refused page and names it.",
 	  result_names_page },
 	{ "hole-read", "A page without a mapping is not read.", hole_read },
@@ -532,9 +531,9 @@ static const struct svm_case cases[] = {
 	{ "hole-range", "A range without any mapping is not written.", hole_range },
 	{ "null-read", "The null page has no mapping.", null_read },
 	{ "beyond-end", "Addresses past the end of user space fail.", beyond_end },
-	{ "vvar", "Data of the kernel is not mirrored.", vvar },
+	{ "vvar", "Data of the kernel is not mirrored.", access_vvar },
 	{ "vvar-vclock", "Memory mapped by frame number is not mirrored.", vvar_vclock },
-	{ "vdso", "Code that the kernel maps by pages can be read.", vdso },
+	{ "vdso", "Code that the kernel maps by pages can be read.", access_vdso },
 	{ "dev-mem-read", "A read of /dev/mem is refused.", dev_mem_read },
 	{ "dev-mem-write", "A write of /dev/mem is refused.", dev_mem_write },
 	{ "pci-resource", "The registers of a PCI device are refused.", pci_resource },

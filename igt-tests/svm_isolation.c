@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm owner
+ * TEST: svm isolation
  * Category: Security
  * Description: An address space belongs to the memory that attached, and to no one else.
  */
@@ -73,7 +73,7 @@ static void assert_owner(int fd)
 	igt_assert_lt_u64(0, counters.out_faults);
 }
 
-static void test_fork(void)
+static void isolation_fork(void)
 {
 	int fd = svm_open_attached();
 
@@ -85,7 +85,7 @@ static void test_fork(void)
 }
 
 /* A child must not reach the memory of its parent through the parent's file */
-static void test_fork_memory(void)
+static void fork_memory(void)
 {
 	int fd = svm_open_attached();
 	uint32_t *private = svm_mmap_anon(svm_page_size());
@@ -109,7 +109,7 @@ static void test_fork_memory(void)
 }
 
 /* Attached by the child of fork(): the parent is the foreigner */
-static void test_fork_attach(void)
+static void fork_attach(void)
 {
 	int fd = svm_open();
 
@@ -122,7 +122,7 @@ static void test_fork_attach(void)
 	close(fd);
 }
 
-static void test_passed(void)
+static void isolation_passed(void)
 {
 	int sock[2];
 
@@ -157,7 +157,7 @@ static int clone_vm_child(void *arg)
 	return __svm_counters(*(int *)arg, &counters) ? 1 : 0;
 }
 
-static void test_same_memory(void)
+static void same_memory(void)
 {
 	int fd = svm_open_attached(), status;
 	size_t stack = 1 << 16;
@@ -192,11 +192,11 @@ static void exec_self(int fd)
 
 	fcntl(fd, F_SETFD, 0);
 	snprintf(option, sizeof(option), "--foreign=%d", fd);
-	execl("/proc/self/exe", "svm_owner", option, NULL);
+	execl("/proc/self/exe", "svm_isolation", option, NULL);
 	_exit(2);
 }
 
-static void test_exec(void)
+static void isolation_exec(void)
 {
 	if (!svm_fork()) {
 		int fd = svm_open_attached();
@@ -208,7 +208,7 @@ static void test_exec(void)
 }
 
 /* The job of the old memory ends; the file stays foreign to the new one */
-static void test_exec_busy(void)
+static void exec_busy(void)
 {
 	if (!svm_fork()) {
 		struct svm_spin spin;
@@ -230,7 +230,7 @@ static void test_exec_busy(void)
  * A dead owner's memory is freed although its file lives on. Shared writable
  * mappings of a memfd keep it from being sealed, so the seal tells.
  */
-static void test_owner_dies(void)
+static void owner_dies(void)
 {
 	int sock[2], memfd = memfd_create("svm", MFD_ALLOW_SEALING), fd;
 	size_t size = 4 * svm_page_size();
@@ -260,7 +260,7 @@ static void test_owner_dies(void)
 }
 
 /* A job of a dead owner neither hangs nor keeps the engine */
-static void test_owner_dies_busy(void)
+static void owner_dies_busy(void)
 {
 	int sock[2], fd;
 	struct drm_svm_test_wait result;
@@ -307,7 +307,7 @@ static void drop_privileges(void)
 }
 
 /* No privilege is needed, and nothing is pinned that counts as locked */
-static void test_unprivileged(void)
+static void isolation_unprivileged(void)
 {
 	int fd = svm_open();
 
@@ -326,7 +326,7 @@ static void test_unprivileged(void)
 }
 
 /* Faults that any user can cause must not fill the kernel log */
-static void test_quiet(void)
+static void isolation_quiet(void)
 {
 	int fd = svm_open_attached(), log = svm_log_open();
 	uint8_t *hole = svm_mmap_anon(svm_page_size());
@@ -343,28 +343,18 @@ static void test_quiet(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "fork", test_fork,
-	  "A child of fork() is refused, the parent goes on." },
-	{ "fork-memory", test_fork_memory,
-	  "A child of fork() cannot change its parent's memory." },
-	{ "fork-attach", test_fork_attach,
-	  "A child that attaches is the owner, its parent is not." },
-	{ "passed", test_passed,
-	  "A process that was handed the file is refused." },
-	{ "same-memory", test_same_memory,
-	  "Threads and children that share the memory are accepted." },
-	{ "exec", test_exec,
-	  "After execve() the process is a foreigner to its own file." },
-	{ "exec-busy", test_exec_busy,
-	  "execve() ends a running job and frees its engine." },
-	{ "owner-dies", test_owner_dies,
-	  "A file that outlives its owner does not keep the memory." },
-	{ "owner-dies-busy", test_owner_dies_busy,
-	  "The running job of a killed owner ends." },
-	{ "unprivileged", test_unprivileged,
-	  "An unprivileged process without lockable memory can use it all." },
-	{ "quiet", test_quiet,
-	  "Failing faults and calls do not fill the kernel log." },
+	{ "fork", "A child of fork() is refused, the parent goes on.", isolation_fork },
+	{ "fork-memory", "A child of fork() cannot change its parent's memory.", fork_memory },
+	{ "fork-attach", "A child that attaches is the owner, its parent is not.", fork_attach },
+	{ "passed", "A process that was handed the file is refused.", isolation_passed },
+	{ "same-memory", "Threads and children that share the memory are accepted.", same_memory },
+	{ "exec", "After execve() the process is a foreigner to its own file.", isolation_exec },
+	{ "exec-busy", "execve() ends a running job and frees its engine.", exec_busy },
+	{ "owner-dies", "A file that outlives its owner does not keep the memory.", owner_dies },
+	{ "owner-dies-busy", "The running job of a killed owner ends.", owner_dies_busy },
+	{ "unprivileged", "An unprivileged process without lockable memory can use it all.",
+	  isolation_unprivileged },
+	{ "quiet", "Failing faults and calls do not fill the kernel log.", isolation_quiet },
 };
 
 int igt_main_args("", long_options, "  --foreign=FD\n", check_after_exec, NULL)

@@ -48,7 +48,7 @@ static void check_untouched(int fd, const char *base, size_t size)
 	igt_assert(svm_prot_all(fd, base, size, SVM_RO));
 }
 
-static void untouched(int fd)
+static void read_untouched(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size());
 
@@ -117,7 +117,7 @@ static void touch_and_count(int fd, char *base, size_t first, size_t n, size_t p
 }
 
 /* Half of a block does not bring the rest, a page more does. */
-static void filled(int fd)
+static void read_filled(int fd)
 {
 	size_t leaf = (64 << 10) / svm_page_size();
 	char *base = svm_mmap_small(svm_range_size());
@@ -141,7 +141,7 @@ static void copy_source(int fd)
 	igt_assert_eq_u64(svm_smaps_kb(copy, "Rss"), area_size() / 1024);
 }
 
-static void forked(int fd)
+static void read_forked(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size());
 	int done = svm_gate();
@@ -397,7 +397,7 @@ static void read_again(int fd)
 
 static const struct svm_case cases[] = {
 	{ "untouched", "A page never touched reads as zero and is not allocated.",
-	  untouched },
+	  read_untouched },
 	{ "untouched-range", "Nor is any page of a whole range.", untouched_range },
 	{ "untouched-huge", "Nor is a huge page.", untouched_huge },
 	{ "untouched-neighbours", "Pages beside a written one are not allocated.",
@@ -406,9 +406,10 @@ static const struct svm_case cases[] = {
 	  untouched_then_cpu_write },
 	{ "untouched-then-gpu-write", "The GPU's write allocates the page it writes.",
 	  untouched_then_gpu_write },
-	{ "filled", "A GPU that fills memory brings the rest of what is there by half.", filled },
+	{ "filled", "A GPU that fills memory brings the rest of what is there by half.",
+	  read_filled },
 	{ "copy-source", "The source of a copy is not allocated.", copy_source },
-	{ "forked", "Pages shared with a child stay shared.", forked },
+	{ "forked", "Pages shared with a child stay shared.", read_forked },
 	{ "forked-then-write", "What the child gave back is mapped writable by one write.",
 	  forked_then_write },
 	{ "shared-file", "Pages of a file stay clean.", shared_file },
@@ -422,8 +423,7 @@ static const struct svm_case cases[] = {
 	{ "lazily-freed", "A lazily freed page stays so.", lazily_freed },
 	{ "swapped-in", "A page read from swap keeps its place there.", swapped_in },
 	{ "soft-dirty", "A read is not tracked as a write.", soft_dirty },
-	{ "cpu-writable", "What the CPU may write is mapped writable by a read.",
-	  cpu_writable },
+	{ "cpu-writable", "What the CPU may write is mapped writable by a read.", cpu_writable },
 	{ "cpu-writable-huge", "The same for a huge page.", cpu_writable_huge },
 	{ "cpu-writable-shared", "The same for shared memory.", cpu_writable_shared },
 	{ "read-again", "A second read has no fault.", read_again },

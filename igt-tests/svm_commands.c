@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm ops
+ * TEST: svm commands
  * Category: Core
  * Description: Each command does what a model of it on the CPU does.
  */
@@ -90,7 +90,7 @@ static uint32_t flag64(bool is64)
 	return is64 ? DRM_SVM_TEST_CMD_64 : 0;
 }
 
-static void test_fill(int fd, bool is64)
+static void command_fill(int fd, bool is64)
 {
 	size_t page = svm_page_size(), esize = is64 ? 8 : 4;
 	size_t starts[] = { 0, esize, page - esize, page };
@@ -117,7 +117,7 @@ static void test_fill(int fd, bool is64)
 	pair_fini(&mem);
 }
 
-static void test_copy(int fd, bool unused)
+static void command_copy(int fd, bool unused)
 {
 	size_t page = svm_page_size(), half = 3 * page;
 	struct svm_rng rng = svm_rng(77, 0);
@@ -137,7 +137,7 @@ static void test_copy(int fd, bool unused)
 }
 
 /* Over the border of two ranges, at odd addresses */
-static void test_copy_ranges(int fd, bool unused)
+static void copy_ranges(int fd, bool unused)
 {
 	size_t range = svm_range_size(), page = svm_page_size(), size = 2 * page + 13;
 	uint8_t *map = svm_mmap_aligned(2 * range, range);
@@ -155,7 +155,7 @@ static void test_copy_ranges(int fd, bool unused)
 	munmap(map, 2 * range);
 }
 
-static void test_compare(int fd, bool unused)
+static void command_compare(int fd, bool unused)
 {
 	size_t page = svm_page_size(), size = page + 100;
 	size_t diffs[] = { 0, 1, 7, 99, page - 40, page - 1, page, size - 1 };
@@ -179,7 +179,7 @@ static void test_compare(int fd, bool unused)
 	munmap(b - 40, 3 * page);
 }
 
-static void test_touch_read(int fd, bool is64)
+static void touch_read(int fd, bool is64)
 {
 	size_t page = svm_page_size(), esize = is64 ? 8 : 4;
 	size_t strides[] = { esize, 3 * esize, 2 * esize + page, page };
@@ -200,7 +200,7 @@ static void test_touch_read(int fd, bool is64)
 	pair_fini(&mem);
 }
 
-static void test_touch_write(int fd, bool is64)
+static void touch_write(int fd, bool is64)
 {
 	size_t page = svm_page_size(), esize = is64 ? 8 : 4;
 	size_t strides[] = { esize, 5 * esize, page, 2 * page };
@@ -221,7 +221,7 @@ static void test_touch_write(int fd, bool is64)
 	pair_fini(&mem);
 }
 
-static void test_add(int fd, bool is64)
+static void command_add(int fd, bool is64)
 {
 	size_t esize = is64 ? 8 : 4;
 	struct pair mem;
@@ -242,7 +242,7 @@ static void test_add(int fd, bool is64)
 	pair_fini(&mem);
 }
 
-static void test_cmpxchg(int fd, bool is64)
+static void command_cmpxchg(int fd, bool is64)
 {
 	size_t esize = is64 ? 8 : 4;
 	struct pair mem;
@@ -266,7 +266,7 @@ static void test_cmpxchg(int fd, bool is64)
 }
 
 /* A list whose nodes are strewn over pages, with the fields at odd places */
-static void test_chase(int fd, bool is64)
+static void command_chase(int fd, bool is64)
 {
 	enum { NODES = 100, NEXT = 24, VALUE = 8 };
 	uint8_t *mem = svm_mmap_anon(NODES * svm_page_size()), *nodes[NODES];
@@ -300,7 +300,7 @@ static void test_chase(int fd, bool is64)
 	munmap(mem, NODES * svm_page_size());
 }
 
-static void test_chase_null(int fd, bool is64)
+static void chase_null(int fd, bool is64)
 {
 	uint64_t result[2] = { ~0ull, ~0ull };
 	struct drm_svm_test_cmd cmd = svm_cmd_chase(NULL, 10, result);
@@ -312,7 +312,7 @@ static void test_chase_null(int fd, bool is64)
 }
 
 /* @scatter: of all indices, each once, so that the order does not matter */
-static void test_indexed(int fd, bool is64, bool scatter)
+static void gather_or_scatter(int fd, bool is64, bool scatter)
 {
 	size_t esize = is64 ? 8 : 4, count = 2000;
 	uint32_t *index = malloc(count * sizeof(*index));
@@ -343,14 +343,14 @@ static void test_indexed(int fd, bool is64, bool scatter)
 	free(index);
 }
 
-static void test_gather(int fd, bool is64)
+static void command_gather(int fd, bool is64)
 {
-	test_indexed(fd, is64, false);
+	gather_or_scatter(fd, is64, false);
 }
 
-static void test_scatter(int fd, bool is64)
+static void command_scatter(int fd, bool is64)
 {
-	test_indexed(fd, is64, true);
+	gather_or_scatter(fd, is64, true);
 }
 
 static uint64_t now_ns(void)
@@ -361,7 +361,7 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * (uint64_t)NSEC_PER_SEC + ts.tv_nsec;
 }
 
-static void test_timestamp(int fd, bool unused)
+static void command_timestamp(int fd, bool unused)
 {
 	enum { STAMPS = 16 };
 	uint64_t stamps[STAMPS] = {}, before = now_ns();
@@ -379,7 +379,7 @@ static void test_timestamp(int fd, bool unused)
 }
 
 /* Sizes of nothing are no accesses, so the address does not matter */
-static void test_empty(int fd, bool unused)
+static void command_empty(int fd, bool unused)
 {
 	struct drm_svm_test_cmd cmds[] = {
 		{ .op = DRM_SVM_TEST_OP_FILL },
@@ -402,40 +402,32 @@ static void test_empty(int fd, bool unused)
 	}
 }
 
+/* Subtests NAME-32 and NAME-64 if @sizes, else NAME */
 static const struct {
 	const char *name;
-	void (*fn)(int fd, bool is64);
+	const char *describe;
+	void (*run)(int fd, bool is64);
 	bool sizes;
-	const char *desc;
-} subtests[] = {
-	{ "fill", test_fill, true,
-	  "FILL writes each element of its operand and nothing else." },
-	{ "copy", test_copy, false,
-	  "COPY of any alignment and size copies each byte." },
-	{ "copy-ranges", test_copy_ranges, false,
-	  "COPY may cross a range at any byte." },
-	{ "compare", test_compare, false,
-	  "COMPARE finds the first difference." },
-	{ "touch-read", test_touch_read, true,
-	  "TOUCH sums the elements that it reads." },
-	{ "touch-write", test_touch_write, true,
-	  "TOUCH writes each element of its stride and nothing else." },
-	{ "add", test_add, true,
-	  "ATOMIC_ADD adds, wraps, and returns the last old value." },
-	{ "cmpxchg", test_cmpxchg, true,
-	  "ATOMIC_CMPXCHG swaps only when the old value matches." },
-	{ "chase", test_chase, true,
-	  "CHASE follows a list to its end or its limit, and sums it." },
-	{ "chase-null", test_chase_null, true,
-	  "CHASE of an empty list visits nothing." },
-	{ "gather", test_gather, true,
-	  "GATHER reads through random indices." },
-	{ "scatter", test_scatter, true,
-	  "SCATTER writes through indices." },
-	{ "timestamp", test_timestamp, false,
-	  "Timestamps are of the CPU's clock and never go back." },
-	{ "empty", test_empty, false,
-	  "Operands of no bytes touch no memory." },
+} cases[] = {
+	{ "fill", "FILL writes each element of its operand and nothing else.", command_fill,
+	  true },
+	{ "copy", "COPY of any alignment and size copies each byte.", command_copy, false },
+	{ "copy-ranges", "COPY may cross a range at any byte.", copy_ranges, false },
+	{ "compare", "COMPARE finds the first difference.", command_compare, false },
+	{ "touch-read", "TOUCH sums the elements that it reads.", touch_read, true },
+	{ "touch-write", "TOUCH writes each element of its stride and nothing else.", touch_write,
+	  true },
+	{ "add", "ATOMIC_ADD adds, wraps, and returns the last old value.", command_add, true },
+	{ "cmpxchg", "ATOMIC_CMPXCHG swaps only when the old value matches.", command_cmpxchg,
+	  true },
+	{ "chase", "CHASE follows a list to its end or its limit, and sums it.", command_chase,
+	  true },
+	{ "chase-null", "CHASE of an empty list visits nothing.", chase_null, true },
+	{ "gather", "GATHER reads through random indices.", command_gather, true },
+	{ "scatter", "SCATTER writes through indices.", command_scatter, true },
+	{ "timestamp", "Timestamps are of the CPU's clock and never go back.", command_timestamp,
+	  false },
+	{ "empty", "Operands of no bytes touch no memory.", command_empty, false },
 };
 
 int igt_main()
@@ -443,15 +435,15 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(subtests); i++) {
-		for (int is64 = 0; is64 <= subtests[i].sizes; is64++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (int is64 = 0; is64 <= cases[i].sizes; is64++) {
 			svm_close_leaked();
-			igt_describe(subtests[i].desc);
-			igt_subtest_f("%s%s", subtests[i].name,
-				      subtests[i].sizes ? is64 ? "-64" : "-32" : "") {
+			igt_describe(cases[i].describe);
+			igt_subtest_f("%s%s", cases[i].name,
+				      cases[i].sizes ? is64 ? "-64" : "-32" : "") {
 				int fd = svm_open_attached();
 
-				subtests[i].fn(fd, is64);
+				cases[i].run(fd, is64);
 				close(fd);
 			}
 		}

@@ -42,7 +42,7 @@ static void move(char *from, size_t size, char *to)
 	igt_assert(mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
 }
 
-static void moved(int fd, bool huge)
+static void remap_moved(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	char *from = area.base, *to = svm_mmap_small(area.size);
@@ -106,7 +106,7 @@ static void moved_twice(int fd, bool huge)
 	svm_area_check(fd, &area, OLD);
 }
 
-static void exchanged(int fd, bool huge)
+static void remap_exchanged(int fd, bool huge)
 {
 	struct svm_area a = svm_area(fd, huge, OLD), b = svm_area(fd, huge, NEW);
 	char *spare = svm_mmap_small(a.size);
@@ -136,7 +136,7 @@ static void moved_dontunmap(int fd, bool huge)
 }
 
 /* What is new is zero, and the GPU can have it in VRAM */
-static void grown(int fd, bool huge)
+static void remap_grown(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	char *to = mremap(area.base, area.size, 2 * area.size, MREMAP_MAYMOVE);
@@ -149,7 +149,7 @@ static void grown(int fd, bool huge)
 	svm_area_check(fd, &area, OLD);
 }
 
-static void shrunk(int fd, bool huge)
+static void remap_shrunk(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	size_t size = area.size - 3 * svm_page_size();
@@ -240,7 +240,7 @@ static void replaced_part(int fd, bool huge)
 	close(file);
 }
 
-static void protected(int fd, bool huge)
+static void remap_protected(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
@@ -295,7 +295,7 @@ static void protected_part(int fd, bool huge)
 }
 
 /* The mapping is split, its pages are not: all of it works as before */
-static void split(int fd, bool huge)
+static void remap_split(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	size_t at = 6 * svm_page_size();
@@ -323,27 +323,26 @@ static void split_mappings(int fd, bool huge)
 }
 
 static const struct svm_vram_case cases[] = {
-	{ "mremap", "All of it moves.", moved },
+	{ "mremap", "All of it moves.", remap_moved },
 	{ "mremap-unaligned", "It moves to an address that is not aligned.", moved_unaligned },
 	{ "mremap-part", "A part from the middle moves.", moved_part },
 	{ "mremap-part-home", "A part moves and goes home before the rest.", moved_part_home },
 	{ "mremap-twice", "It moves to an unaligned address and back.", moved_twice },
-	{ "mremap-exchange", "Two areas change places.", exchanged },
+	{ "mremap-exchange", "Two areas change places.", remap_exchanged },
 	{ "mremap-dontunmap", "It moves, and its old mapping stays empty.", moved_dontunmap },
-	{ "mremap-grow", "The mapping grows.", grown },
-	{ "mremap-shrink", "The mapping shrinks.", shrunk },
+	{ "mremap-grow", "The mapping grows.", remap_grown },
+	{ "mremap-shrink", "The mapping shrinks.", remap_shrunk },
 	{ "munmap-first", "The first page is unmapped.", unmapped_first },
 	{ "munmap-middle", "Pages in the middle are unmapped.", unmapped_middle },
 	{ "munmap-but-one", "All pages but one are unmapped.", unmapped_but_one },
 	{ "munmap-holes", "Every second page is unmapped.", unmapped_holes },
 	{ "mmap-again", "New memory takes the place of all of it.", mapped_again },
 	{ "mmap-part", "A file takes the place of a part.", replaced_part },
-	{ "mprotect-read", "It becomes read-only and is evicted.", protected },
-	{ "mprotect-and-back", "It becomes read-only and writable again.",
-	  protected_and_back },
+	{ "mprotect-read", "It becomes read-only and is evicted.", remap_protected },
+	{ "mprotect-and-back", "It becomes read-only and writable again.", protected_and_back },
 	{ "mprotect-none", "It cannot be accessed for a while.", protected_none },
 	{ "mprotect-part", "A part becomes read-only.", protected_part },
-	{ "split", "The mapping is split and its pages are not.", split },
+	{ "split", "The mapping is split and its pages are not.", remap_split },
 	{ "split-mappings", "The mapping is split into many.", split_mappings },
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TEST: svm limits
+ * TEST: svm resources
  * Category: Robustness
  * Description: What the helper layer keeps of an address space is bounded and given back.
  */
@@ -46,7 +46,7 @@ static bool touch_range(int fd, uint8_t *map, int index)
 }
 
 /* The limit fails the job that goes beyond it; room comes back with the memory */
-static void test_max_ranges(void)
+static void max_ranges(void)
 {
 	enum { MAX = 4 };
 	size_t size = svm_range_size();
@@ -74,7 +74,7 @@ static void test_max_ranges(void)
 }
 
 /* A limit of one process is none of another */
-static void test_max_ranges_own(void)
+static void max_ranges_own(void)
 {
 	size_t size = svm_range_size();
 	uint8_t *map = svm_mmap_aligned(2 * size, size);
@@ -95,7 +95,7 @@ static void test_max_ranges_own(void)
 }
 
 /* A program that maps and unmaps all day leaves no ranges behind */
-static void test_ranges_freed(void)
+static void ranges_freed(void)
 {
 	size_t size = svm_range_size();
 	int fd;
@@ -150,18 +150,18 @@ static void track_dma(bool huge)
 	close(fd);
 }
 
-static void test_track_dma(void)
+static void resource_track_dma(void)
 {
 	track_dma(false);
 }
 
-static void test_track_dma_huge(void)
+static void track_dma_huge(void)
 {
 	track_dma(true);
 }
 
 /* A page that the GPU reads first, then writes, is the same page at the same address */
-static void test_track_dma_upgrade(void)
+static void track_dma_upgrade(void)
 {
 	size_t page = svm_page_size(), size = 64 * page;
 	int memfd = memfd_create("svm", 0), fd;
@@ -192,7 +192,7 @@ static void test_track_dma_upgrade(void)
 }
 
 /* With DMA tracked, a close with everything mapped, and a reload */
-static void test_track_dma_close(void)
+static void track_dma_close(void)
 {
 	size_t page = svm_page_size(), size = 64 * page;
 	uint32_t *map = svm_mmap_anon(size);
@@ -211,7 +211,7 @@ static void test_track_dma_close(void)
 }
 
 /* The only worker of an address space does not wait for user space */
-static void test_one_worker(void)
+static void one_worker(void)
 {
 	size_t page = svm_page_size();
 	int fd, uffd;
@@ -243,7 +243,7 @@ static void test_one_worker(void)
 	munmap(map, page);
 }
 
-static void test_workers(void)
+static void resource_workers(void)
 {
 	static const char *const params[] = {
 		"workers=1", "workers=16", "workers=0", "workers=1000",
@@ -265,16 +265,16 @@ static void test_workers(void)
 }
 
 static const struct svm_test tests[] = {
-	{ "max-ranges", test_max_ranges, "The number of ranges is limited, and room comes back." },
-	{ "max-ranges-own", test_max_ranges_own, "The limit counts for each process alone." },
-	{ "ranges-freed", test_ranges_freed, "Ranges whose memory was unmapped are freed." },
-	{ "track-dma", test_track_dma, "Each page that was mapped for DMA is unmapped once." },
-	{ "track-dma-huge", test_track_dma_huge, "The same with huge pages, taken away in part." },
-	{ "track-dma-upgrade", test_track_dma_upgrade,
-	  "A page is mapped for DMA once, for reads and writes." },
-	{ "track-dma-close", test_track_dma_close, "Closing a file undoes its DMA mappings." },
-	{ "one-worker", test_one_worker, "A single worker never waits for user space." },
-	{ "workers", test_workers, "Any number of workers works." },
+	{ "max-ranges", "The number of ranges is limited, and room comes back.", max_ranges },
+	{ "max-ranges-own", "The limit counts for each process alone.", max_ranges_own },
+	{ "ranges-freed", "Ranges whose memory was unmapped are freed.", ranges_freed },
+	{ "track-dma", "Each page that was mapped for DMA is unmapped once.", resource_track_dma },
+	{ "track-dma-huge", "The same with huge pages, taken away in part.", track_dma_huge },
+	{ "track-dma-upgrade", "A page is mapped for DMA once, for reads and writes.",
+	  track_dma_upgrade },
+	{ "track-dma-close", "Closing a file undoes its DMA mappings.", track_dma_close },
+	{ "one-worker", "A single worker never waits for user space.", one_worker },
+	{ "workers", "Any number of workers works.", resource_workers },
 };
 
 int igt_main()

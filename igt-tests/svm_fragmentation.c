@@ -226,7 +226,7 @@ static void evict_huge(int fd, char *base, size_t size)
 	igt_assert(huge_ok(base, size));
 }
 
-static void evict(int fd)
+static void fragmented_evict(int fd)
 {
 	leave_in_pieces(fd, map_anon, evict_huge);
 }
@@ -357,7 +357,7 @@ static void touch_huge(int fd, char *base, size_t size)
 	igt_assert(huge_ok(base, size));
 }
 
-static void touch(int fd)
+static void fragmented_touch(int fd)
 {
 	leave_in_pieces(fd, map_anon, touch_huge);
 }
@@ -386,13 +386,13 @@ static void prefetch_huge(int fd, char *base, size_t size)
 	igt_assert(huge_ok(base, size));
 }
 
-static void prefetch(int fd)
+static void fragmented_prefetch(int fd)
 {
 	leave_in_pieces(fd, map_anon, prefetch_huge);
 }
 
 /* Room for others is made all the same. */
-static void oversubscribe(int fd)
+static void fragmented_oversubscribe(int fd)
 {
 	/* the pattern needs room as well */
 	size_t size = svm_vram_size(fd) - 2 * svm_range_size();
@@ -409,18 +409,19 @@ static void oversubscribe(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "evict", "Huge pages leave VRAM in pieces.", evict },
+	{ "evict", "Huge pages leave VRAM in pieces.", fragmented_evict },
 	{ "evict-dev-zero", "So do those of a private mapping of /dev/zero.", evict_dev_zero },
 	{ "evict-holed", "So do those of which the first page is gone.", evict_holed },
 	{ "evict-no-access", "So do those of a mapping without PROT_READ.", evict_no_access },
 	{ "evict-half", "So do those of which all of one mapping is gone, and another one stays.",
 	  evict_half },
 	{ "owner-gone", "The same, and only a child has them, elsewhere.", owner_gone },
-	{ "touch", "The CPU touches a huge page.", touch },
+	{ "touch", "The CPU touches a huge page.", fragmented_touch },
 	{ "touch-shared", "Processes that share a huge page touch it at the same time.",
 	  touch_shared },
-	{ "prefetch", "Huge pages are called home in pieces.", prefetch },
-	{ "oversubscribe", "Huge pages make room for each other in pieces.", oversubscribe },
+	{ "prefetch", "Huge pages are called home in pieces.", fragmented_prefetch },
+	{ "oversubscribe", "Huge pages make room for each other in pieces.",
+	  fragmented_oversubscribe },
 };
 
 static const struct svm_case slow_cases[] = {

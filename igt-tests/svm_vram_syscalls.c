@@ -252,7 +252,7 @@ static void trace_write(pid_t pid, char *addr, char *copy, size_t size)
 	igt_assert(!ptrace(PTRACE_DETACH, pid, NULL, NULL));
 }
 
-static void traced(int fd, bool huge)
+static void syscall_traced(int fd, bool huge)
 {
 	with_victim(huge, trace_read, trace_write);
 }
@@ -451,7 +451,7 @@ static const struct svm_vram_case cases[] = {
 	{ "odd-read", "Some bytes of two pages are read from a file.", odd_read },
 	{ "process-vm", "Another process reads and writes them.", process_vm },
 	{ "proc-mem", "Another process reads and writes them by /proc/PID/mem.", proc_mem },
-	{ "ptrace", "A debugger reads and writes them.", traced },
+	{ "ptrace", "A debugger reads and writes them.", syscall_traced },
 	{ "futex-private", "A thread waits for a word that moves.", futex_private },
 	{ "futex-shared", "A thread waits for a word that moves, which others may share.",
 	  futex_shared },
