@@ -45,25 +45,22 @@ static uint64_t waited_ns(struct bench *bench)
 	return client_info(bench->fd, &info) ? 0 : info.out_service_ns;
 }
 
-static struct drm_svm_counters read_counters(struct bench *bench)
+static struct client_counts read_counters(struct bench *bench)
 {
-	struct drm_svm_counters counters;
+	struct client_counts counters;
 
 	/* A side that does not count leaves zeroes */
 	client_counters(bench->fd, &counters);
 	return counters;
 }
 
-static void subtract_counters(struct drm_svm_counters *after,
-			      const struct drm_svm_counters *before)
+static void subtract_counters(struct client_counts *after,
+			      const struct client_counts *before)
 {
-	const __u64 *from = &before->out_faults;
-	__u64 *to = &after->out_faults;
-	size_t n = (sizeof(*after) - offsetof(struct drm_svm_counters, out_faults)) /
-		   sizeof(*to);
+	unsigned int i;
 
-	while (n--)
-		*to++ -= *from++;
+	for (i = 0; i < DRM_SVM_COUNTER_NUM; i++)
+		after->v[i] -= before->v[i];
 }
 
 /* In a sample that is under way there is what was before */
@@ -85,7 +82,7 @@ void bench_begin(struct bench *bench, struct sample *s)
 
 void bench_end(struct bench *bench, struct sample *s)
 {
-	struct drm_svm_counters after;
+	struct client_counts after;
 
 	s->figure = count_now() - s->figure;
 	s->busy = busy_since(bench->side, &s->busy);

@@ -65,7 +65,7 @@ struct sample {
 	uint64_t waited;	/* instructions while a fault waited for its answer */
 	struct busy busy;
 	uint64_t pages;		/* of the work, to know what is divided by what */
-	struct drm_svm_counters counters;	/* how much they changed */
+	struct client_counts counters;	/* how much they changed */
 };
 
 struct bench {

@@ -39,7 +39,8 @@ static struct sample bytes_of(const struct sample *s)
 {
 	struct sample bytes = *s;
 
-	bytes.figure = (s->counters.out_vram_pages_in + s->counters.out_vram_pages_out) * PAGE;
+	bytes.figure = (client_count(&s->counters, VRAM_PAGES_IN) +
+			client_count(&s->counters, VRAM_PAGES_OUT)) * PAGE;
 	return bytes;
 }
 

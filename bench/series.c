@@ -17,18 +17,18 @@ static const char * const figure_names[] = {
 /* Counters that say how the work was done */
 static const struct {
 	const char *name;
-	size_t offset;
+	enum drm_svm_counter counter;
 } counters[] = {
-	{ "faults", offsetof(struct drm_svm_counters, out_faults) },
-	{ "duplicates", offsetof(struct drm_svm_counters, out_duplicates) },
-	{ "batches", offsetof(struct drm_svm_counters, out_batches) },
-	{ "walks", offsetof(struct drm_svm_counters, out_walks) },
-	{ "retries", offsetof(struct drm_svm_counters, out_retries) },
-	{ "mapped", offsetof(struct drm_svm_counters, out_pages_mapped) },
-	{ "invalidations", offsetof(struct drm_svm_counters, out_invalidations) },
-	{ "flushes", offsetof(struct drm_svm_counters, out_flushes) },
-	{ "in", offsetof(struct drm_svm_counters, out_vram_pages_in) },
-	{ "out", offsetof(struct drm_svm_counters, out_vram_pages_out) },
+	{ "faults", DRM_SVM_COUNTER_FAULTS },
+	{ "duplicates", DRM_SVM_COUNTER_DUPLICATES },
+	{ "batches", DRM_SVM_COUNTER_BATCHES },
+	{ "walks", DRM_SVM_COUNTER_WALKS },
+	{ "retries", DRM_SVM_COUNTER_RETRIES },
+	{ "mapped", DRM_SVM_COUNTER_PAGES_MAPPED },
+	{ "invalidations", DRM_SVM_COUNTER_INVALIDATIONS },
+	{ "flushes", DRM_SVM_COUNTER_FLUSHES },
+	{ "in", DRM_SVM_COUNTER_VRAM_PAGES_IN },
+	{ "out", DRM_SVM_COUNTER_VRAM_PAGES_OUT },
 };
 
 const char *side_name(enum side side)
@@ -70,8 +70,7 @@ static void print_counters(const struct sample *s)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
-		uint64_t value = *(const uint64_t *)((const char *)&s->counters +
-						     counters[i].offset);
+		uint64_t value = s->counters.v[counters[i].counter];
 
 		if (value)
 			printf(",\"%s\":%" PRIu64, counters[i].name, value);

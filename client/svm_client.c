@@ -75,10 +75,14 @@ int client_prefetch(int fd, struct drm_svm_prefetch *args)
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_PREFETCH, args);
 }
 
-int client_counters(int fd, struct drm_svm_counters *counters)
+int client_counters(int fd, struct client_counts *counts)
 {
-	memset(counters, 0, sizeof(*counters));
-	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, counters);
+	struct drm_svm_counters args = {
+		.count = DRM_SVM_COUNTER_NUM, .values = client_ptr(counts->v),
+	};
+
+	memset(counts, 0, sizeof(*counts));
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 }
 
 int client_submit(int fd, struct drm_svm_test_submit *args)

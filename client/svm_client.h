@@ -35,8 +35,18 @@ int client_attach(int fd, struct drm_svm_attach *args);
 int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages);
 /* Moves pages to VRAM or to system memory; @args says which, and returns the counts. */
 int client_prefetch(int fd, struct drm_svm_prefetch *args);
+
+/* What the counters of a file say; client_count(&c, FAULTS) is one of them. */
+struct client_counts {
+	uint64_t v[DRM_SVM_COUNTER_NUM];
+};
+
+#define client_count(counts, name)	((counts)->v[DRM_SVM_COUNTER_##name])
+#define client_counted(before, after, name) \
+	(client_count(after, name) - client_count(before, name))
+
 /* Returns zeroes if that fails. */
-int client_counters(int fd, struct drm_svm_counters *counters);
+int client_counters(int fd, struct client_counts *counts);
 
 /* Submits a job, which runs while the CPU goes on. @args->out_job returns its number. */
 int client_submit(int fd, struct drm_svm_test_submit *args);

@@ -93,7 +93,7 @@ void gpu_prefetch(struct gpu *gpu, struct drm_svm_prefetch *args)
 	gpu_must(client_prefetch(gpu->fd, args), "the GPU does not move pages");
 }
 
-void gpu_counters(struct gpu *gpu, struct drm_svm_counters *counters)
+void gpu_counters(struct gpu *gpu, struct client_counts *counters)
 {
 	gpu_must(client_counters(gpu->fd, counters), "the GPU does not say what it counted");
 }

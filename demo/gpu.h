@@ -39,6 +39,6 @@ const char *gpu_strerror(int error);
 void gpu_query(struct gpu *gpu, uint64_t start, size_t size, uint32_t flags, uint32_t *pages);
 /* Moves pages to VRAM or home, as @args says; returns when that is done. */
 void gpu_prefetch(struct gpu *gpu, struct drm_svm_prefetch *args);
-void gpu_counters(struct gpu *gpu, struct drm_svm_counters *counters);
+void gpu_counters(struct gpu *gpu, struct client_counts *counters);
 
 #endif

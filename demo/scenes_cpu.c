@@ -59,7 +59,7 @@ void scene_huge_page(struct gpu *gpu)
 {
 	size_t size = gpu->range_size;
 	char *p = cpu_map_ranges(gpu, 1, true);
-	struct drm_svm_counters before, after;
+	struct client_counts before, after;
 
 	ui_scene("Large pages stay large");
 	ui_text("madvise(MADV_HUGEPAGE), then the GPU writes all of it. Below the map: the leaves of the GPU's page table.");
@@ -103,7 +103,7 @@ void scene_dontneed(struct gpu *gpu)
 {
 	size_t size = gpu->range_size;
 	char *p = cpu_map_ranges(gpu, 1, false);
-	struct drm_svm_counters before, after;
+	struct client_counts before, after;
 	size_t mapped, left, writable;
 
 	ui_scene("Only what changed is taken away");

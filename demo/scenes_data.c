@@ -123,7 +123,7 @@ static void explain_repetition(uint64_t faults)
 
 static void show_list(struct gpu *gpu, struct node **nodes)
 {
-	struct drm_svm_counters before, after, again;
+	struct client_counts before, after, again;
 	const struct node *first = nodes[0];
 	uint64_t *found = cpu_malloc(2 * sizeof(*found));
 	const char *start, *end;
@@ -134,7 +134,7 @@ static void show_list(struct gpu *gpu, struct node **nodes)
 	extent(nodes, &start, &end);
 	ui_map(gpu, start, end - start);
 	ui_counted(&before, &after);
-	explain_faults(after.out_faults - before.out_faults, count_pages(gpu, nodes));
+	explain_faults(client_counted(&before, &after, FAULTS), count_pages(gpu, nodes));
 	ui_same("nodes found", found[1], NUM_NODES);
 	ui_same("sum of their values", found[0], sum_on_cpu(first));
 
@@ -142,7 +142,7 @@ static void show_list(struct gpu *gpu, struct node **nodes)
 	gpu_counters(gpu, &before);
 	chase(gpu, first, found);
 	gpu_counters(gpu, &again);
-	explain_repetition(again.out_faults - before.out_faults);
+	explain_repetition(client_counted(&before, &again, FAULTS));
 	ui_same("sum again", found[0], sum_on_cpu(first));
 	free(found);
 }
@@ -203,7 +203,7 @@ void scene_gather(struct gpu *gpu)
 		.count = NUM_PICKED,
 		.arg0 = client_ptr(g->index),
 	};
-	struct drm_svm_counters before, after;
+	struct client_counts before, after;
 
 	ui_scene("The GPU writes where the CPU never was");
 	ui_text("picked[i] = element[index[i]], %u times. The CPU has filled index and element; nobody has touched picked, so there is no memory behind it yet.",

@@ -106,9 +106,9 @@ static void draw_cells(struct svg *svg, const struct timeline *timeline,
 
 static void draw_row(struct svg *svg, const struct timeline *timeline, unsigned int i)
 {
-	const struct drm_svm_counters *before = timeline_before(timeline, i);
+	const struct client_counts *before = timeline_before(timeline, i);
 	const struct timeline_row *row = &timeline->rows[i];
-	const struct drm_svm_counters *after = &row->counters;
+	const struct client_counts *after = &row->counters;
 
 	if (row->label) {
 		svg->y += STEP_GAP;
@@ -117,10 +117,10 @@ static void draw_row(struct svg *svg, const struct timeline *timeline, unsigned 
 	}
 	draw_cells(svg, timeline, row->pages);
 	number(svg, 0, timeline_count(row, 0, timeline->pages, IN_VRAM));
-	number(svg, 1, after->out_vram_pages_in - before->out_vram_pages_in);
-	number(svg, 2, after->out_vram_pages_out - before->out_vram_pages_out);
-	number(svg, 3, after->out_vram_evicted_pages - before->out_vram_evicted_pages);
-	number(svg, 4, after->out_vram_cpu_faults - before->out_vram_cpu_faults);
+	number(svg, 1, client_counted(before, after, VRAM_PAGES_IN));
+	number(svg, 2, client_counted(before, after, VRAM_PAGES_OUT));
+	number(svg, 3, client_counted(before, after, VRAM_EVICTED_PAGES));
+	number(svg, 4, client_counted(before, after, VRAM_CPU_FAULTS));
 	svg->y += ROW_HEIGHT;
 }
 

@@ -117,9 +117,9 @@ static void introduce_vram(const struct gpu *gpu)
 	ui_timeline_legend();
 }
 
-static void conclude(struct gpu *gpu, const struct drm_svm_counters *before)
+static void conclude(struct gpu *gpu, const struct client_counts *before)
 {
-	struct drm_svm_counters after;
+	struct client_counts after;
 
 	gpu_counters(gpu, &after);
 	ui_scene("All that was counted, and what it means");
@@ -154,7 +154,7 @@ static void show_vram(struct gpu *gpu)
 
 int main(int argc, char **argv)
 {
-	struct drm_svm_counters before;
+	struct client_counts before;
 	struct gpu gpu;
 
 	parse_options(argc, argv);

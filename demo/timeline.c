@@ -67,7 +67,7 @@ void timeline_free(struct timeline *timeline)
 	free(timeline->rows);
 }
 
-const struct drm_svm_counters *timeline_before(const struct timeline *timeline,
+const struct client_counts *timeline_before(const struct timeline *timeline,
 					       unsigned int row)
 {
 	return row ? &timeline->rows[row - 1].counters : &timeline->before;

@@ -11,7 +11,7 @@ enum residence { NOWHERE, IN_SYSTEM, IN_VRAM, NUM_RESIDENCES };
 struct timeline_row {
 	const char *label;
 	uint8_t *pages;			/* enum residence */
-	struct drm_svm_counters counters;
+	struct client_counts counters;
 };
 
 /* Where the pages of some memory were, moment by moment. */
@@ -19,7 +19,7 @@ struct timeline {
 	const char *title;
 	const void *addr;
 	size_t pages, page_size;
-	struct drm_svm_counters before;
+	struct client_counts before;
 	struct timeline_row *rows;
 	unsigned int num_rows;
 };
@@ -32,7 +32,7 @@ void timeline_add(struct timeline *timeline, struct gpu *gpu, const char *label)
 void timeline_free(struct timeline *timeline);
 
 /* The counters at the row before, or at the beginning. */
-const struct drm_svm_counters *timeline_before(const struct timeline *timeline,
+const struct client_counts *timeline_before(const struct timeline *timeline,
 					       unsigned int row);
 size_t timeline_count(const struct timeline_row *row, size_t first, size_t n,
 		      enum residence where);

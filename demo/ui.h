@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct drm_svm_counters;
+#include "svm_client.h"
+
 struct gpu;
 struct timeline;
 
@@ -43,14 +44,14 @@ void ui_timeline_scale(const struct timeline *timeline);
 void ui_timeline_row(const struct timeline *timeline, unsigned int row);
 
 /* The differences that are not zero, in words. */
-void ui_counted(const struct drm_svm_counters *before,
-		const struct drm_svm_counters *after);
+void ui_counted(const struct client_counts *before,
+		const struct client_counts *after);
 /* The same of the counters of VRAM alone. */
-void ui_counted_vram(const struct drm_svm_counters *before,
-		     const struct drm_svm_counters *after);
+void ui_counted_vram(const struct client_counts *before,
+		     const struct client_counts *after);
 /* All counters before and after, with what each means; zeros just named. */
-void ui_counters_table(const struct drm_svm_counters *before,
-		       const struct drm_svm_counters *after);
+void ui_counters_table(const struct client_counts *before,
+		       const struct client_counts *after);
 
 /* Comparisons; all of them are counted, and each prints one line. */
 bool ui_same(const char *what, uint64_t gpu, uint64_t cpu);

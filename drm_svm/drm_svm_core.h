@@ -283,10 +283,8 @@ void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 struct drm_svm_stats *drm_svm_stats_create(void);
 struct drm_svm_stats *drm_svm_stats_get(struct drm_svm_stats *stats);
 void drm_svm_stats_put(struct drm_svm_stats *stats);
-u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat);
-u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
-		      enum drm_svm_stat out);
-u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat);
+const char *drm_svm_counter_name(enum drm_svm_counter counter);
+u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter counter);
 
 /* drm_svm_check.c */
 int drm_svm_check_context_ops(const struct drm_svm_device *sdev,

@@ -7,45 +7,18 @@
 
 #include "drm_svm_core.h"
 
-static const char * const drm_svm_stat_names[DRM_SVM_STAT_NUM] = {
-	[DRM_SVM_STAT_FAULTS] = "faults",
-	[DRM_SVM_STAT_DUPLICATES] = "duplicates",
-	[DRM_SVM_STAT_BATCHES] = "batches",
-	[DRM_SVM_STAT_RETRIES] = "retries",
-	[DRM_SVM_STAT_WAITS] = "waits",
-	[DRM_SVM_STAT_FAILED] = "failed",
-	[DRM_SVM_STAT_WALKS] = "walks",
-	[DRM_SVM_STAT_PAGES_MAPPED] = "pages-mapped",
-	[DRM_SVM_STAT_PAGES_UNMAPPED] = "pages-unmapped",
-	[DRM_SVM_STAT_INVALIDATIONS] = "invalidations",
-	[DRM_SVM_STAT_FLUSHES] = "flushes",
-	[DRM_SVM_STAT_DMA_MAPPED] = "dma-mapped",
-	[DRM_SVM_STAT_DMA_UNMAPPED] = "dma-unmapped",
-	[DRM_SVM_STAT_VRAM_IN] = "vram-pages-in",
-	[DRM_SVM_STAT_VRAM_COPIED_IN] = "vram-copied-in",
-	[DRM_SVM_STAT_VRAM_OUT] = "vram-pages-out",
-	[DRM_SVM_STAT_VRAM_CPU_FAULTS] = "vram-cpu-faults",
-	[DRM_SVM_STAT_VRAM_EVICTIONS] = "vram-evictions",
-	[DRM_SVM_STAT_VRAM_EVICTED] = "vram-evicted",
-	[DRM_SVM_STAT_VRAM_BUSY] = "vram-busy",
-	[DRM_SVM_STAT_VRAM_NO_SPACE] = "vram-no-space",
-	[DRM_SVM_STAT_VRAM_FAILED] = "vram-failed",
-	[DRM_SVM_STAT_VRAM_PAGES] = "vram-pages",
-	[DRM_SVM_STAT_VRAM_RESERVED] = "vram-reserved",
-};
-
-/* Print one line for each stretch of pages with the same access. */
+/* Print one line for each run of pages with the same access. */
 static void drm_svm_print_pages(const struct drm_svm_range *range,
 				const unsigned long *mapped,
 				const unsigned long *writable,
 				struct drm_printer *p)
 {
-	unsigned int b, e, last = DRM_SVM_RANGE_PAGES;
+	unsigned int b, e, end = DRM_SVM_RANGE_PAGES;
 	bool write;
 
-	for (b = 0; (b = find_next_bit(mapped, last, b)) < last; b = e) {
+	for (b = 0; (b = find_next_bit(mapped, end, b)) < end; b = e) {
 		write = test_bit(b, writable);
-		e = find_next_zero_bit(mapped, last, b);
+		e = find_next_zero_bit(mapped, end, b);
 		if (write)
 			e = find_next_zero_bit(writable, e, b);
 		else
@@ -116,10 +89,9 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 		return;
 	}
 	drm_svm_print_queue(svm, p);
-	drm_printf(p, "ranges: %ld\n", atomic_long_read(&svm->nranges));
-	for (i = 0; i < DRM_SVM_STAT_NUM; i++)
-		drm_printf(p, "%s: %llu\n", drm_svm_stat_names[i],
-			   drm_svm_stat_read(ctx, i));
+	for (i = 0; i < DRM_SVM_COUNTER_NUM; i++)
+		drm_printf(p, "%s: %llu\n", drm_svm_counter_name(i),
+			   drm_svm_counter_read(ctx, i));
 
 	while ((range = drm_svm_range_next(svm, &key))) {
 		drm_svm_print_range(ctx, range, p);

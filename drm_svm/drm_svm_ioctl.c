@@ -219,69 +219,37 @@ int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_query);
 
-static void drm_svm_counters_vram(struct drm_svm_context *ctx,
-				  struct drm_svm_counters *args)
-{
-	args->out_vram_pages_in = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_IN);
-	args->out_vram_bytes_in =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_COPIED_IN) << PAGE_SHIFT;
-	args->out_vram_pages_out = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_OUT);
-	/* every page that goes to RAM is copied */
-	args->out_vram_bytes_out = args->out_vram_pages_out << PAGE_SHIFT;
-	args->out_vram_cpu_faults =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_CPU_FAULTS);
-	args->out_vram_evictions =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTIONS);
-	args->out_vram_evicted_pages =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_EVICTED);
-	args->out_vram_busy = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_BUSY);
-	args->out_vram_no_space =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_NO_SPACE);
-	args->out_vram_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_VRAM_FAILED);
-	args->out_cur_vram_pages =
-		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_PAGES);
-	args->out_cur_vram_reserved =
-		drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_RESERVED);
-}
+/* Entries that a program may ask for: what bounds the loops of the call. */
+#define DRM_SVM_COUNTERS_MAX	1024
 
 /**
  * drm_svm_ioctl_counters() - body of a counters ioctl
  * @ctx: the context
  * @args: the payload
  *
- * Return: 0, -EINVAL, -ENXIO or -EPERM.
+ * Return: 0, -EINVAL, -ENXIO, -EPERM, or -EFAULT when the array cannot be
+ * written to.
  */
 int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 			   struct drm_svm_counters *args)
 {
+	unsigned int i, n = min_t(unsigned int, args->count, DRM_SVM_COUNTER_NUM);
+	u64 __user *values = u64_to_user_ptr(args->values);
+	u64 value[DRM_SVM_COUNTER_NUM];
 	int err;
 
-	if (args->flags || args->pad)
+	if (args->flags || args->pad || args->count > DRM_SVM_COUNTERS_MAX)
 		return -EINVAL;
 	err = drm_svm_context_check_mm(ctx);
 	if (err)
 		return err;
 
-	args->out_faults = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAULTS);
-	args->out_duplicates = drm_svm_stat_read(ctx, DRM_SVM_STAT_DUPLICATES);
-	args->out_batches = drm_svm_stat_read(ctx, DRM_SVM_STAT_BATCHES);
-	args->out_retries = drm_svm_stat_read(ctx, DRM_SVM_STAT_RETRIES);
-	args->out_waits = drm_svm_stat_read(ctx, DRM_SVM_STAT_WAITS);
-	args->out_failed = drm_svm_stat_read(ctx, DRM_SVM_STAT_FAILED);
-	args->out_walks = drm_svm_stat_read(ctx, DRM_SVM_STAT_WALKS);
-	args->out_pages_mapped =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_MAPPED);
-	args->out_pages_unmapped =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_PAGES_UNMAPPED);
-	args->out_invalidations =
-		drm_svm_stat_read(ctx, DRM_SVM_STAT_INVALIDATIONS);
-	args->out_flushes = drm_svm_stat_read(ctx, DRM_SVM_STAT_FLUSHES);
-	args->out_cur_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_PAGES_MAPPED,
-						DRM_SVM_STAT_PAGES_UNMAPPED);
-	args->out_cur_ranges = atomic_long_read(&ctx->svm->nranges);
-	args->out_cur_dma_pages = drm_svm_stat_left(ctx, DRM_SVM_STAT_DMA_MAPPED,
-						    DRM_SVM_STAT_DMA_UNMAPPED);
-	drm_svm_counters_vram(ctx, args);
+	for (i = 0; i < n; i++)
+		value[i] = drm_svm_counter_read(ctx, i);
+	if (copy_to_user(values, value, n * sizeof(*values)) ||
+	    clear_user(values + n, (args->count - n) * sizeof(*values)))
+		return -EFAULT;
+	args->out_count = DRM_SVM_COUNTER_NUM;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);

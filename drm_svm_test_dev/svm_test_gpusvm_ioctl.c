@@ -178,8 +178,22 @@ static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 	return err;
 }
 
+/* What it has no counter for reads as zero. */
+static int put_counters(struct drm_svm_counters *args, const u64 *values)
+{
+	unsigned int n = min_t(unsigned int, args->count, DRM_SVM_COUNTER_NUM);
+	u64 __user *to = u64_to_user_ptr(args->values);
+
+	if (copy_to_user(to, values, n * sizeof(*to)) ||
+	    clear_user(to + n, (args->count - n) * sizeof(*to)))
+		return -EFAULT;
+	args->out_count = DRM_SVM_COUNTER_NUM;
+	return 0;
+}
+
 static int peer_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
 {
+	u64 values[DRM_SVM_COUNTER_NUM] = { 0 };
 	struct svm_test_gpusvm_counts counts;
 	struct svm_test_gpusvm *peer;
 	int err;
@@ -187,23 +201,21 @@ static int peer_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
 	err = svm_test_gpusvm_check_mm(vm);
 	if (err)
 		return err;
-	if (args->flags || args->pad)
+	if (args->flags || args->pad || args->count > 1024)
 		return -EINVAL;
 
 	peer = vm->gpusvm;
 	svm_test_gpusvm_vram_counts(vm->gpu, &counts);
-	*args = (struct drm_svm_counters) {
-		.out_faults = atomic64_read(&peer->num_faults),
-		.out_failed = atomic64_read(&peer->num_failed),
-		.out_duplicates = atomic64_read(&peer->num_duplicates),
-		.out_pages_mapped = atomic64_read(&peer->pages_mapped),
-		.out_invalidations = atomic64_read(&peer->invalidations),
-		.out_vram_pages_in = counts.pages_in,
-		.out_vram_bytes_in = counts.copied_in << PAGE_SHIFT,
-		.out_vram_pages_out = counts.pages_out,
-		.out_vram_bytes_out = counts.pages_out << PAGE_SHIFT,
-	};
-	return 0;
+	values[DRM_SVM_COUNTER_FAULTS] = atomic64_read(&peer->num_faults);
+	values[DRM_SVM_COUNTER_FAILED] = atomic64_read(&peer->num_failed);
+	values[DRM_SVM_COUNTER_DUPLICATES] = atomic64_read(&peer->num_duplicates);
+	values[DRM_SVM_COUNTER_PAGES_MAPPED] = atomic64_read(&peer->pages_mapped);
+	values[DRM_SVM_COUNTER_INVALIDATIONS] = atomic64_read(&peer->invalidations);
+	values[DRM_SVM_COUNTER_VRAM_PAGES_IN] = counts.pages_in;
+	values[DRM_SVM_COUNTER_VRAM_BYTES_IN] = counts.copied_in << PAGE_SHIFT;
+	values[DRM_SVM_COUNTER_VRAM_PAGES_OUT] = counts.pages_out;
+	values[DRM_SVM_COUNTER_VRAM_BYTES_OUT] = counts.pages_out << PAGE_SHIFT;
+	return put_counters(args, values);
 }
 
 /**

@@ -257,19 +257,19 @@ static void leaf_consistent(int fd)
 
 static void basic_counters(int fd)
 {
-	struct drm_svm_counters before, after;
+	struct svm_counts before, after;
 	size_t page = svm_page_size(), size = 16 * page;
 	uint8_t *buf = svm_mmap_anon(size);
 
 	svm_counters(fd, &before);
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &after);
-	igt_assert_lt_u64(before.out_faults, after.out_faults);
-	igt_assert_lt_u64(before.out_batches, after.out_batches);
-	igt_assert_lte_u64(before.out_pages_mapped + 16, after.out_pages_mapped);
-	igt_assert_lte_u64(before.out_cur_pages + 16, after.out_cur_pages);
-	igt_assert_lt_u64(0, after.out_cur_ranges);
-	igt_assert_eq_u64(after.out_failed, before.out_failed);
+	igt_assert_lt_u64(svm_count(&before, FAULTS), svm_count(&after, FAULTS));
+	igt_assert_lt_u64(svm_count(&before, BATCHES), svm_count(&after, BATCHES));
+	igt_assert_lte_u64(svm_count(&before, PAGES_MAPPED) + 16, svm_count(&after, PAGES_MAPPED));
+	igt_assert_lte_u64(svm_count(&before, CUR_PAGES) + 16, svm_count(&after, CUR_PAGES));
+	igt_assert_lt_u64(0, svm_count(&after, CUR_RANGES));
+	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED));
 	munmap(buf, size);
 }
 

@@ -154,7 +154,7 @@ static void residence_check(struct svm_sweep *s, int err)
 static int counters_act(struct svm_sweep *s)
 {
 	struct drm_svm_test_info info = {};
-	struct drm_svm_counters c;
+	struct svm_counts c;
 	int err = __svm_counters(s->fd, &c);
 
 	if (!err && drmIoctl(s->fd, DRM_IOCTL_SVM_TEST_INFO, &info))

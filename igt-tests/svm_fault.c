@@ -343,20 +343,20 @@ static void truncated_file(int fd)
 
 static void fault_counters(int fd)
 {
-	struct drm_svm_counters before, after;
+	struct svm_counts before, after;
 
 	svm_counters(fd, &before);
 	for (int i = 0; i < 5; i++)
 		assert_faults(fd, 0, false, ENOENT);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(after.out_failed, before.out_failed + 5);
-	igt_assert_eq_u64(after.out_cur_pages, before.out_cur_pages);
+	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED) + 5);
+	igt_assert_eq_u64(svm_count(&after, CUR_PAGES), svm_count(&before, CUR_PAGES));
 }
 
 /* A private mapping of /dev/zero has a file, but its pages are not waited for */
 static void dev_zero(int fd)
 {
-	struct drm_svm_counters before, after;
+	struct svm_counts before, after;
 	size_t size = svm_range_size();
 	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
@@ -366,8 +366,8 @@ static void dev_zero(int fd)
 	svm_counters(fd, &before);
 	svm_gpu_fill(fd, map, size, 0x2e20);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(after.out_waits, before.out_waits);
-	igt_assert_lte_u64(after.out_faults - before.out_faults, size / svm_page_size() / 4);
+	igt_assert_eq_u64(svm_count(&after, WAITS), svm_count(&before, WAITS));
+	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
 	igt_assert(svm_cpu_all32(map, size, 0x2e20));
 	munmap(map, size);
 	close(file);

@@ -198,7 +198,7 @@ static void open_file(struct fuzzer *f, bool foreign)
 {
 	struct fuzz_file *file = &f->gen.file;
 	struct drm_svm_attach attach = {};
-	struct drm_svm_counters c;
+	struct svm_counts c;
 
 	memset(file, 0, sizeof(*file));
 	file->fd = foreign ? dup(f->foreign) : svm_open();
@@ -219,8 +219,9 @@ static void open_file(struct fuzzer *f, bool foreign)
 	file->attached = true;
 	file->va_end = attach.out_va_end;
 	svm_counters(file->fd, &c);
-	igt_assert_eq_u64(c.out_cur_pages | c.out_cur_ranges | c.out_cur_dma_pages |
-			  c.out_cur_vram_pages | c.out_cur_vram_reserved, 0);
+	igt_assert_eq_u64(svm_count(&c, CUR_PAGES) | svm_count(&c, CUR_RANGES) |
+			  svm_count(&c, CUR_DMA_PAGES) |
+			  svm_count(&c, CUR_VRAM_PAGES) | svm_count(&c, CUR_VRAM_RESERVED), 0);
 	igt_assert_eq_u64(svm_fdinfo_bytes(file->fd, "drm-resident-vram"), 0);
 }
 

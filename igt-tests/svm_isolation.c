@@ -34,7 +34,7 @@ static bool is_foreign(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	uint64_t page = svm_page_size(), start = svm_bo_start(fd), job;
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	struct drm_svm_test_wait wait;
 	uint32_t state, word, handle;
 	bool foreign = true;
@@ -64,13 +64,13 @@ static bool is_foreign(int fd)
 
 static void assert_owner(int fd)
 {
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	uint32_t word = 0;
 
 	svm_gpu_write32(fd, &word, 0x600d);
 	igt_assert_eq_u32(READ_ONCE(word), 0x600d);
 	svm_counters(fd, &counters);
-	igt_assert_lt_u64(0, counters.out_faults);
+	igt_assert_lt_u64(0, svm_count(&counters, FAULTS));
 }
 
 static void isolation_fork(void)
@@ -152,7 +152,7 @@ static void *owner_thread(void *arg)
 
 static int clone_vm_child(void *arg)
 {
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 
 	return __svm_counters(*(int *)arg, &counters) ? 1 : 0;
 }

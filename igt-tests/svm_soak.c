@@ -65,16 +65,16 @@ static void add(uint64_t *sum, uint64_t n)
 }
 
 /* What has happened since the last time */
-static void count(int fd, struct drm_svm_counters *last)
+static void count(int fd, struct svm_counts *last)
 {
-	struct drm_svm_counters now;
+	struct svm_counts now;
 
 	if (__svm_counters(fd, &now))
 		return;
-	add(&stats->faults, now.out_faults - last->out_faults);
-	add(&stats->in, now.out_vram_pages_in - last->out_vram_pages_in);
-	add(&stats->out, now.out_vram_pages_out - last->out_vram_pages_out);
-	add(&stats->evictions, now.out_vram_evictions - last->out_vram_evictions);
+	add(&stats->faults, svm_counted(last, &now, FAULTS));
+	add(&stats->in, svm_counted(last, &now, VRAM_PAGES_IN));
+	add(&stats->out, svm_counted(last, &now, VRAM_PAGES_OUT));
+	add(&stats->evictions, svm_counted(last, &now, VRAM_EVICTIONS));
 	*last = now;
 }
 
@@ -84,7 +84,7 @@ static uint64_t end_ms, max_steps;
 
 static void *worker_main(void *data)
 {
-	struct drm_svm_counters last[SOAK_DEVICES] = {};
+	struct svm_counts last[SOAK_DEVICES] = {};
 	struct soak_worker *w = data;
 	struct soak_team *team = w->team;
 

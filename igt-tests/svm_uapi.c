@@ -32,7 +32,7 @@ static int raw_ioctl(int fd, unsigned long request, void *args)
 
 static void attach_invalid(int fd)
 {
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 
 	for (int bit = 0; bit < 64; bit++) {
 		struct drm_svm_attach args = {
@@ -120,7 +120,7 @@ static void not_attached(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_wait wait;
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	struct drm_svm_test_info info;
 	uint32_t state;
 	uint64_t job;
@@ -138,7 +138,7 @@ static void not_attached(int fd)
 static void uapi_close(int unused)
 {
 	int fd = svm_open_attached(), copy = dup(fd);
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 
 	svm_gpu_write32(fd, word, 1);
@@ -240,7 +240,7 @@ static void query_passive(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *buf = svm_mmap_anon(8 * page);
-	struct drm_svm_counters before, after;
+	struct svm_counts before, after;
 	uint32_t state[8];
 
 	svm_attach(fd);
@@ -282,78 +282,126 @@ static void uapi_info(int fd)
 	igt_assert_eq_u64(dirty.out_fault_overflows, info.out_fault_overflows);
 }
 
-/* The two structures start alike, with flags and pad */
 static void info_counters_invalid(int fd)
 {
+	uint64_t value = 1;
+
 	svm_attach(fd);
 	for (int bit = 0; bit < 64; bit++) {
 		uint32_t flags = bit < 32 ? 1u << bit : 0;
 		uint32_t pad = bit < 32 ? 0 : 1u << (bit - 32);
 		struct drm_svm_test_info info = { .flags = flags, .pad = pad };
-		struct drm_svm_counters counters = { .flags = flags, .pad = pad };
+		struct drm_svm_counters counters = {
+			.flags = flags, .pad = pad, .count = 1, .values = svm_va(&value),
+		};
 
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info), -EINVAL);
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &counters), -EINVAL);
 		igt_assert_eq_u32(info.out_engines, 0);
+		igt_assert_eq_u64(value, 1);
 	}
+}
+
+static int read_counters(int fd, void *values, uint32_t count, uint32_t *known)
+{
+	struct drm_svm_counters args = { .count = count, .values = svm_va(values) };
+	int err = raw_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
+
+	*known = args.out_count;
+	return err;
+}
+
+/*
+ * A program that knows fewer counters than the kernel gets those, one that knows more gets
+ * zeroes for the others. Nothing past the array is written.
+ */
+static void counters_array(int fd)
+{
+	uint64_t values[1026], first;
+	char *end = svm_mmap_anon(2 * svm_page_size()) + svm_page_size();
+	uint32_t known;
+
+	svm_attach(fd);
+	svm_gpu_write32(fd, (uint32_t *)end, 1);
+	igt_assert_eq(munmap(end, svm_page_size()), 0);
+	igt_assert_eq(read_counters(fd, NULL, 0, &known), 0);
+	igt_assert_lte_u32(DRM_SVM_COUNTER_NUM, known);
+	for (uint32_t count = 1; count <= 1024; count++) {
+		memset(values, 0xc5, sizeof(values));
+		igt_assert_eq(read_counters(fd, values, count, &known), 0);
+		igt_assert_lt_u64(0, values[DRM_SVM_COUNTER_FAULTS]);
+		for (uint32_t i = known; i < count; i++)
+			igt_assert_eq_u64(values[i], 0);
+		igt_assert_eq_u64(values[count], 0xc5c5c5c5c5c5c5c5);
+	}
+	igt_assert_eq(read_counters(fd, values, 1025, &known), -EINVAL);
+	igt_assert_eq(read_counters(fd, values, UINT32_MAX, &known), -EINVAL);
+	/* an array that ends after the first entry, and none at all */
+	igt_assert_eq(read_counters(fd, end - sizeof(first), 1, &known), 0);
+	igt_assert_eq(read_counters(fd, end - sizeof(first), 2, &known), -EFAULT);
+	igt_assert_eq(read_counters(fd, end - sizeof(first), 1024, &known), -EFAULT);
+	igt_assert_eq(read_counters(fd, NULL, 1, &known), -EFAULT);
+	munmap(end - svm_page_size(), svm_page_size());
 }
 
 static void counters_add_up(int fd)
 {
 	size_t page = svm_page_size(), npages = 64, size = npages * page;
 	uint8_t *buf = svm_mmap_aligned(svm_range_size(), svm_range_size());
-	struct drm_svm_counters c[4];
+	struct svm_counts c[4];
 
 	svm_attach(fd);
 	madvise(buf, svm_range_size(), MADV_NOHUGEPAGE);
 	svm_counters(fd, &c[0]);
-	igt_assert_eq_u64(c[0].out_faults | c[0].out_pages_mapped | c[0].out_cur_pages |
-			  c[0].out_cur_ranges | c[0].out_cur_dma_pages, 0);
+	igt_assert_eq_u64(svm_count(&c[0], FAULTS) | svm_count(&c[0], PAGES_MAPPED) |
+			  svm_count(&c[0], CUR_PAGES) |
+			  svm_count(&c[0], CUR_RANGES) | svm_count(&c[0], CUR_DMA_PAGES), 0);
 
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &c[1]);
-	igt_assert_lt_u64(0, c[1].out_faults);
-	igt_assert_lt_u64(0, c[1].out_walks);
-	igt_assert_lte_u64(c[1].out_batches, c[1].out_faults);
-	igt_assert_lt_u64(c[1].out_duplicates, c[1].out_faults);
-	igt_assert_lte_u64(npages, c[1].out_pages_mapped);
-	igt_assert_eq_u64(c[1].out_cur_pages,
-			  c[1].out_pages_mapped - c[1].out_pages_unmapped);
-	igt_assert_lt_u64(0, c[1].out_cur_ranges);
-	igt_assert(c[1].out_cur_dma_pages == 0 ||
-		   c[1].out_cur_dma_pages == c[1].out_cur_pages);
+	igt_assert_lt_u64(0, svm_count(&c[1], FAULTS));
+	igt_assert_lt_u64(0, svm_count(&c[1], WALKS));
+	igt_assert_lte_u64(svm_count(&c[1], BATCHES), svm_count(&c[1], FAULTS));
+	igt_assert_lt_u64(svm_count(&c[1], DUPLICATES), svm_count(&c[1], FAULTS));
+	igt_assert_lte_u64(npages, svm_count(&c[1], PAGES_MAPPED));
+	igt_assert_eq_u64(svm_count(&c[1], CUR_PAGES),
+			  svm_count(&c[1], PAGES_MAPPED) - svm_count(&c[1], PAGES_UNMAPPED));
+	igt_assert_lt_u64(0, svm_count(&c[1], CUR_RANGES));
+	igt_assert(svm_count(&c[1], CUR_DMA_PAGES) == 0 ||
+		   svm_count(&c[1], CUR_DMA_PAGES) == svm_count(&c[1], CUR_PAGES));
 
 	/* Again: no fault, nothing new */
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &c[2]);
-	igt_assert_eq_u64(c[2].out_faults, c[1].out_faults);
-	igt_assert_eq_u64(c[2].out_pages_mapped, c[1].out_pages_mapped);
+	igt_assert_eq_u64(svm_count(&c[2], FAULTS), svm_count(&c[1], FAULTS));
+	igt_assert_eq_u64(svm_count(&c[2], PAGES_MAPPED), svm_count(&c[1], PAGES_MAPPED));
 
 	munmap(buf, svm_range_size());
 	svm_counters(fd, &c[3]);
-	igt_assert_lte_u64(c[2].out_pages_unmapped + npages, c[3].out_pages_unmapped);
-	igt_assert_lt_u64(c[2].out_invalidations, c[3].out_invalidations);
-	igt_assert_lt_u64(c[2].out_flushes, c[3].out_flushes);
-	igt_assert_eq_u64(c[3].out_cur_pages,
-			  c[3].out_pages_mapped - c[3].out_pages_unmapped);
-	igt_assert_eq_u64(c[3].out_cur_pages, 0);
-	igt_assert_eq_u64(c[3].out_cur_dma_pages, 0);
-	igt_assert(svm_until((svm_counters(fd, &c[3]), c[3].out_cur_ranges == 0), 10000));
+	igt_assert_lte_u64(svm_count(&c[2], PAGES_UNMAPPED) + npages,
+			   svm_count(&c[3], PAGES_UNMAPPED));
+	igt_assert_lt_u64(svm_count(&c[2], INVALIDATIONS), svm_count(&c[3], INVALIDATIONS));
+	igt_assert_lt_u64(svm_count(&c[2], FLUSHES), svm_count(&c[3], FLUSHES));
+	igt_assert_eq_u64(svm_count(&c[3], CUR_PAGES),
+			  svm_count(&c[3], PAGES_MAPPED) - svm_count(&c[3], PAGES_UNMAPPED));
+	igt_assert_eq_u64(svm_count(&c[3], CUR_PAGES), 0);
+	igt_assert_eq_u64(svm_count(&c[3], CUR_DMA_PAGES), 0);
+	igt_assert(svm_until((svm_counters(fd, &c[3]), svm_count(&c[3], CUR_RANGES) == 0), 10000));
 }
 
 static void counters_own(int fd)
 {
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	int other = svm_open_attached();
 	uint32_t word = 0;
 
 	svm_attach(fd);
 	svm_gpu_write32(other, &word, 1);
 	svm_counters(other, &counters);
-	igt_assert_lt_u64(0, counters.out_faults);
+	igt_assert_lt_u64(0, svm_count(&counters, FAULTS));
 	svm_counters(fd, &counters);
-	igt_assert_eq_u64(counters.out_faults, 0);
-	igt_assert_eq_u64(counters.out_cur_pages, 0);
+	igt_assert_eq_u64(svm_count(&counters, FAULTS), 0);
+	igt_assert_eq_u64(svm_count(&counters, CUR_PAGES), 0);
 	close(other);
 }
 
@@ -394,7 +442,7 @@ static void lengths_attach(int unused)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct drm_svm_attach args = {};
-		struct drm_svm_counters counters;
+		struct svm_counts counters;
 		int fd = svm_open();
 
 		igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, sizes[i], &args), 0);
@@ -412,7 +460,8 @@ static void uapi_lengths(int fd)
 	struct drm_svm_query query = {
 		.start = svm_va(state) & -page, .size = page, .pages = svm_va(state),
 	};
-	struct drm_svm_counters counters = {};
+	uint64_t value = 0;
+	struct drm_svm_counters counters = { .count = 1, .values = svm_va(&value) };
 	struct drm_svm_test_info info = {};
 
 	svm_attach(fd);
@@ -503,6 +552,8 @@ static const struct svm_case cases[] = {
 	{ "info", "The device describes itself.", uapi_info },
 	{ "info-counters-invalid", "Unknown flags and padding are refused.",
 	  info_counters_invalid },
+	{ "counters-array", "Programs that know fewer or more counters get what they ask for.",
+	  counters_array },
 	{ "counters-add-up", "Pages mapped and unmapped add up, and the gauges return to zero.",
 	  counters_add_up },
 	{ "counters-own", "A file sees its own counters only.", counters_own },

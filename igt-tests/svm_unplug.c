@@ -44,7 +44,7 @@ struct unplug {
 static void assert_gone(int fd)
 {
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	struct drm_svm_test_wait result;
 	struct drm_svm_attach attach = {};
 	uint32_t handle;
@@ -235,7 +235,7 @@ static void *call_until_gone(void *data)
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct caller *caller = data;
 	int fd = caller->fd, err[4] = {};
-	struct drm_svm_counters counters;
+	struct svm_counts counters;
 	uint32_t state[16], handle;
 	void *base = svm_mmap_anon(sizeof(state) / 4 * svm_page_size());
 	uint64_t job;

@@ -22,6 +22,7 @@ enum kind {
 	ADDR,		/* the first of some pages */
 	SIZE,
 	OUT_PTR,
+	NUM_COUNTERS,
 	IN_SYNCS,
 	OUT_SYNCS,
 	NUM_SYNCS,
@@ -74,9 +75,11 @@ static const struct fuzz_call calls[] = {
 	}, { EINVAL, EFAULT, ENOMEM, EINTR }, true },
 	{ "counters", DRM_IOCTL_SVM_TEST_COUNTERS, {
 		FIELD(drm_svm_counters, flags, FLAGS),
+		FIELD(drm_svm_counters, count, NUM_COUNTERS),
+		FIELD(drm_svm_counters, values, OUT_PTR),
+		FIELD(drm_svm_counters, out_count, OUT),
 		FIELD(drm_svm_counters, pad, PAD),
-		OUTPUTS(drm_svm_counters, out_faults),
-	}, { EINVAL }, true },
+	}, { EINVAL, EFAULT }, true },
 	{ "info", DRM_IOCTL_SVM_TEST_INFO, {
 		FIELD(drm_svm_test_info, flags, FLAGS),
 		FIELD(drm_svm_test_info, pad, PAD),
@@ -375,6 +378,8 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 		return random_size(gen);
 	case OUT_PTR:
 		return svm_va(gen->place.out);
+	case NUM_COUNTERS:
+		return below(gen, 2 * DRM_SVM_COUNTER_NUM);
 	case IN_SYNCS:
 		return make_syncs(gen, true);
 	case OUT_SYNCS:
@@ -439,6 +444,8 @@ static uint64_t bad(struct fuzz_gen *gen, const struct field *field, uint64_t va
 	case OUT_SYNCS:
 	case CMDS_PTR:
 		return bad_pointer(gen);
+	case NUM_COUNTERS:
+		return one_in(gen, 2) ? 1025 : UINT32_MAX;
 	case NUM_SYNCS:
 		/* not one that is too large for our array, but not for the kernel */
 		return one_in(gen, 2) ? 65 : UINT32_MAX;

@@ -200,13 +200,17 @@ uint32_t svm_query_page(int fd, const void *addr)
 	return state;
 }
 
-int __svm_counters(int fd, struct drm_svm_counters *c)
+int __svm_counters(int fd, struct svm_counts *c)
 {
+	struct drm_svm_counters args = {
+		.count = DRM_SVM_COUNTER_NUM, .values = (uintptr_t)c->v,
+	};
+
 	memset(c, 0, sizeof(*c));
-	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, c);
+	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 }
 
-void svm_counters(int fd, struct drm_svm_counters *c)
+void svm_counters(int fd, struct svm_counts *c)
 {
 	igt_assert_eq(__svm_counters(fd, c), 0);
 }

@@ -38,8 +38,19 @@ void svm_attach(int fd);
 int __svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
 void svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
 uint32_t svm_query_page(int fd, const void *addr);
-int __svm_counters(int fd, struct drm_svm_counters *c);
-void svm_counters(int fd, struct drm_svm_counters *c);
+
+/* What the counters of a file say; svm_count(&c, FAULTS) is one of them. */
+struct svm_counts {
+	uint64_t v[DRM_SVM_COUNTER_NUM];
+};
+
+#define svm_count(counts, name)	((counts)->v[DRM_SVM_COUNTER_##name])
+#define svm_counted(before, after, name) \
+	(svm_count(after, name) - svm_count(before, name))
+
+int __svm_counters(int fd, struct svm_counts *c);
+void svm_counters(int fd, struct svm_counts *c);
+
 void svm_info(int fd, struct drm_svm_test_info *info);
 
 /* Submission. __svm_submit() fills *job. */

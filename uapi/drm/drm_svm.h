@@ -307,106 +307,167 @@ struct drm_svm_prefetch {
 };
 
 /**
- * struct drm_svm_counters - what happened in one shared address space so far
+ * enum drm_svm_counter - what the counters of one shared address space count
  *
- * The counts are those of this file only, and never decrease. Work that serves
- * several files of the process at once, a batch or a walk, is counted for one of
- * them. Fields named out_cur_ are gauges: they hold the current state. Only the
- * owner of the address space may read the counters.
+ * Counts are those of one file only, and never decrease. Work that serves several
+ * files of the process at once, a batch or a walk, is counted for one of them.
+ * Counters named CUR are gauges: they hold the current state.
+ *
+ * Counters are for tools and for tests; the logic of a program must not depend on
+ * them. New ones are added at the end. One that is retired keeps its number, and
+ * reads zero.
+ */
+enum drm_svm_counter {
+	/** @DRM_SVM_COUNTER_FAULTS: GPU faults taken from the device. */
+	DRM_SVM_COUNTER_FAULTS,
+
+	/**
+	 * @DRM_SVM_COUNTER_DUPLICATES: faults that another fault had served
+	 * already.
+	 */
+	DRM_SVM_COUNTER_DUPLICATES,
+
+	/** @DRM_SVM_COUNTER_BATCHES: batches in which faults were served. */
+	DRM_SVM_COUNTER_BATCHES,
+
+	/**
+	 * @DRM_SVM_COUNTER_RETRIES: tries that raced with a change of the CPU's
+	 * mapping.
+	 */
+	DRM_SVM_COUNTER_RETRIES,
+
+	/**
+	 * @DRM_SVM_COUNTER_WAITS: faults handed to a thread because their page
+	 * may block.
+	 */
+	DRM_SVM_COUNTER_WAITS,
+
+	/**
+	 * @DRM_SVM_COUNTER_FAILED: faults answered with an error. Not each of
+	 * them fails a job, because a driver can fault ahead of accesses.
+	 */
+	DRM_SVM_COUNTER_FAILED,
+
+	/** @DRM_SVM_COUNTER_WALKS: walks of the CPU page table. */
+	DRM_SVM_COUNTER_WALKS,
+
+	/** @DRM_SVM_COUNTER_PAGES_MAPPED: pages mapped for the GPU. */
+	DRM_SVM_COUNTER_PAGES_MAPPED,
+
+	/** @DRM_SVM_COUNTER_PAGES_UNMAPPED: pages unmapped from the GPU. */
+	DRM_SVM_COUNTER_PAGES_UNMAPPED,
+
+	/**
+	 * @DRM_SVM_COUNTER_INVALIDATIONS: invalidations that unmapped at least
+	 * one page.
+	 */
+	DRM_SVM_COUNTER_INVALIDATIONS,
+
+	/** @DRM_SVM_COUNTER_FLUSHES: TLB flushes. */
+	DRM_SVM_COUNTER_FLUSHES,
+
+	/** @DRM_SVM_COUNTER_CUR_PAGES: pages mapped now. */
+	DRM_SVM_COUNTER_CUR_PAGES,
+
+	/** @DRM_SVM_COUNTER_CUR_RANGES: ranges of the address space, of all files. */
+	DRM_SVM_COUNTER_CUR_RANGES,
+
+	/**
+	 * @DRM_SVM_COUNTER_CUR_DMA_PAGES: pages whose DMA address is kept for
+	 * unmapping.
+	 */
+	DRM_SVM_COUNTER_CUR_DMA_PAGES,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_PAGES_IN: pages migrated to, or created in,
+	 * VRAM for this file.
+	 */
+	DRM_SVM_COUNTER_VRAM_PAGES_IN,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_BYTES_IN: bytes copied for that; untouched
+	 * pages are cleared instead.
+	 */
+	DRM_SVM_COUNTER_VRAM_BYTES_IN,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_PAGES_OUT: pages migrated from VRAM to system
+	 * memory, for any reason.
+	 */
+	DRM_SVM_COUNTER_VRAM_PAGES_OUT,
+
+	/** @DRM_SVM_COUNTER_VRAM_BYTES_OUT: bytes copied for that. */
+	DRM_SVM_COUNTER_VRAM_BYTES_OUT,
+
+	/** @DRM_SVM_COUNTER_VRAM_CPU_FAULTS: CPU faults on pages in VRAM. */
+	DRM_SVM_COUNTER_VRAM_CPU_FAULTS,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_EVICTIONS: attempts to evict a VRAM buffer with
+	 * pages: to make room, for suspend or unplug, or because a page broke.
+	 */
+	DRM_SVM_COUNTER_VRAM_EVICTIONS,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_EVICTED_PAGES: pages that these attempts moved
+	 * to system memory.
+	 */
+	DRM_SVM_COUNTER_VRAM_EVICTED_PAGES,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_BUSY: pages not moved to VRAM: pinned, locked,
+	 * or lost to a race.
+	 */
+	DRM_SVM_COUNTER_VRAM_BUSY,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_NO_SPACE: pages not moved to VRAM because it
+	 * had no room.
+	 */
+	DRM_SVM_COUNTER_VRAM_NO_SPACE,
+
+	/**
+	 * @DRM_SVM_COUNTER_VRAM_FAILED: pages not moved to VRAM because an
+	 * allocation or the copy failed, and pages in VRAM that were poisoned.
+	 */
+	DRM_SVM_COUNTER_VRAM_FAILED,
+
+	/**
+	 * @DRM_SVM_COUNTER_CUR_VRAM_PAGES: pages in VRAM that were brought in
+	 * for this file.
+	 */
+	DRM_SVM_COUNTER_CUR_VRAM_PAGES,
+
+	/** @DRM_SVM_COUNTER_CUR_VRAM_RESERVED: pages of VRAM allocated for them. */
+	DRM_SVM_COUNTER_CUR_VRAM_RESERVED,
+
+	/** @DRM_SVM_COUNTER_NUM: number of counters that this header knows. */
+	DRM_SVM_COUNTER_NUM
+};
+
+/**
+ * struct drm_svm_counters - read what happened in one shared address space so far
+ *
+ * Only the owner of the address space may read the counters.
  */
 struct drm_svm_counters {
 	/** @flags: must be zero. */
 	__u32 flags;
 
+	/** @count: entries of @values, at most 1024. */
+	__u32 count;
+
+	/**
+	 * @values: pointer to an array of __u64: entry n receives counter n of enum
+	 * drm_svm_counter. An entry that the kernel has no counter for becomes zero.
+	 */
+	__u64 values;
+
+	/** @out_count: number of counters that the kernel has. */
+	__u32 out_count;
+
 	/** @pad: must be zero. */
 	__u32 pad;
-
-	/** @out_faults: GPU faults taken from the device. */
-	__u64 out_faults;
-
-	/** @out_duplicates: faults that another fault had served already. */
-	__u64 out_duplicates;
-
-	/** @out_batches: batches in which faults were served. */
-	__u64 out_batches;
-
-	/** @out_retries: tries that raced with a change of the CPU's mapping. */
-	__u64 out_retries;
-
-	/** @out_waits: faults handed to a thread because their page may block. */
-	__u64 out_waits;
-
-	/**
-	 * @out_failed: faults answered with an error. Not each of them fails a
-	 * job, because a driver can fault ahead of accesses.
-	 */
-	__u64 out_failed;
-
-	/** @out_walks: walks of the CPU page table. */
-	__u64 out_walks;
-
-	/** @out_pages_mapped: pages mapped for the GPU. */
-	__u64 out_pages_mapped;
-
-	/** @out_pages_unmapped: pages unmapped from the GPU. */
-	__u64 out_pages_unmapped;
-
-	/** @out_invalidations: invalidations that unmapped at least one page. */
-	__u64 out_invalidations;
-
-	/** @out_flushes: TLB flushes. */
-	__u64 out_flushes;
-
-	/** @out_cur_pages: gauge: pages mapped now. */
-	__u64 out_cur_pages;
-
-	/** @out_cur_ranges: gauge: ranges of the address space, of all files. */
-	__u64 out_cur_ranges;
-
-	/** @out_cur_dma_pages: gauge: pages whose DMA address is kept for unmapping. */
-	__u64 out_cur_dma_pages;
-
-	/** @out_vram_pages_in: pages migrated to, or created in, VRAM for this file. */
-	__u64 out_vram_pages_in;
-
-	/** @out_vram_bytes_in: bytes copied for that; untouched pages are cleared instead. */
-	__u64 out_vram_bytes_in;
-
-	/** @out_vram_pages_out: pages migrated from VRAM to system memory, for any reason. */
-	__u64 out_vram_pages_out;
-
-	/** @out_vram_bytes_out: bytes copied for that. */
-	__u64 out_vram_bytes_out;
-
-	/** @out_vram_cpu_faults: CPU faults on pages in VRAM. */
-	__u64 out_vram_cpu_faults;
-
-	/**
-	 * @out_vram_evictions: attempts to evict a VRAM buffer with pages: to
-	 * make room, for suspend or unplug, or because a page broke.
-	 */
-	__u64 out_vram_evictions;
-
-	/** @out_vram_evicted_pages: pages that these attempts moved to system memory. */
-	__u64 out_vram_evicted_pages;
-
-	/** @out_vram_busy: pages not moved to VRAM: pinned, locked, or lost to a race. */
-	__u64 out_vram_busy;
-
-	/** @out_vram_no_space: pages not moved to VRAM because it had no room. */
-	__u64 out_vram_no_space;
-
-	/**
-	 * @out_vram_failed: pages not moved to VRAM because an allocation or the
-	 * copy failed, and pages in VRAM that were poisoned.
-	 */
-	__u64 out_vram_failed;
-
-	/** @out_cur_vram_pages: gauge: pages in VRAM that were brought in for this file. */
-	__u64 out_cur_vram_pages;
-
-	/** @out_cur_vram_reserved: gauge: pages of VRAM allocated for them. */
-	__u64 out_cur_vram_reserved;
 };
 
 #if defined(__cplusplus)
