@@ -408,7 +408,7 @@ static const struct {
 	const char *describe;
 	void (*run)(int fd, bool is64);
 	bool sizes;
-} cases[] = {
+} commands[] = {
 	{ "fill", "FILL writes each element of its operand and nothing else.", command_fill,
 	  true },
 	{ "copy", "COPY of any alignment and size copies each byte.", command_copy, false },
@@ -435,15 +435,15 @@ int igt_main()
 	igt_fixture()
 		close(svm_open());
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (int is64 = 0; is64 <= cases[i].sizes; is64++) {
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		for (int is64 = 0; is64 <= commands[i].sizes; is64++) {
 			svm_close_leaked();
-			igt_describe(cases[i].describe);
-			igt_subtest_f("%s%s", cases[i].name,
-				      cases[i].sizes ? is64 ? "-64" : "-32" : "") {
+			igt_describe(commands[i].describe);
+			igt_subtest_f("%s%s", commands[i].name,
+				      commands[i].sizes ? is64 ? "-64" : "-32" : "") {
 				int fd = svm_open_attached();
 
-				cases[i].run(fd, is64);
+				commands[i].run(fd, is64);
 				close(fd);
 			}
 		}

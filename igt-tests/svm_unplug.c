@@ -556,7 +556,7 @@ static const struct {
 	const char *name;
 	const char *describe;
 	void (*run)(int fd, const struct unplug *u);
-} cases[] = {
+} by_place[] = {
 	{ "open", "Files are open, nothing goes on.", unplug_open },
 	{ "memory", "Memory outlives files and driver.", unplug_memory },
 	{ "busy", "Jobs run, threads and a child wait for them.", unplug_busy },
@@ -573,12 +573,12 @@ static const struct {
 
 static void run(size_t i, const struct unplug *u)
 {
-	igt_describe(cases[i].describe);
+	igt_describe(by_place[i].describe);
 	igt_subtest_f("%s-%s-%s", u->how == SVM_HW_ORDERLY ? "orderly" : "gone",
-		      cases[i].name, u->vram ? "vram" : "ram") {
+		      by_place[i].name, u->vram ? "vram" : "ram") {
 		svm_close_leaked();
 		svm_module_load("num_devices=2 vram_mb=16");
-		cases[i].run(svm_open_attached(), u);
+		by_place[i].run(svm_open_attached(), u);
 		/* Nothing is left that keeps the driver */
 		svm_module_unload();
 	}
@@ -586,7 +586,7 @@ static void run(size_t i, const struct unplug *u)
 
 int igt_main()
 {
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(by_place); i++)
 		for (int how = SVM_HW_ORDERLY; how <= SVM_HW_SURPRISE; how++)
 			for (int vram = 0; vram < 2; vram++)
 				run(i, &(struct unplug) { how, vram });
