@@ -119,7 +119,7 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 	struct drm_svm_context *ctx = entry->ctx;
 
 	if (entry->answer)
-		drm_svm_stat_add(ctx, DRM_SVM_STAT_FAILED, 1);
+		drm_svm_context_count(ctx, DRM_SVM_STAT_FAILED, 1);
 	trace_drm_svm_fault_done(ctx, &entry->fault, entry->answer);
 	lock_map_acquire(&drm_svm_fault_done_map);
 	ctx->ops->fault_done(ctx, &entry->fault, entry->answer);

@@ -69,7 +69,7 @@ static inline void drm_svm_stats_add(struct drm_svm_stats *stats,
 	this_cpu_add(stats->values->v[stat], n);
 }
 
-static inline void drm_svm_stat_add(struct drm_svm_context *ctx,
+static inline void drm_svm_context_count(struct drm_svm_context *ctx,
 				    enum drm_svm_stat stat, u64 n)
 {
 	drm_svm_stats_add(ctx->stats, stat, n);
@@ -233,7 +233,7 @@ extern struct lockdep_map drm_svm_fault_done_map;
 #endif
 
 /* drm_svm_space.c */
-struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare);
+struct drm_svm *drm_svm_space_lookup(struct mm_struct *mm, struct drm_svm *spare);
 void drm_svm_space_remove(struct drm_svm *svm);
 void drm_svm_space_teach_lockdep(void);
 struct drm_svm_range *drm_svm_space_lookup_range(struct mm_struct *mm,

@@ -67,7 +67,7 @@ void drm_svm_fault_skip_served(struct drm_svm_range *range,
 					 entry->fault.access))
 			continue;
 		entry->answer = 0;
-		drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
+		drm_svm_context_count(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_fault_skip_served);
@@ -113,7 +113,7 @@ static void drm_svm_fault_move(struct drm_svm_range *range,
 		/* the process is to stop, or a context is being detached */
 		if (signal_pending(current))
 			return;
-		drm_svm_stat_add(entries[0].ctx, DRM_SVM_STAT_RETRIES, 1);
+		drm_svm_context_count(entries[0].ctx, DRM_SVM_STAT_RETRIES, 1);
 		drm_svm_fault_pause(try++);
 	}
 }
@@ -147,7 +147,7 @@ static int drm_svm_fault_serve_locked(struct drm_svm_range *range,
 			try = 0;
 			continue;
 		}
-		drm_svm_stat_add(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
+		drm_svm_context_count(entries[i].ctx, DRM_SVM_STAT_RETRIES, 1);
 		/*
 		 * also when the process is to stop, or a context is being
 		 * detached
@@ -350,7 +350,7 @@ void drm_svm_fault_serve(struct drm_svm *svm, struct drm_svm_scratch *scratch,
 	struct drm_svm_fault_entry *batch = scratch->batch;
 	unsigned int i, group;
 
-	drm_svm_stat_add(batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
+	drm_svm_context_count(batch[0].ctx, DRM_SVM_STAT_BATCHES, 1);
 	trace_drm_svm_batch(svm, n);
 
 	for (i = 0; i < n; i++)

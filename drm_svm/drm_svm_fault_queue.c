@@ -308,7 +308,7 @@ int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 	atomic_inc(&ctx->busy);
 	q->ring[drm_svm_queue_slot(q, q->count++)] =
 		(struct drm_svm_queued_fault) { .ctx = ctx, .fault = *fault };
-	drm_svm_stat_add(ctx, DRM_SVM_STAT_FAULTS, 1);
+	drm_svm_context_count(ctx, DRM_SVM_STAT_FAULTS, 1);
 	trace_drm_svm_fault(ctx, fault);
 	drm_svm_queue_wake_locked(q);
 	return 0;

@@ -208,14 +208,14 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
  */
 static struct drm_svm *drm_svm_obtain(struct mm_struct *mm)
 {
-	struct drm_svm *svm = drm_svm_space_find(mm, NULL), *spare;
+	struct drm_svm *svm = drm_svm_space_lookup(mm, NULL), *spare;
 
 	if (svm)
 		return svm;
 	spare = drm_svm_alloc(mm);
 	if (IS_ERR(spare))
 		return spare;
-	svm = drm_svm_space_find(mm, spare);
+	svm = drm_svm_space_lookup(mm, spare);
 	if (svm != spare)
 		drm_svm_end(spare);
 	return svm;

@@ -360,9 +360,9 @@ static bool drm_svm_chunk_start(struct drm_svm_migrator *migrator,
 	return true;
 }
 
-/* Count what moved, before migrate_vma_finalize(). */
+/* Count what moved, before migrate_vma_finalize(). @err: of the copy. */
 static void drm_svm_chunk_count(struct drm_svm_migrator *migrator,
-				struct drm_svm_chunk *chunk, bool failed)
+				struct drm_svm_chunk *chunk, int err)
 {
 	struct drm_svm_migration *m = chunk->m;
 	unsigned int i, n, moved = 0, copied = 0, taken = 0;
@@ -382,8 +382,8 @@ static void drm_svm_chunk_count(struct drm_svm_migrator *migrator,
 	/* pages that could not even be collected are known by @want only */
 	taken = max(taken, max(chunk->want, moved) - moved);
 	drm_svm_migrator_count(migrator, chunk,
-			       failed ? DRM_SVM_STAT_VRAM_FAILED :
-					DRM_SVM_STAT_VRAM_BUSY, taken);
+			       err ? DRM_SVM_STAT_VRAM_FAILED :
+			       DRM_SVM_STAT_VRAM_BUSY, taken);
 	trace_drm_svm_to_vram(migrator->svm, chunk->start, chunk->end, moved, taken);
 }
 
@@ -410,11 +410,11 @@ static void drm_svm_chunk_finish(struct drm_svm_migrator *migrator,
 				 struct drm_svm_chunk *chunk)
 {
 	struct drm_svm_migration *m = chunk->m;
-	bool failed = drm_svm_migration_wait(m);
+	int err = drm_svm_migration_wait(m);
 
 	drm_svm_chunk_drop_bad(m);
 	migrate_vma_pages(&m->args);
-	drm_svm_chunk_count(migrator, chunk, failed);
+	drm_svm_chunk_count(migrator, chunk, err);
 	migrate_vma_finalize(&m->args);
 	drm_svm_bo_unlock(chunk->bo);
 }

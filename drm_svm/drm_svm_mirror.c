@@ -200,7 +200,7 @@ static int drm_svm_mirror_walk(struct drm_svm_mirror *m, unsigned int first,
 	/* flags of the previous walk would stick */
 	memset(pfns, 0, (end - first) * sizeof(*pfns));
 	err = hmm_range_fault(&hmm);
-	drm_svm_stat_add(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
+	drm_svm_context_count(m->entries[0].ctx, DRM_SVM_STAT_WALKS, 1);
 	trace_drm_svm_walk(m->range->svm, hmm.start, end - first, err);
 	if (m->hide_vram)
 		drm_svm_mirror_hide_vram(pfns, end - first);
@@ -394,7 +394,7 @@ static int drm_svm_mirror_collect(struct drm_svm_mirror *m)
 	struct drm_svm_fault_entry *entry = &m->entries[0];
 	struct mm_struct *mm = m->range->svm->mm;
 	struct vm_area_struct *vma;
-	bool missing;
+	unsigned int missing;
 	int err;
 
 	vma = vma_lookup(mm, entry->fault.addr);
@@ -571,7 +571,7 @@ static int drm_svm_mirror_answer(struct drm_svm_mirror *m)
 		}
 		entry->answer = 0;
 		if (drm_svm_mirror_is_duplicate(m, i))
-			drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
+			drm_svm_context_count(entry->ctx, DRM_SVM_STAT_DUPLICATES, 1);
 	}
 	return m->entries[0].answer == DRM_SVM_PENDING ? -EAGAIN : 0;
 }

@@ -62,7 +62,7 @@ static void drm_svm_flush_post(struct drm_svm_context *ctx, u64 ticket)
 	if (ticket <= ctx->flush.posted)
 		return;
 	ctx->ops->tlb_flush_start(ctx, ctx->flush.start, ctx->flush.end);
-	drm_svm_stat_add(ctx, DRM_SVM_STAT_FLUSHES, 1);
+	drm_svm_context_count(ctx, DRM_SVM_STAT_FLUSHES, 1);
 	trace_drm_svm_flush(ctx, ctx->flush.start, ctx->flush.end);
 	ctx->flush.start = U64_MAX;
 	ctx->flush.end = 0;
@@ -181,8 +181,8 @@ void drm_svm_range_unmap_locked(struct drm_svm_range *range,
 	if (view->dma_addr)
 		drm_svm_view_release_dma(view, first, first + npages);
 	drm_svm_view_forget(view, first, first + npages, n);
-	drm_svm_stat_add(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
-	drm_svm_stat_add(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
+	drm_svm_context_count(ctx, DRM_SVM_STAT_INVALIDATIONS, 1);
+	drm_svm_context_count(ctx, DRM_SVM_STAT_PAGES_UNMAPPED, n);
 	trace_drm_svm_unmap(ctx, start, end, n);
 }
 

@@ -350,7 +350,7 @@ static bool drm_svm_range_scan(struct drm_svm *svm)
 			break;
 		cond_resched();
 	}
-	return removed;
+	return removed > 0;
 }
 
 /*

@@ -167,7 +167,7 @@ static int drm_svm_run_add_tracked(struct drm_svm_run_batch *b,
 		if (err)
 			return err;
 		view->dma_addr[index] = b->end - PAGE_SIZE;
-		drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
+		drm_svm_context_count(view->ctx, DRM_SVM_STAT_DMA_MAPPED, 1);
 	}
 	return 0;
 }
@@ -379,7 +379,7 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 	}
 	drm_svm_run_emit(&b, end);
 	view->nmapped += b.added;
-	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
+	drm_svm_context_count(view->ctx, DRM_SVM_STAT_PAGES_MAPPED, b.added);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_run_map_locked);
@@ -401,5 +401,5 @@ void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 	for (i = first; i < end; i++)
 		dma_unmap_phys(dev, view->dma_addr[i], PAGE_SIZE,
 			       DMA_BIDIRECTIONAL, DRM_SVM_DMA_ATTRS);
-	drm_svm_stat_add(view->ctx, DRM_SVM_STAT_DMA_UNMAPPED, end - first);
+	drm_svm_context_count(view->ctx, DRM_SVM_STAT_DMA_UNMAPPED, end - first);
 }

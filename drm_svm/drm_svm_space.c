@@ -28,7 +28,7 @@ static DEFINE_HASHTABLE(drm_svm_spaces, 6);
  * is skipped, because it cannot serve new contexts: its process has ended, but
  * shared the mm with another one.
  */
-struct drm_svm *drm_svm_space_find(struct mm_struct *mm, struct drm_svm *spare)
+struct drm_svm *drm_svm_space_lookup(struct mm_struct *mm, struct drm_svm *spare)
 {
 	struct drm_svm *svm;
 

@@ -462,6 +462,8 @@ static bool drm_svm_vram_release_later(struct drm_svm_vram *vram)
  */
 void drm_svm_vram_fini(struct drm_svm_vram *vram)
 {
+	int err;
+
 	WARN_ON(atomic_read(&vram->sdev->ncontexts));
 	scoped_guard(spinlock, &vram->lock)
 		WRITE_ONCE(vram->ending, true);
@@ -472,7 +474,8 @@ void drm_svm_vram_fini(struct drm_svm_vram *vram)
 	drm_svm_vram_drop_bad(vram);
 	drm_svm_vram_empty_for_good(vram);
 	/* only the driver's BOs are left */
-	WARN_ON(drm_svm_vram_empty(vram));
+	err = drm_svm_vram_empty(vram);
+	WARN_ON(err);
 	drm_svm_drain_fini(vram);
 	/* BOs on the list of evict_work have no pages any more */
 	flush_work(&vram->evict_work);

@@ -279,7 +279,7 @@ void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry)
 {
 	struct drm_svm_waiter *waiter;
 
-	drm_svm_stat_add(entry->ctx, DRM_SVM_STAT_WAITS, 1);
+	drm_svm_context_count(entry->ctx, DRM_SVM_STAT_WAITS, 1);
 	trace_drm_svm_wait(entry->ctx, &entry->fault);
 	entry->answer = -ENOMEM;
 	waiter = kzalloc_obj(*waiter, GFP_KERNEL_ACCOUNT);
