@@ -89,9 +89,11 @@ void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p)
 		return;
 	}
 	drm_svm_print_queue(svm, p);
-	for (i = 0; i < DRM_SVM_COUNTER_NUM; i++)
-		drm_printf(p, "%s: %llu\n", drm_svm_counter_name(i),
-			   drm_svm_counter_read(ctx, i));
+	for (i = 0; i < DRM_SVM_COUNTER_NUM; i++) {
+		if (drm_svm_counter_name(i))
+			drm_printf(p, "%s: %llu\n", drm_svm_counter_name(i),
+				   drm_svm_counter_read(ctx, i));
+	}
 
 	while ((range = drm_svm_range_next(svm, &key))) {
 		drm_svm_print_range(ctx, range, p);

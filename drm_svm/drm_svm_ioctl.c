@@ -219,14 +219,12 @@ int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_query);
 
-/* Entries that a program may ask for: what bounds the loops of the call. */
-#define DRM_SVM_COUNTERS_MAX	1024
-
 /**
  * drm_svm_ioctl_counters() - body of a counters ioctl
  * @ctx: the context
  * @args: the payload
  *
+ * Context: process context, no lock held.
  * Return: 0, -EINVAL, -ENXIO, -EPERM, or -EFAULT when the array cannot be
  * written to.
  */

@@ -93,11 +93,12 @@ static u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat sta
 }
 
 /*
- * How a counter comes from the statistics: as it is; in bytes, of a number of
- * pages; as the difference of two that only grow; as a sum that also shrinks; or
- * as the number of ranges.
+ * How a counter comes from the statistics: not at all, because it was retired;
+ * as it is; in bytes, of a number of pages; as the difference of two that only
+ * grow; as a sum that also shrinks; or as the number of ranges.
  */
 enum drm_svm_counter_kind {
+	DRM_SVM_KIND_NONE,
 	DRM_SVM_KIND_COUNT,
 	DRM_SVM_KIND_BYTES,
 	DRM_SVM_KIND_LEFT,
@@ -107,53 +108,77 @@ enum drm_svm_counter_kind {
 
 static const struct drm_svm_counter_info {
 	const char *name;
-	enum drm_svm_stat stat;
 	enum drm_svm_counter_kind kind;
+	enum drm_svm_stat stat;
 	enum drm_svm_stat minus;
 } drm_svm_counter_infos[] = {
-	[DRM_SVM_COUNTER_FAULTS] = { "faults", DRM_SVM_STAT_FAULTS },
-	[DRM_SVM_COUNTER_DUPLICATES] = { "duplicates", DRM_SVM_STAT_DUPLICATES },
-	[DRM_SVM_COUNTER_BATCHES] = { "batches", DRM_SVM_STAT_BATCHES },
-	[DRM_SVM_COUNTER_RETRIES] = { "retries", DRM_SVM_STAT_RETRIES },
-	[DRM_SVM_COUNTER_WAITS] = { "waits", DRM_SVM_STAT_WAITS },
-	[DRM_SVM_COUNTER_FAILED] = { "failed", DRM_SVM_STAT_FAILED },
-	[DRM_SVM_COUNTER_WALKS] = { "walks", DRM_SVM_STAT_WALKS },
-	[DRM_SVM_COUNTER_PAGES_MAPPED] = { "pages-mapped", DRM_SVM_STAT_PAGES_MAPPED },
-	[DRM_SVM_COUNTER_PAGES_UNMAPPED] = { "pages-unmapped", DRM_SVM_STAT_PAGES_UNMAPPED },
-	[DRM_SVM_COUNTER_INVALIDATIONS] = { "invalidations", DRM_SVM_STAT_INVALIDATIONS },
-	[DRM_SVM_COUNTER_FLUSHES] = { "flushes", DRM_SVM_STAT_FLUSHES },
+	[DRM_SVM_COUNTER_FAULTS] = { "faults", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_FAULTS },
+	[DRM_SVM_COUNTER_DUPLICATES] = {
+		"duplicates", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_DUPLICATES,
+	},
+	[DRM_SVM_COUNTER_BATCHES] = { "batches", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_BATCHES },
+	[DRM_SVM_COUNTER_RETRIES] = { "retries", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_RETRIES },
+	[DRM_SVM_COUNTER_WAITS] = { "waits", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_WAITS },
+	[DRM_SVM_COUNTER_FAILED] = { "failed", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_FAILED },
+	[DRM_SVM_COUNTER_WALKS] = { "walks", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_WALKS },
+	[DRM_SVM_COUNTER_PAGES_MAPPED] = {
+		"pages-mapped", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_PAGES_MAPPED,
+	},
+	[DRM_SVM_COUNTER_PAGES_UNMAPPED] = {
+		"pages-unmapped", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_PAGES_UNMAPPED,
+	},
+	[DRM_SVM_COUNTER_INVALIDATIONS] = {
+		"invalidations", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_INVALIDATIONS,
+	},
+	[DRM_SVM_COUNTER_FLUSHES] = { "flushes", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_FLUSHES },
 	[DRM_SVM_COUNTER_CUR_PAGES] = {
-		"cur-pages", DRM_SVM_STAT_PAGES_MAPPED, DRM_SVM_KIND_LEFT, DRM_SVM_STAT_PAGES_UNMAPPED,
+		"cur-pages", DRM_SVM_KIND_LEFT, DRM_SVM_STAT_PAGES_MAPPED,
+		DRM_SVM_STAT_PAGES_UNMAPPED,
 	},
-	[DRM_SVM_COUNTER_CUR_RANGES] = { "cur-ranges", .kind = DRM_SVM_KIND_RANGES },
+	[DRM_SVM_COUNTER_CUR_RANGES] = { "cur-ranges", DRM_SVM_KIND_RANGES },
 	[DRM_SVM_COUNTER_CUR_DMA_PAGES] = {
-		"cur-dma-pages", DRM_SVM_STAT_DMA_MAPPED, DRM_SVM_KIND_LEFT, DRM_SVM_STAT_DMA_UNMAPPED,
+		"cur-dma-pages", DRM_SVM_KIND_LEFT, DRM_SVM_STAT_DMA_MAPPED,
+		DRM_SVM_STAT_DMA_UNMAPPED,
 	},
-	[DRM_SVM_COUNTER_VRAM_PAGES_IN] = { "vram-pages-in", DRM_SVM_STAT_VRAM_IN },
+	[DRM_SVM_COUNTER_VRAM_PAGES_IN] = {
+		"vram-pages-in", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_IN,
+	},
 	[DRM_SVM_COUNTER_VRAM_BYTES_IN] = {
-		"vram-bytes-in", DRM_SVM_STAT_VRAM_COPIED_IN, DRM_SVM_KIND_BYTES,
+		"vram-bytes-in", DRM_SVM_KIND_BYTES, DRM_SVM_STAT_VRAM_COPIED_IN,
 	},
-	[DRM_SVM_COUNTER_VRAM_PAGES_OUT] = { "vram-pages-out", DRM_SVM_STAT_VRAM_OUT },
+	[DRM_SVM_COUNTER_VRAM_PAGES_OUT] = {
+		"vram-pages-out", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_OUT,
+	},
 	[DRM_SVM_COUNTER_VRAM_BYTES_OUT] = {
-		"vram-bytes-out", DRM_SVM_STAT_VRAM_OUT, DRM_SVM_KIND_BYTES,
+		"vram-bytes-out", DRM_SVM_KIND_BYTES, DRM_SVM_STAT_VRAM_OUT,
 	},
-	[DRM_SVM_COUNTER_VRAM_CPU_FAULTS] = { "vram-cpu-faults", DRM_SVM_STAT_VRAM_CPU_FAULTS },
-	[DRM_SVM_COUNTER_VRAM_EVICTIONS] = { "vram-evictions", DRM_SVM_STAT_VRAM_EVICTIONS },
-	[DRM_SVM_COUNTER_VRAM_EVICTED_PAGES] = { "vram-evicted-pages", DRM_SVM_STAT_VRAM_EVICTED },
-	[DRM_SVM_COUNTER_VRAM_BUSY] = { "vram-busy", DRM_SVM_STAT_VRAM_BUSY },
-	[DRM_SVM_COUNTER_VRAM_NO_SPACE] = { "vram-no-space", DRM_SVM_STAT_VRAM_NO_SPACE },
-	[DRM_SVM_COUNTER_VRAM_FAILED] = { "vram-failed", DRM_SVM_STAT_VRAM_FAILED },
+	[DRM_SVM_COUNTER_VRAM_CPU_FAULTS] = {
+		"vram-cpu-faults", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_CPU_FAULTS,
+	},
+	[DRM_SVM_COUNTER_VRAM_EVICTIONS] = {
+		"vram-evictions", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_EVICTIONS,
+	},
+	[DRM_SVM_COUNTER_VRAM_EVICTED_PAGES] = {
+		"vram-evicted-pages", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_EVICTED,
+	},
+	[DRM_SVM_COUNTER_VRAM_BUSY] = { "vram-busy", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_BUSY },
+	[DRM_SVM_COUNTER_VRAM_NO_SPACE] = {
+		"vram-no-space", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_NO_SPACE,
+	},
+	[DRM_SVM_COUNTER_VRAM_FAILED] = {
+		"vram-failed", DRM_SVM_KIND_COUNT, DRM_SVM_STAT_VRAM_FAILED,
+	},
 	[DRM_SVM_COUNTER_CUR_VRAM_PAGES] = {
-		"cur-vram-pages", DRM_SVM_STAT_VRAM_PAGES, DRM_SVM_KIND_GAUGE,
+		"cur-vram-pages", DRM_SVM_KIND_GAUGE, DRM_SVM_STAT_VRAM_PAGES,
 	},
 	[DRM_SVM_COUNTER_CUR_VRAM_RESERVED] = {
-		"cur-vram-reserved", DRM_SVM_STAT_VRAM_RESERVED, DRM_SVM_KIND_GAUGE,
+		"cur-vram-reserved", DRM_SVM_KIND_GAUGE, DRM_SVM_STAT_VRAM_RESERVED,
 	},
 };
 
 static_assert(ARRAY_SIZE(drm_svm_counter_infos) == DRM_SVM_COUNTER_NUM);
 
-/* The name of a counter, for debugfs. */
+/* The name of a counter, for debugfs, or NULL if it was retired. */
 const char *drm_svm_counter_name(enum drm_svm_counter counter)
 {
 	return drm_svm_counter_infos[counter].name;
@@ -171,6 +196,8 @@ u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter count
 	const struct drm_svm_counter_info *info = &drm_svm_counter_infos[counter];
 
 	switch (info->kind) {
+	case DRM_SVM_KIND_COUNT:
+		return drm_svm_stat_read(ctx, info->stat);
 	case DRM_SVM_KIND_BYTES:
 		return drm_svm_stat_read(ctx, info->stat) << PAGE_SHIFT;
 	case DRM_SVM_KIND_LEFT:
@@ -180,7 +207,7 @@ u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter count
 	case DRM_SVM_KIND_RANGES:
 		return atomic_long_read(&ctx->svm->nranges);
 	default:
-		return drm_svm_stat_read(ctx, info->stat);
+		return 0;
 	}
 }
 

@@ -13,11 +13,12 @@
  * writes the wrong memory, as on a real device. Accesses that miss go into a
  * fault buffer of limited size, and their job waits.
  *
- * The port to drm_svm is svm_test_port.c and a few calls elsewhere, each where
- * any driver would have it. The rest is the hardware and its scheduler.
+ * The port to drm_svm is svm_test_port.c and calls of the library elsewhere,
+ * each where any driver would have it. The rest is the hardware and its
+ * scheduler.
  *
  * For a comparison the same device runs on drm_gpusvm, by the module parameter
- * "backend". That is svm_test_gpusvm.c, which has ioctls of its own; the other
+ * "backend". That is svm_test_gpusvm*.c, with ioctls of its own; the other
  * files call it after svm_test_on_gpusvm(). A driver has no such calls.
  */
 

@@ -15,8 +15,8 @@
  * neither fills the buffer nor makes the handler look at its misses again.
  *
  * The cost of faults is measured here: for how long there was a miss that was
- * handed on and not answered. Under an emulator that counts instructions this
- * is their number.
+ * handed on and not answered. Under an emulator that counts instructions, the
+ * figure is a number of instructions. A port has no such measurement.
  *
  * Locking. handler_lock, a mutex, is held from the moment that a miss is taken
  * out until it is handed on or parked; whoever holds it sees every miss that

@@ -20,8 +20,9 @@ struct ttm_resource;
  * svm_test_on_gpusvm() - does drm_gpusvm manage shared memory?
  * @gpu: the device
  *
- * The functions of this file may be called only then. The compiler drops these
- * calls for a kernel without drm_gpusvm.
+ * The functions below may be called only then, except for
+ * svm_test_gpusvm_take_ioctls(), which comes before any device. The compiler
+ * drops these calls for a kernel without drm_gpusvm.
  *
  * Return: whether it is not drm_svm.
  */

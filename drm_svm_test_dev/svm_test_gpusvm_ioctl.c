@@ -68,7 +68,7 @@ static u32 peer_query_page(struct svm_test_vm *vm, u64 addr)
 	return state | DRM_SVM_PAGE_READ | location << DRM_SVM_PAGE_LOCATION_SHIFT;
 }
 
-/* -EOPNOTSUPP for what the GPU has not mapped */
+/* It cannot tell where pages are that the GPU has not mapped: -EOPNOTSUPP. */
 static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 {
 	u32 __user *out = u64_to_user_ptr(args->pages);
@@ -201,7 +201,7 @@ static int peer_counters(struct svm_test_vm *vm, struct drm_svm_counters *args)
 	err = svm_test_gpusvm_check_mm(vm);
 	if (err)
 		return err;
-	if (args->flags || args->pad || args->count > 1024)
+	if (args->flags || args->pad || args->count > DRM_SVM_COUNTERS_MAX)
 		return -EINVAL;
 
 	peer = vm->gpusvm;

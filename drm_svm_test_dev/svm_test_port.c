@@ -2,9 +2,9 @@
 /*
  * The port to drm_svm: the ops that the library calls for a GPU page table and
  * for VRAM, as functions of this GPU, and the ioctls that call the library.
- * This file is the example for other drivers. docs/porting.rst names the few
- * other calls of the library, which are where the driver does the rest of the
- * same work.
+ * This file is the example for other drivers. docs/porting.rst names the other
+ * calls of the library, each of which is where the driver does the rest of the
+ * work.
  *
  * Locking is that of the callees. All ops of the page table but
  * svm_test_ctx_map_prepare() and svm_test_ctx_fault_done() run in MMU
@@ -131,6 +131,7 @@ int svm_test_ioctl_attach(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
+	/* that keeps a detach out, this a second attach */
 	scoped_guard(mutex, &vm->attach_lock)
 		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
 					   &svm_test_context_ops, data);

@@ -102,9 +102,35 @@ static void backend_end(int fd, bool huge)
 	svm_vram_all_free();
 }
 
+/* An array that is shorter than what the kernel knows, and one that is longer */
+static void backend_counters(int fd, bool huge)
+{
+	uint32_t *word = svm_mmap_anon(svm_page_size());
+	uint64_t values[2 * DRM_SVM_COUNTER_NUM];
+	struct drm_svm_counters args = { .values = svm_va(values) };
+
+	svm_gpu_write32(fd, word, SEED);
+	for (args.count = 1; args.count < ARRAY_SIZE(values); args.count++) {
+		memset(values, 0xff, sizeof(values));
+		igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), 0);
+		igt_assert_lt_u64(0, values[DRM_SVM_COUNTER_FAULTS]);
+		for (uint32_t i = 0; i < args.count; i++)
+			igt_assert_neq_u64(values[i], UINT64_MAX);
+		igt_assert_eq_u64(values[args.count], UINT64_MAX);
+	}
+	args.count = DRM_SVM_COUNTERS_MAX + 1;
+	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), -EINVAL);
+	args.count = 1;
+	args.values = 0;
+	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), -EFAULT);
+	munmap(word, svm_page_size());
+}
+
 static const struct svm_vram_case cases[] = {
 	{ "share", "GPU and CPU read what the other one wrote.", backend_share },
 	{ "replace", "Memory that was unmapped is gone for the GPU.", backend_replace },
+	{ "counters", "Programs get the counters that they ask for.", backend_counters,
+	  .one = true },
 };
 
 static const struct svm_vram_case vram_cases[] = {

@@ -68,18 +68,20 @@ static void child_cpu_write(int fd, bool huge)
 }
 
 /*
- * The child has an address space of its own on the device. The last page was
- * read there before it is written, the others were not.
+ * The child has an address space of its own on the device. The last of small
+ * pages was read there before it is written, the others were not.
  */
 static void child_gpu_write(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 	int written = svm_gate(), done = svm_gate();
+	uint32_t last = area.size / 4 - 1;
 
 	igt_fork(child, 1) {
 		int own = svm_open_attached();
 
-		svm_gpu_touch(own, area.base + area.size - 4, 4, 4, false);
+		igt_assert_eq_u32(svm_gpu_read32(own, area.base + last * 4),
+				  OLD + last * 2654435761u);
 		svm_gpu_pattern(own, area.base, area.size, NEW);
 		svm_gate_open(written);
 		svm_gate_wait(done);
@@ -117,19 +119,26 @@ static void both_gpu_write(int fd, bool huge)
 	igt_waitchildren();
 }
 
-/* The pages are the parent's alone again: the write goes to them, not to copies. */
+/* The pages are the parent's alone again. */
 static void child_exits_first(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
-	igt_fork(child, 3)
+	igt_fork(child, 3) {
+		/* a child that reads pages in VRAM moves them */
+		if (area.ram)
+			igt_assert(area_has(&area, OLD));
 		svm_area_check_place(&area);
+	}
 	igt_waitchildren();
 	svm_gpu_pattern(fd, area.base, area.size, NEW);
 	svm_area_check(fd, &area, NEW);
 }
 
-/* fork() of children that have children; the exit status says whether @ok holds */
+/*
+ * fork() by a child, because igt_fork() is for children of the test alone; the exit
+ * status says whether @ok holds. An assertion that fails ends such a child too.
+ */
 #define FORKED(pid, ok) do { \
 		pid = fork(); \
 		igt_assert(pid >= 0); \
@@ -155,18 +164,19 @@ static bool heir_keeps(const struct svm_area *area, int gone)
  * GPU writes half of the area once more: the child alone has the pages of this
  * half then, and shares those of the other half with its parent until the end.
  */
-static bool leave_heir(bool huge, int gone, int said)
+static void leave_heir(bool huge, int gone, int said)
 {
 	int own = svm_open_attached();
 	struct svm_area area = svm_area(own, huge, NEW);
+	pid_t heir = fork();
 
-	if (!fork()) {
+	igt_assert_lte(0, heir);
+	if (!heir) {
 		char byte = heir_keeps(&area, gone);
 
 		_exit(write(said, &byte, 1) != 1);
 	}
 	svm_gpu_fill(own, area.base, area.size / 2, OLD);
-	return true;
 }
 
 static void parent_exits_first(int fd, bool huge)
@@ -174,11 +184,11 @@ static void parent_exits_first(int fd, bool huge)
 	struct svm_area area = svm_area(fd, huge, OLD);
 	int gone = svm_gate(), said[2];
 	char byte = 0;
-	pid_t pid;
 
 	igt_assert(!pipe(said));
-	FORKED(pid, leave_heir(huge, gone, said[1]));
-	igt_assert(ended_well(pid));
+	igt_fork(child, 1)
+		leave_heir(huge, gone, said[1]);
+	igt_waitchildren();
 	svm_area_evict(fd, &area);
 	svm_gate_open(gone);
 	close(said[1]);
@@ -237,8 +247,8 @@ static void fill_at_once(int fd, const struct svm_area *area, uint32_t value)
 	svm_gpu_fill(fd, area->base, area->size, value);
 	svm_counters(fd, &after);
 	igt_info("%llu faults, %llu pages to VRAM\n",
-		 (unsigned long long)(svm_counted(&before, &after, FAULTS)),
-		 (unsigned long long)(svm_counted(&before, &after, VRAM_PAGES_IN)));
+		 (unsigned long long)svm_counted(&before, &after, FAULTS),
+		 (unsigned long long)svm_counted(&before, &after, VRAM_PAGES_IN));
 	igt_assert_lte_u64(svm_counted(&before, &after, VRAM_PAGES_IN), pages);
 	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), pages / 4);
 	igt_assert_eq(svm_vram_pages(fd, area->base, area->size), area->ram ? 0 : pages);
@@ -259,32 +269,52 @@ static void fill_after_fork(int fd, bool huge)
 	igt_waitchildren();
 }
 
-/* What a child sees does not change while the parent's GPU goes on writing. */
-static void fork_while_writing(int fd, bool huge)
+static bool still_runs(int fd, uint64_t job)
+{
+	struct drm_svm_test_wait wait;
+
+	return __svm_wait(fd, job, 0, &wait) == -ETIME;
+}
+
+/* Returns whether the job was still running when the last child was there. */
+static bool fork_during_job(int fd, const struct svm_area *area)
 {
 	enum { CHILDREN = 4, FILLS = 32 };
-	struct svm_area area = svm_area(fd, huge, OLD);
 	struct drm_svm_test_cmd cmds[FILLS];
 	uint64_t job;
+	bool ran;
 
 	for (int i = 0; i < FILLS; i++)
-		cmds[i] = svm_cmd_fill(area.base, area.size, NEW + i);
+		cmds[i] = svm_cmd_fill(area->base, area->size, NEW + i);
 	job = svm_submit(fd, cmds, FILLS);
 	for (int i = 0; i < CHILDREN; i++) {
 		igt_fork(child, 1) {
-			char *copy = svm_mmap_small(area.size);
+			char *copy = svm_mmap_small(area->size);
 
-			memcpy(copy, area.base, area.size);
-			if (area.ram)
+			memcpy(copy, area->base, area->size);
+			if (area->ram)
 				usleep(30000);
 			else
 				__svm_evict_vram(fd);
-			igt_assert(!memcmp(copy, area.base, area.size));
+			igt_assert(!memcmp(copy, area->base, area->size));
 		}
 	}
+	ran = still_runs(fd, job);
 	svm_wait_ok(fd, job);
-	igt_assert(svm_cpu_all32(area.base, area.size, NEW + FILLS - 1));
+	igt_assert(svm_cpu_all32(area->base, area->size, NEW + FILLS - 1));
 	igt_waitchildren();
+	return ran;
+}
+
+/* What a child sees does not change while the parent's GPU goes on writing. */
+static void fork_while_writing(int fd, bool huge)
+{
+	enum { TRIES = 20 };
+	struct svm_area area = svm_area_sized(fd, huge, svm_range_size(), OLD);
+	int try = 0;
+
+	while (!fork_during_job(fd, &area))
+		igt_assert_lt(++try, TRIES);
 }
 
 /* Pages in VRAM */
@@ -391,7 +421,9 @@ static void fork_grandchildren(int fd, bool huge)
 {
 	struct svm_area area = svm_area(fd, huge, OLD);
 
-	igt_assert(generation(&area, 0));
+	igt_fork(child, 1)
+		igt_assert(generation(&area, 0));
+	igt_waitchildren();
 	svm_gpu_pattern(fd, area.base, area.size, OLD);
 	svm_area_check(fd, &area, OLD);
 }
@@ -626,11 +658,11 @@ static const struct svm_vram_case both_cases[] = {
 	{ "child-gpu-write", "The parent does not see what the child's GPU writes.",
 	  child_gpu_write },
 	{ "both-gpu-write", "Both sides' GPUs write, each to its own memory.", both_gpu_write },
-	{ "child-exits-first", "After the child's exit the parent's GPU writes in place.",
+	{ "child-exits-first", "After the child's exit the parent's GPU writes to the memory.",
 	  child_exits_first },
 	{ "parent-exits-first", "After the parent's exit the child's memory is intact.",
 	  parent_exits_first },
-	{ "dontfork", "Memory that is not inherited stays mapped in the parent.", fork_dontfork },
+	{ "dontfork", "A child without the memory disturbs nobody.", fork_dontfork },
 	{ "wipeonfork", "Memory that is wiped in the child is not in the parent.",
 	  fork_wipeonfork },
 	{ "fill-after-fork", "The GPU writes all that it shares with a child.", fill_after_fork },

@@ -241,6 +241,7 @@ int igt_main()
 	igt_fixture()
 		svm_vram_on("vram_mb=64");
 
+	/* first, while the heap and the data are as the program found them */
 	for (kind = svm_kinds; kind < svm_kinds + svm_num_kinds; kind++) {
 		igt_describe("It moves, or stays, and each side reads what the other wrote.");
 		igt_subtest_f("%s-vram", kind->name)

@@ -317,7 +317,7 @@ static int read_counters(int fd, void *values, uint32_t count, uint32_t *known)
  */
 static void counters_array(int fd)
 {
-	uint64_t values[1026], first;
+	uint64_t values[DRM_SVM_COUNTERS_MAX + 1], canary;
 	char *end = svm_mmap_anon(2 * svm_page_size()) + svm_page_size();
 	uint32_t known;
 
@@ -326,20 +326,25 @@ static void counters_array(int fd)
 	igt_assert_eq(munmap(end, svm_page_size()), 0);
 	igt_assert_eq(read_counters(fd, NULL, 0, &known), 0);
 	igt_assert_lte_u32(DRM_SVM_COUNTER_NUM, known);
-	for (uint32_t count = 1; count <= 1024; count++) {
+	memset(&canary, 0xc5, sizeof(canary));
+	for (uint32_t count = 1; count <= DRM_SVM_COUNTERS_MAX; count++) {
 		memset(values, 0xc5, sizeof(values));
 		igt_assert_eq(read_counters(fd, values, count, &known), 0);
 		igt_assert_lt_u64(0, values[DRM_SVM_COUNTER_FAULTS]);
-		for (uint32_t i = known; i < count; i++)
-			igt_assert_eq_u64(values[i], 0);
-		igt_assert_eq_u64(values[count], 0xc5c5c5c5c5c5c5c5);
+		for (uint32_t i = 0; i < count; i++) {
+			igt_assert_neq_u64(values[i], canary);
+			igt_assert(i < known || !values[i]);
+		}
+		igt_assert_eq_u64(values[count], canary);
 	}
-	igt_assert_eq(read_counters(fd, values, 1025, &known), -EINVAL);
+	igt_assert_eq(read_counters(fd, values, DRM_SVM_COUNTERS_MAX + 1, &known), -EINVAL);
 	igt_assert_eq(read_counters(fd, values, UINT32_MAX, &known), -EINVAL);
-	/* an array that ends after the first entry, and none at all */
-	igt_assert_eq(read_counters(fd, end - sizeof(first), 1, &known), 0);
-	igt_assert_eq(read_counters(fd, end - sizeof(first), 2, &known), -EFAULT);
-	igt_assert_eq(read_counters(fd, end - sizeof(first), 1024, &known), -EFAULT);
+	/* an array that ends after the first entry, after what the kernel knows, and none */
+	igt_assert_eq(read_counters(fd, end - 8, 1, &known), 0);
+	igt_assert_eq(read_counters(fd, end - 8, 2, &known), -EFAULT);
+	igt_assert_eq(read_counters(fd, values, 1, &known), 0);
+	igt_assert_eq(read_counters(fd, end - 8 * known, known, &known), 0);
+	igt_assert_eq(read_counters(fd, end - 8 * known, known + 1, &known), -EFAULT);
 	igt_assert_eq(read_counters(fd, NULL, 1, &known), -EFAULT);
 	munmap(end - svm_page_size(), svm_page_size());
 }
@@ -471,6 +476,10 @@ static void uapi_lengths(int fd)
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, 16, &query), -EFAULT);
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, 8, &query), -EINVAL);
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, 0, &query), -EINVAL);
+	/* Without a count, and without a pointer */
+	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, 0, &counters), 0);
+	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, 4, &counters), 0);
+	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, 8, &counters), -EFAULT);
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, 16, &counters), 0);
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, 300, &counters), 0);
 	igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, 16, &info), 0);

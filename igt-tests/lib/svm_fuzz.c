@@ -445,7 +445,7 @@ static uint64_t bad(struct fuzz_gen *gen, const struct field *field, uint64_t va
 	case CMDS_PTR:
 		return bad_pointer(gen);
 	case NUM_COUNTERS:
-		return one_in(gen, 2) ? 1025 : UINT32_MAX;
+		return one_in(gen, 2) ? DRM_SVM_COUNTERS_MAX + 1 : UINT32_MAX;
 	case NUM_SYNCS:
 		/* not one that is too large for our array, but not for the kernel */
 		return one_in(gen, 2) ? 65 : UINT32_MAX;

@@ -44,7 +44,7 @@ static void make_malloc_unaligned(struct svm_mem *mem, const struct svm_kind *ki
 
 static void make_stack(struct svm_mem *mem, const struct svm_kind *kind)
 {
-	mem->addr = mem->local + SVM_MARGIN;
+	mem->addr = mem->local + SVM_STACK_MARGIN;
 }
 
 static void make_data(struct svm_mem *mem, const struct svm_kind *kind)

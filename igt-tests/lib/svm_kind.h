@@ -13,7 +13,12 @@
 
 /* Keeps the pages of a test away from what the program uses beside them */
 #define SVM_MARGIN		(64 * 1024)
-#define SVM_LOCAL_SIZE		(SVM_KIND_SIZE + 2 * SVM_MARGIN)
+/*
+ * On the stack the program goes on, and each page of it in VRAM that the CPU touches
+ * takes its neighbours along: as many as went before, up to a whole range.
+ */
+#define SVM_STACK_MARGIN	(2 * 1024 * 1024)
+#define SVM_LOCAL_SIZE		(SVM_KIND_SIZE + 2 * SVM_STACK_MARGIN)
 
 struct svm_mem {
 	void *addr;

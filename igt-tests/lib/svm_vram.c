@@ -73,6 +73,7 @@ static void stop_leaked(void)
 		evictor_end();
 	igt_kill_children(SIGKILL);
 	__igt_waitchildren();
+	munlockall();
 	svm_close_leaked();
 	svm_sys_restore();
 }
@@ -142,6 +143,9 @@ size_t svm_device_pages(const void *addr, size_t size)
 	return pages;
 }
 
+/* Whether the case that runs is one for a driver without VRAM */
+static bool in_ram;
+
 struct svm_area svm_area_sized(int fd, bool huge, size_t size, uint32_t seed)
 {
 	struct svm_area area = { .size = size, .huge = huge };
@@ -149,6 +153,7 @@ struct svm_area svm_area_sized(int fd, bool huge, size_t size, uint32_t seed)
 
 	svm_info(fd, &info);
 	area.ram = !info.out_vram_size;
+	igt_assert_eq(area.ram, in_ram);
 	area.base = huge ? svm_mmap_thp(size) : svm_mmap_small(size);
 	svm_gpu_pattern(fd, area.base, size, seed);
 	if (area.ram)
@@ -225,7 +230,10 @@ void svm_run_ram_cases(const struct svm_vram_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		igt_describe(cases[i].describe);
-		igt_subtest(cases[i].name)
+		igt_subtest(cases[i].name) {
+			in_ram = true;
 			run_vram_case(&cases[i], false);
+		}
+		in_ram = false;
 	}
 }

@@ -445,16 +445,20 @@ enum drm_svm_counter {
 	DRM_SVM_COUNTER_NUM
 };
 
+/** DRM_SVM_COUNTERS_MAX - most entries of one call. */
+#define DRM_SVM_COUNTERS_MAX	1024
+
 /**
  * struct drm_svm_counters - read what happened in one shared address space so far
  *
- * Only the owner of the address space may read the counters.
+ * Only the owner of the address space may read the counters. After EFAULT the
+ * array may have been written in part.
  */
 struct drm_svm_counters {
 	/** @flags: must be zero. */
 	__u32 flags;
 
-	/** @count: entries of @values, at most 1024. */
+	/** @count: entries of @values, at most DRM_SVM_COUNTERS_MAX. */
 	__u32 count;
 
 	/**
