@@ -257,19 +257,20 @@ static void leaf_consistent(int fd)
 
 static void basic_counters(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t page = svm_page_size(), size = 16 * page;
 	uint8_t *buf = svm_mmap_anon(size);
 
 	svm_counters(fd, &before);
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &after);
-	igt_assert_lt_u64(svm_count(&before, FAULTS), svm_count(&after, FAULTS));
-	igt_assert_lt_u64(svm_count(&before, BATCHES), svm_count(&after, BATCHES));
-	igt_assert_lte_u64(svm_count(&before, PAGES_MAPPED) + 16, svm_count(&after, PAGES_MAPPED));
-	igt_assert_lte_u64(svm_count(&before, CUR_PAGES) + 16, svm_count(&after, CUR_PAGES));
-	igt_assert_lt_u64(0, svm_count(&after, CUR_RANGES));
-	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED));
+	igt_assert_lt_u64(client_count(&before, FAULTS), client_count(&after, FAULTS));
+	igt_assert_lt_u64(client_count(&before, BATCHES), client_count(&after, BATCHES));
+	igt_assert_lte_u64(client_count(&before, PAGES_MAPPED) + 16,
+			   client_count(&after, PAGES_MAPPED));
+	igt_assert_lte_u64(client_count(&before, CUR_PAGES) + 16, client_count(&after, CUR_PAGES));
+	igt_assert_lt_u64(0, client_count(&after, CUR_RANGES));
+	igt_assert_eq_u64(client_count(&after, FAILED), client_count(&before, FAILED));
 	munmap(buf, size);
 }
 

@@ -275,7 +275,7 @@ static void malformed_commands(int fd)
 		struct drm_svm_test_cmd cmds[] = { svm_cmd_add32(&ran, 1, 1), bad[i] };
 		uint64_t job;
 
-		igt_assert_f(__svm_submit(fd, cmds, 2, &job) == -EINVAL, "command %zu\n", i);
+		igt_assert_f(client_submit_cmds(fd, cmds, 2, &job) == -EINVAL, "command %zu\n", i);
 	}
 	assert_works(fd);
 	igt_assert_eq_u32(READ_ONCE(ran), 0);
@@ -343,20 +343,20 @@ static void truncated_file(int fd)
 
 static void fault_counters(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 
 	svm_counters(fd, &before);
 	for (int i = 0; i < 5; i++)
 		assert_faults(fd, 0, false, ENOENT);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED) + 5);
-	igt_assert_eq_u64(svm_count(&after, CUR_PAGES), svm_count(&before, CUR_PAGES));
+	igt_assert_eq_u64(client_count(&after, FAILED), client_count(&before, FAILED) + 5);
+	igt_assert_eq_u64(client_count(&after, CUR_PAGES), client_count(&before, CUR_PAGES));
 }
 
 /* A private mapping of /dev/zero has a file, but its pages are not waited for */
 static void dev_zero(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t size = svm_range_size();
 	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
@@ -366,8 +366,8 @@ static void dev_zero(int fd)
 	svm_counters(fd, &before);
 	svm_gpu_fill(fd, map, size, 0x2e20);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, WAITS), svm_count(&before, WAITS));
-	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
+	igt_assert_eq_u64(client_count(&after, WAITS), client_count(&before, WAITS));
+	igt_assert_lte_u64(client_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
 	igt_assert(svm_cpu_all32(map, size, 0x2e20));
 	munmap(map, size);
 	close(file);

@@ -233,7 +233,7 @@ static void smoke_low(void)
 	struct drm_svm_test_cmd cmd;
 
 	igt_assert(low != MAP_FAILED);
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	svm_gpu_fill(fd, low, svm_page_size(), 9);
 	igt_assert(svm_cpu_all32(low, svm_page_size(), 9));
 	if (svm_va(&fd) >= attach.out_va_end) {
@@ -341,6 +341,7 @@ static void module_window(void)
 {
 	struct drm_svm_attach attach = {};
 	struct drm_svm_test_info info;
+	size_t page = svm_page_size();
 	uint32_t state;
 	int fd;
 
@@ -348,12 +349,10 @@ static void module_window(void)
 	fd = svm_open();
 	svm_info(fd, &info);
 	igt_assert_eq_u32(info.out_va_bits, 40);
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	igt_assert_eq_u64(attach.out_va_end, 1ull << 40);
-	igt_assert_eq(__svm_query(fd, (void *)(attach.out_va_end - svm_page_size()),
-				  svm_page_size(), &state), 0);
-	igt_assert_eq(__svm_query(fd, (void *)attach.out_va_end, svm_page_size(), &state),
-		      -EINVAL);
+	igt_assert_eq(client_query(fd, attach.out_va_end - page, page, 0, &state), 0);
+	igt_assert_eq(client_query(fd, attach.out_va_end, page, 0, &state), -EINVAL);
 	close(fd);
 	svm_module_load(NULL);
 }

@@ -213,7 +213,7 @@ static void sync_invalid(int fd)
 		struct drm_svm_test_submit args =
 			with_syncs(&cmd, bad[i].out ? NULL : &bad[i].sync,
 				   bad[i].out ? &bad[i].sync : NULL);
-		int err = __svm_submit_ioctl(fd, &args);
+		int err = client_submit(fd, &args);
 
 		igt_assert_f(err == bad[i].err, "case %zu: %d, not %d\n", i, err, bad[i].err);
 	}
@@ -235,7 +235,7 @@ static void all_or_none(int fd)
 
 	args.out_syncs = svm_va(syncs);
 	args.num_out_syncs = 2;
-	igt_assert_eq(__svm_submit_ioctl(fd, &args), -ENOENT);
+	igt_assert_eq(client_submit(fd, &args), -ENOENT);
 	igt_assert_neq(drmSyncobjExportSyncFile(fd, syncs[0].handle, &file), 0);
 
 	args.num_out_syncs = 1;

@@ -318,7 +318,7 @@ static void slow_handler_other_file(int fd)
 	handler_start(&h, 0, UFFDIO_REGISTER_MODE_MISSING);
 	job = svm_submit(fd, &cmd, 1);
 	svm_gpu_fill(own, other, area_size(), 4);
-	igt_assert_eq(__svm_wait(fd, job, 0, &result), -ETIME);
+	igt_assert_eq(client_wait(fd, job, 0, &result), -ETIME);
 	svm_wait(fd, job, &result);
 	igt_assert_eq_u32(result.out_errno, 0);
 	handler_stop(&h);

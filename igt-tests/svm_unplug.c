@@ -27,6 +27,7 @@
 #include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("The device goes while programs use it.");
@@ -44,17 +45,17 @@ struct unplug {
 static void assert_gone(int fd)
 {
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
-	struct svm_counts counters;
+	struct client_counts counters;
 	struct drm_svm_test_wait result;
 	struct drm_svm_attach attach = {};
 	uint32_t handle;
 	uint64_t job;
 
-	igt_assert_eq(__svm_submit(fd, &nop, 1, &job), -ENODEV);
-	igt_assert_eq(__svm_wait(fd, 1, 0, &result), -ENODEV);
-	igt_assert_eq(__svm_counters(fd, &counters), -ENODEV);
-	igt_assert_eq(__svm_attach(fd, &attach), -ENODEV);
-	igt_assert_eq(__svm_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle), -ENODEV);
+	igt_assert_eq(client_submit_cmds(fd, &nop, 1, &job), -ENODEV);
+	igt_assert_eq(client_wait(fd, 1, 0, &result), -ENODEV);
+	igt_assert_eq(client_counters(fd, &counters), -ENODEV);
+	igt_assert_eq(client_attach(fd, &attach), -ENODEV);
+	igt_assert_eq(client_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle), -ENODEV);
 	igt_assert_eq(__svm_open(0), -ENODEV);
 }
 
@@ -113,7 +114,7 @@ static void *wait_for_job(void *data)
 	struct svm_spin *spin = data;
 	struct drm_svm_test_wait result;
 
-	igt_assert_eq(__svm_wait(spin->fd, spin->job, 60ll * NSEC_PER_SEC, &result), 0);
+	igt_assert_eq(client_wait(spin->fd, spin->job, 60ll * NSEC_PER_SEC, &result), 0);
 	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_CANCELLED);
 	igt_assert_eq_u32(result.out_errno, ENODEV);
 	return NULL;
@@ -235,7 +236,7 @@ static void *call_until_gone(void *data)
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct caller *caller = data;
 	int fd = caller->fd, err[4] = {};
-	struct svm_counts counters;
+	struct client_counts counters;
 	uint32_t state[16], handle;
 	void *base = svm_mmap_anon(sizeof(state) / 4 * svm_page_size());
 	uint64_t job;
@@ -243,12 +244,12 @@ static void *call_until_gone(void *data)
 	do {
 		int own = __svm_open(0);
 
-		err[0] = __svm_submit(fd, &nop, 1, &job);
-		err[1] = __svm_query(fd, base, 16 * svm_page_size(), state);
-		err[2] = __svm_counters(fd, &counters);
-		err[3] = __svm_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle);
+		err[0] = client_submit_cmds(fd, &nop, 1, &job);
+		err[1] = client_query(fd, svm_va(base), 16 * svm_page_size(), 0, state);
+		err[2] = client_counters(fd, &counters);
+		err[3] = client_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle);
 		if (!err[3])
-			__svm_bo_bind(fd, handle, caller->bo_start, 0, MIB);
+			client_bo_bind(fd, handle, caller->bo_start, 0, MIB);
 		if (own >= 0)
 			close(own);
 		for (int i = 0; i < 4; i++)
@@ -371,7 +372,7 @@ static void *prefetch_thread(void *data)
 {
 	struct prefetch *p = data;
 
-	p->err = ioctl(p->fd, DRM_IOCTL_SVM_TEST_PREFETCH, &p->args) ? -errno : 0;
+	p->err = __svm_prefetch(p->fd, &p->args);
 	return NULL;
 }
 
@@ -457,7 +458,7 @@ static void unplug_peer_faults(int fd, const struct unplug *u)
 	close(fd);
 	job = svm_submit_on(other, 0, &fill, 1);
 	svm_hw_unplug(idle, u->how);
-	igt_assert_eq(__svm_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
+	igt_assert_eq(client_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
 	if (!u->vram || u->how == SVM_HW_ORDERLY) {
 		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
 		igt_assert(svm_cpu_all32(base, size, MAGIC + 1));

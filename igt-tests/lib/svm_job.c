@@ -103,14 +103,9 @@ struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, 
 	};
 }
 
-int __svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
-{
-	return drmIoctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, args) ? -errno : 0;
-}
-
 uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
 {
-	igt_assert_eq(__svm_submit_ioctl(fd, args), 0);
+	igt_assert_eq(client_submit(fd, args), 0);
 	return args->out_job;
 }
 
@@ -126,7 +121,7 @@ int __svm_poll_job(int fd, uint64_t job)
 {
 	struct drm_svm_test_wait result;
 
-	return __svm_wait(fd, job, 0, &result);
+	return client_wait(fd, job, 0, &result);
 }
 
 void svm_wait_ok(int fd, uint64_t job)
