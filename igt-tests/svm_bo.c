@@ -464,9 +464,9 @@ static void bo_debugger(int fd)
 	igt_assert_lte(0, mem);
 	svm_gpu_fill(fd, gpu, size, PATTERN);
 	igt_assert(is_in_vram(fd, size));
-	igt_assert_eq_u64(pread(mem, copy, size, svm_va(cpu)), size);
+	igt_assert_eq_u64(pread(mem, copy, size, client_ptr(cpu)), size);
 	igt_assert(svm_cpu_all32(copy, size, PATTERN));
-	igt_assert_eq(pwrite(mem, "a debugger's", 12, svm_va(cpu + at)), 12);
+	igt_assert_eq(pwrite(mem, "a debugger's", 12, client_ptr(cpu + at)), 12);
 	/* nobody has moved it, and the GPU sees what was written, and no more of it */
 	igt_assert(is_in_vram(fd, size));
 	svm_gpu_copy(fd, copy, gpu, size);

@@ -61,7 +61,7 @@ static int pend_faults(int fd)
 	for (uint32_t e = 0; e < info.out_engines; e++)
 		job = svm_submit_on(fd, e, &cmd, 1);
 	igt_assert(svm_uffd_pending(uffd, 30000, &addr));
-	igt_assert_eq_u64(addr, svm_va(page));
+	igt_assert_eq_u64(addr, client_ptr(page));
 	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 	return uffd;
 }
@@ -224,7 +224,7 @@ static void exit_answer(void)
 	for (int i = 0; i < 2; i++) {
 		jobs[i] = svm_submit_on(fd, 0, &cmds[i], 1);
 		igt_assert(svm_uffd_pending(uffd, 30000, &addr));
-		igt_assert_eq_u64(addr, svm_va(map + i * page));
+		igt_assert_eq_u64(addr, client_ptr(map + i * page));
 		igt_assert_eq(__svm_poll_job(fd, jobs[i]), -ETIME);
 		svm_uffd_copy(uffd, map + i * page, content);
 		svm_wait_ok(fd, jobs[i]);

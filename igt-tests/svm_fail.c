@@ -123,7 +123,7 @@ static uint32_t pages[PAGES];
 
 static int query_act(struct svm_sweep *s)
 {
-	return client_query(s->fd, svm_va(s->base), s->size, 0, pages);
+	return client_query(s->fd, client_ptr(s->base), s->size, 0, pages);
 }
 
 static void query_check(struct svm_sweep *s, int err)
@@ -134,7 +134,7 @@ static void query_check(struct svm_sweep *s, int err)
 
 static int residence_act(struct svm_sweep *s)
 {
-	return client_query(s->fd, svm_va(s->base), s->size, DRM_SVM_QUERY_RESIDENCE, pages);
+	return client_query(s->fd, client_ptr(s->base), s->size, DRM_SVM_QUERY_RESIDENCE, pages);
 }
 
 static void residence_check(struct svm_sweep *s, int err)
@@ -197,7 +197,7 @@ static void submit_setup(struct svm_sweep *s)
 	s->out = svm_sync_create(s->fd, 3);
 	cmd = svm_cmd_touch(s->base, 4, 4, false);
 	args = svm_submit_args(&cmd, 1);
-	args.out_syncs = svm_va(&s->in);
+	args.out_syncs = client_ptr(&s->in);
 	args.num_out_syncs = 1;
 	svm_wait_ok(s->fd, svm_submit_ioctl(s->fd, &args));
 }
@@ -208,9 +208,9 @@ static int submit_act(struct svm_sweep *s)
 	struct drm_svm_test_submit args = svm_submit_args(&cmd, 1);
 	int err;
 
-	args.in_syncs = svm_va(&s->in);
+	args.in_syncs = client_ptr(&s->in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(&s->out);
+	args.out_syncs = client_ptr(&s->out);
 	args.num_out_syncs = 1;
 	err = client_submit(s->fd, &args);
 	s->job = args.out_job;
@@ -279,7 +279,7 @@ static int prefetch(struct svm_sweep *s, unsigned int location)
 {
 	struct drm_svm_prefetch args = svm_prefetch_args(s->base, s->size, location);
 
-	args.out_syncs = svm_va(&s->out);
+	args.out_syncs = client_ptr(&s->out);
 	args.num_out_syncs = !!s->out.handle;
 	return __svm_prefetch(s->fd, &args);
 }

@@ -43,7 +43,7 @@ static bool is_foreign(int fd)
 		const char *name;
 		int err;
 	} calls[] = {
-		{ "query", client_query(fd, svm_va(&word) & -page, page, 0, &state) },
+		{ "query", client_query(fd, client_ptr(&word) & -page, page, 0, &state) },
 		{ "counters", client_counters(fd, &counters) },
 		{ "submit", client_submit_cmds(fd, &cmd, 1, &job) },
 		{ "wait", client_wait(fd, 1, 0, &wait) },
@@ -334,7 +334,7 @@ static void isolation_quiet(void)
 
 	munmap(hole, svm_page_size());
 	for (int i = 0; i < 100; i++) {
-		svm_run_faults(fd, &cmd, ENOENT, svm_va(hole));
+		svm_run_faults(fd, &cmd, ENOENT, client_ptr(hole));
 		igt_assert_eq(client_query(fd, 1, 0, 0, NULL), -EINVAL);
 	}
 	igt_assert_lt_u32(svm_log_count(log, ""), 30);

@@ -120,7 +120,7 @@ static void unload_helper(void)
 static void unload_fence(void)
 {
 	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
 	struct drm_svm_sync sync;
@@ -129,7 +129,7 @@ static void unload_fence(void)
 	svm_module_load(NULL);
 	fd = svm_open_attached();
 	sync = svm_sync_create(fd, 0);
-	args.out_syncs = svm_va(&sync);
+	args.out_syncs = client_ptr(&sync);
 	args.num_out_syncs = 1;
 	svm_wait_ok(fd, svm_submit_ioctl(fd, &args));
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
@@ -236,9 +236,9 @@ static void smoke_low(void)
 	igt_assert_eq(client_attach(fd, &attach), 0);
 	svm_gpu_fill(fd, low, svm_page_size(), 9);
 	igt_assert(svm_cpu_all32(low, svm_page_size(), 9));
-	if (svm_va(&fd) >= attach.out_va_end) {
+	if (client_ptr(&fd) >= attach.out_va_end) {
 		cmd = svm_cmd_touch(&fd, 4, 4, false);
-		svm_run_faults(fd, &cmd, EFAULT, svm_va(&fd));
+		svm_run_faults(fd, &cmd, EFAULT, client_ptr(&fd));
 	}
 	close(fd);
 	munmap(low, svm_page_size());
@@ -397,7 +397,7 @@ static void module_debugfs(void)
 	igt_assert_eq_u32(st.st_mode & 0777, 0400);
 	igt_assert_eq(st.st_uid, 0);
 
-	snprintf(range, sizeof(range), "%llx", (unsigned long long)svm_va(buf));
+	snprintf(range, sizeof(range), "%llx", (unsigned long long)client_ptr(buf));
 	fd = svm_open_attached();
 	svm_gpu_write32(fd, buf, 1);
 	igt_assert(file_contains(path, range));

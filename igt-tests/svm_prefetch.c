@@ -353,13 +353,13 @@ static void prefetch_syncs(int fd)
 	struct drm_svm_sync in = svm_sync_create(fd, 0);
 	struct drm_svm_sync outs[2] = { svm_sync_create(fd, 0), svm_sync_create(fd, 7) };
 
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(outs);
+	args.out_syncs = client_ptr(outs);
 	args.num_out_syncs = 2;
 	/* no fence in it yet */
 	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
 	svm_prefetch_counts(fd, &args);
@@ -384,12 +384,12 @@ static void sync_failed(int fd)
 
 	memset(base, 1, page);
 	munmap(base + page, page);
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(&out);
+	args.out_syncs = client_ptr(&out);
 	args.num_out_syncs = 1;
 	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
 	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
@@ -413,10 +413,10 @@ static void prefetch_interrupted(int fd)
 
 	svm_spin_start(&spin, fd, 0);
 	submit.engine = 0;
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
 	igt_assert(!sigaction(SIGALRM, &act, NULL));
 	alarm(1);

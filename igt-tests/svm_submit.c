@@ -104,7 +104,7 @@ static void submit_pointers(int fd)
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(2 * page);
 	uint64_t bad[] = {
-		0, 8, svm_va(map + page), svm_va(map + page) - 8,
+		0, 8, client_ptr(map + page), client_ptr(map + page) - 8,
 		KERNEL_ADDR, NON_CANONICAL, -(uint64_t)page,
 	};
 	struct probe probe;
@@ -165,7 +165,7 @@ static void max_cmds(int fd)
 		cmds[i] = (struct drm_svm_test_cmd) {
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
 			.flags = DRM_SVM_TEST_CMD_64,
-			.dst = svm_va(word), .arg0 = i, .arg1 = i + 1,
+			.dst = client_ptr(word), .arg0 = i, .arg1 = i + 1,
 		};
 	}
 	svm_wait(fd, svm_submit(fd, cmds, info.out_max_cmds), &result);

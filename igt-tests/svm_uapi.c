@@ -58,7 +58,7 @@ static void attach_outputs(int fd)
 	igt_assert_eq_u32(args.out_page_size, svm_page_size());
 	igt_assert_eq_u32(args.out_range_size, svm_range_size());
 	igt_assert_lt_u64(args.out_va_start, svm_page_size() + 1);
-	igt_assert_lt_u64(svm_va(&local), args.out_va_end);
+	igt_assert_lt_u64(client_ptr(&local), args.out_va_end);
 	igt_assert_eq_u64(args.out_va_start % svm_page_size(), 0);
 	igt_assert_eq_u64(args.out_va_end % svm_page_size(), 0);
 	igt_assert_lte_u64(args.out_va_end, 1ull << 56);
@@ -160,7 +160,7 @@ static void uapi_close(int unused)
 
 static int query_ioctl(int fd, uint64_t start, uint64_t size, void *pages)
 {
-	struct drm_svm_query args = { .start = start, .size = size, .pages = svm_va(pages) };
+	struct drm_svm_query args = { .start = start, .size = size, .pages = client_ptr(pages) };
 
 	return raw_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
 }
@@ -170,7 +170,7 @@ static void query_invalid(int fd)
 	size_t page = svm_page_size();
 	struct drm_svm_attach attach = {};
 	uint32_t state[4] = { 1, 1, 1, 1 };
-	uint64_t start = svm_va(svm_mmap_anon(4 * page)), end;
+	uint64_t start = client_ptr(svm_mmap_anon(4 * page)), end;
 
 	igt_assert_eq(client_attach(fd, &attach), 0);
 	end = attach.out_va_end;
@@ -202,7 +202,7 @@ static void query_invalid(int fd)
 	/* bit 0 is DRM_SVM_QUERY_RESIDENCE */
 	for (int bit = 1; bit < 64; bit++) {
 		struct drm_svm_query args = {
-			.start = start, .size = page, .pages = svm_va(state),
+			.start = start, .size = page, .pages = client_ptr(state),
 			.flags = bit < 32 ? 1u << bit : 0,
 			.pad = bit < 32 ? 0 : 1u << (bit - 32),
 		};
@@ -220,7 +220,7 @@ static void query_limits(int fd)
 	struct drm_svm_attach attach = {};
 	uint32_t *state = svm_mmap_anon(most * sizeof(*state));
 	uint8_t *buf = svm_mmap_anon(page);
-	uint64_t start = svm_va(buf) - most / 2 * page;
+	uint64_t start = client_ptr(buf) - most / 2 * page;
 
 	igt_assert_eq(client_attach(fd, &attach), 0);
 	if (start + most * page > attach.out_va_end)
@@ -230,7 +230,7 @@ static void query_limits(int fd)
 
 	svm_gpu_touch(fd, buf, page, page, true);
 	igt_assert_eq(query_ioctl(fd, start, most * page, state), 0);
-	igt_assert(state[(svm_va(buf) - start) / page] & DRM_SVM_PAGE_WRITE);
+	igt_assert(state[(client_ptr(buf) - start) / page] & DRM_SVM_PAGE_WRITE);
 	munmap(buf, page);
 	munmap(state, most * sizeof(*state));
 }
@@ -292,7 +292,7 @@ static void info_counters_invalid(int fd)
 		uint32_t pad = bit < 32 ? 0 : 1u << (bit - 32);
 		struct drm_svm_test_info info = { .flags = flags, .pad = pad };
 		struct drm_svm_counters counters = {
-			.flags = flags, .pad = pad, .count = 1, .values = svm_va(&value),
+			.flags = flags, .pad = pad, .count = 1, .values = client_ptr(&value),
 		};
 
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info), -EINVAL);
@@ -304,7 +304,7 @@ static void info_counters_invalid(int fd)
 
 static int read_counters(int fd, void *values, uint32_t count, uint32_t *known)
 {
-	struct drm_svm_counters args = { .count = count, .values = svm_va(values) };
+	struct drm_svm_counters args = { .count = count, .values = client_ptr(values) };
 	int err = raw_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 
 	*known = args.out_count;
@@ -458,10 +458,10 @@ static void uapi_lengths(int fd)
 	size_t page = svm_page_size();
 	uint32_t state[2] = { 1, 1 };
 	struct drm_svm_query query = {
-		.start = svm_va(state) & -page, .size = page, .pages = svm_va(state),
+		.start = client_ptr(state) & -page, .size = page, .pages = client_ptr(state),
 	};
 	uint64_t value = 0;
-	struct drm_svm_counters counters = { .count = 1, .values = svm_va(&value) };
+	struct drm_svm_counters counters = { .count = 1, .values = client_ptr(&value) };
 	struct drm_svm_test_info info = {};
 
 	svm_attach(fd);
@@ -518,7 +518,7 @@ static void query_pointer(int fd)
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(4 * page);
 	uint32_t *last = (uint32_t *)(map + page) - 1;
-	uint64_t start = svm_va(map);
+	uint64_t start = client_ptr(map);
 
 	svm_attach(fd);
 	igt_assert_eq(mprotect(map + page, page, PROT_NONE), 0);

@@ -123,7 +123,7 @@ static void *wait_for_job(void *data)
 static int fence_status(int file)
 {
 	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
 
 	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
 	return info.status;
@@ -143,7 +143,7 @@ static void unplug_busy(int fd, const struct unplug *u)
 
 	for (int i = 0; i < 2; i++)
 		svm_spin_start(&spin[i], fd, i);
-	behind.out_syncs = svm_va(&sync);
+	behind.out_syncs = client_ptr(&sync);
 	behind.num_out_syncs = 1;
 	behind.engine = 0;
 	svm_submit_ioctl(fd, &behind);
@@ -211,12 +211,12 @@ static void unplug_bo(int fd, const struct unplug *u)
 	svm_bo_bind(fd, mapped, start + size, size);
 	svm_submit_on(fd, 0, &add, 1);
 	igt_assert_eq_u32(READ_ONCE(*cpu[1]), 0);
-	igt_assert_eq(pread(mem, &value, 4, svm_va(cpu[1])), 4);
+	igt_assert_eq(pread(mem, &value, 4, client_ptr(cpu[1])), 4);
 
 	svm_hw_unplug(fd, u->how);
 	for (int i = 0; i < 2; i++) {
 		igt_assert(!svm_hw_load(cpu[i], &value));
-		igt_assert_eq(pread(mem, &value, 4, svm_va(cpu[i])), -1);
+		igt_assert_eq(pread(mem, &value, 4, client_ptr(cpu[i])), -1);
 	}
 	close(mem);
 	munmap(cpu[0], size);
@@ -245,7 +245,7 @@ static void *call_until_gone(void *data)
 		int own = __svm_open(0);
 
 		err[0] = client_submit_cmds(fd, &nop, 1, &job);
-		err[1] = client_query(fd, svm_va(base), 16 * svm_page_size(), 0, state);
+		err[1] = client_query(fd, client_ptr(base), 16 * svm_page_size(), 0, state);
 		err[2] = client_counters(fd, &counters);
 		err[3] = client_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle);
 		if (!err[3])
@@ -387,7 +387,7 @@ static void unplug_prefetch(int fd, const struct unplug *u)
 	struct drm_svm_test_submit submit = svm_submit_args(&spin, 1);
 	struct prefetch p = {
 		.fd = fd,
-		.args.start = svm_va(base),
+		.args.start = client_ptr(base),
 		.args.size = size,
 		.args.location = DRM_SVM_LOCATION_VRAM,
 	};
@@ -396,10 +396,10 @@ static void unplug_prefetch(int fd, const struct unplug *u)
 	prefetch_thread(&p);
 	igt_require(p.err != -EOPNOTSUPP);
 	node->next = node;
-	submit.out_syncs = svm_va(&sync);
+	submit.out_syncs = client_ptr(&sync);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	p.args.in_syncs = svm_va(&sync);
+	p.args.in_syncs = client_ptr(&sync);
 	p.args.num_in_syncs = 1;
 	pthread_create(&thread, NULL, prefetch_thread, &p);
 	usleep(100000);

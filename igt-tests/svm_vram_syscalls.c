@@ -203,7 +203,7 @@ static void mem_read(pid_t pid, char *addr, char *copy, size_t size)
 {
 	int file = open_mem(pid);
 
-	igt_assert_eq(pread(file, copy, size, svm_va(addr)), size);
+	igt_assert_eq(pread(file, copy, size, client_ptr(addr)), size);
 	close(file);
 }
 
@@ -211,7 +211,7 @@ static void mem_write(pid_t pid, char *addr, char *copy, size_t size)
 {
 	int file = open_mem(pid);
 
-	igt_assert_eq(pwrite(file, copy, size, svm_va(addr)), size);
+	igt_assert_eq(pwrite(file, copy, size, client_ptr(addr)), size);
 	close(file);
 }
 
@@ -398,7 +398,7 @@ static bool core_has(const char *path, const struct svm_area *area, uint32_t see
 
 	igt_assert(file >= 0 && pread(file, &head, sizeof(head), 0) == sizeof(head));
 	for (int i = 0; i < head.e_phnum; i++) {
-		uint64_t start = svm_va(area->base);
+		uint64_t start = client_ptr(area->base);
 		Elf64_Phdr part;
 
 		igt_assert_eq(pread(file, &part, sizeof(part), head.e_phoff + i * sizeof(part)),

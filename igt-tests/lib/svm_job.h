@@ -19,11 +19,6 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
-static inline uint64_t svm_va(const volatile void *addr)
-{
-	return (uintptr_t)addr;
-}
-
 /* Commands */
 struct drm_svm_test_cmd svm_cmd_fill(void *dst, size_t size, uint32_t value);
 struct drm_svm_test_cmd svm_cmd_copy(void *dst, const void *src, size_t size);

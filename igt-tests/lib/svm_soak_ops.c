@@ -294,7 +294,7 @@ static bool bo_end(struct soak_worker *w)
 		      svm_page_size());
 	if (ok && !svm_cpu_all32(w->page, svm_page_size(), w->bo_word))
 		ok = soak_bad(w, "a buffer object has lost its content");
-	if (ok && client_bo_unbind(w->bo_fd, svm_va(addr), w->bo_size))
+	if (ok && client_bo_unbind(w->bo_fd, client_ptr(addr), w->bo_size))
 		ok = soak_bad(w, "cannot unbind a buffer object");
 	svm_bo_close(w->bo_fd, w->bo);
 	w->bo = 0;
@@ -315,7 +315,7 @@ static bool op_bo(void *data)
 	w->bo_word = random_word(w);
 	err = client_bo_create(w->bo_fd, w->bo_size, DRM_SVM_TEST_BO_VRAM, &w->bo);
 	if (!err)
-		err = client_bo_bind(w->bo_fd, w->bo, svm_va(bo_addr(w)), 0, w->bo_size);
+		err = client_bo_bind(w->bo_fd, w->bo, client_ptr(bo_addr(w)), 0, w->bo_size);
 	if (err && w->bo)
 		svm_bo_close(w->bo_fd, w->bo);
 	if (err) {
@@ -442,7 +442,7 @@ static bool op_gpu_sum(void *data)
 		return true;
 	for (size_t i = 0; i < span.n; i++)
 		sum += *(uint32_t *)(w->model.now + (span.first + i) * page);
-	cmd.result = svm_va(w->result);
+	cmd.result = client_ptr(w->result);
 	if (!soak_gpu(w, &cmd, 1) || !soak_cpu(w, SOAK_GET, w->result, &got, sizeof(got)))
 		return false;
 	return got == sum || soak_bad(w, "sum of %zu pages at %p: %#llx, not %#llx", span.n,
