@@ -19,6 +19,7 @@
 #include <linux/magic.h>
 
 #include "igt.h"
+#include "svm_job.h"
 #include "svm_lib.h"
 #include "svm_random.h"
 
@@ -219,12 +220,7 @@ void svm_assert_works(int fd)
 
 int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_FILL,
-		.dst = (uintptr_t)dst,
-		.size = size,
-		.arg0 = value,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(dst, size, value);
 
 	return __svm_run(fd, &cmd);
 }
@@ -236,12 +232,7 @@ void svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
 
 int __svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_COPY,
-		.dst = (uintptr_t)dst,
-		.src = (uintptr_t)src,
-		.size = size,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_copy(dst, src, size);
 
 	return __svm_run(fd, &cmd);
 }
@@ -253,13 +244,7 @@ void svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
 
 int __svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_TOUCH,
-		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
-		.dst = (uintptr_t)addr,
-		.size = size,
-		.arg0 = stride,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_touch(addr, size, stride, write);
 
 	return __svm_run(fd, &cmd);
 }
@@ -272,15 +257,10 @@ void svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool wr
 uint64_t svm_gpu_add(int fd, void *addr, uint64_t value, uint64_t count, bool is64)
 {
 	uint64_t old __attribute__((aligned(8))) = 0;
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
-		.flags = is64 ? DRM_SVM_TEST_CMD_64 : 0,
-		.dst = (uintptr_t)addr,
-		.count = count,
-		.arg0 = value,
-		.result = (uintptr_t)&old,
-	};
+	struct drm_svm_test_cmd cmd = is64 ? svm_cmd_add64(addr, value, count) :
+					     svm_cmd_add32(addr, value, count);
 
+	cmd.result = client_ptr(&old);
 	svm_run(fd, &cmd);
 	return READ_ONCE(old);
 }
