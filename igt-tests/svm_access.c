@@ -238,7 +238,7 @@ static void beyond_end(int fd)
 	int other = svm_open();
 	unsigned int i;
 
-	igt_assert_eq(__svm_attach(other, &args), 0);
+	igt_assert_eq(client_attach(other, &args), 0);
 	igt_assert(gpu_access(other, (void *)(uintptr_t)args.out_va_end, true) != 0);
 	for (i = 0; i < sizeof(beyond) / sizeof(*beyond); i++)
 		igt_assert(gpu_access(other, (void *)(uintptr_t)beyond[i], false) != 0);

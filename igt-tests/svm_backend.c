@@ -5,7 +5,9 @@
  * would say little. What drm_gpusvm does not promise is not asked here.
  */
 
+#include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -102,27 +104,32 @@ static void backend_end(int fd, bool huge)
 	svm_vram_all_free();
 }
 
+static int counters_ioctl(int fd, struct drm_svm_counters *args)
+{
+	return ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, args) ? -errno : 0;
+}
+
 /* An array that is shorter than what the kernel knows, and one that is longer */
 static void backend_counters(int fd, bool huge)
 {
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 	uint64_t values[2 * DRM_SVM_COUNTER_NUM];
-	struct drm_svm_counters args = { .values = svm_va(values) };
+	struct drm_svm_counters args = { .values = client_ptr(values) };
 
 	svm_gpu_write32(fd, word, SEED);
 	for (args.count = 1; args.count < ARRAY_SIZE(values); args.count++) {
 		memset(values, 0xff, sizeof(values));
-		igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), 0);
+		igt_assert_eq(counters_ioctl(fd, &args), 0);
 		igt_assert_lt_u64(0, values[DRM_SVM_COUNTER_FAULTS]);
 		for (uint32_t i = 0; i < args.count; i++)
 			igt_assert_neq_u64(values[i], UINT64_MAX);
 		igt_assert_eq_u64(values[args.count], UINT64_MAX);
 	}
 	args.count = DRM_SVM_COUNTERS_MAX + 1;
-	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), -EINVAL);
+	igt_assert_eq(counters_ioctl(fd, &args), -EINVAL);
 	args.count = 1;
 	args.values = 0;
-	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args), -EFAULT);
+	igt_assert_eq(counters_ioctl(fd, &args), -EFAULT);
 	munmap(word, svm_page_size());
 }
 

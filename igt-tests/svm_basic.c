@@ -128,14 +128,14 @@ static void basic_atomics(int fd)
 		{
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
 			.flags = DRM_SVM_TEST_CMD_64,
-			.dst = svm_va(value),
+			.dst = client_ptr(value),
 			.arg0 = 5 + (3ull << 33),
 			.arg1 = 77,
 		},
 	};
 
-	cmds[0].result = svm_va(&old[0]);
-	cmds[1].result = svm_va(&old[1]);
+	cmds[0].result = client_ptr(&old[0]);
+	cmds[1].result = client_ptr(&old[1]);
 	*value = 5;
 	svm_wait_ok(fd, svm_submit(fd, cmds, 2));
 	igt_assert_eq_u64(READ_ONCE(old[0]), 5 + (2ull << 33));
@@ -212,7 +212,7 @@ static unsigned int check_leaves(int fd, uint8_t *buf, size_t size)
 	for (size_t i = 0; i < npages; i++) {
 		unsigned int shift = leaf_shift(state[i]);
 		size_t leaf = 1ull << shift;
-		uint8_t *start = (uint8_t *)(svm_va(buf + i * page) & ~(leaf - 1));
+		uint8_t *start = (uint8_t *)(client_ptr(buf + i * page) & ~(leaf - 1));
 
 		igt_assert_f(state[i] & DRM_SVM_PAGE_READ, "page %zu\n", i);
 		igt_assert_lte_u64(page, leaf);
@@ -257,19 +257,20 @@ static void leaf_consistent(int fd)
 
 static void basic_counters(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t page = svm_page_size(), size = 16 * page;
 	uint8_t *buf = svm_mmap_anon(size);
 
 	svm_counters(fd, &before);
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &after);
-	igt_assert_lt_u64(svm_count(&before, FAULTS), svm_count(&after, FAULTS));
-	igt_assert_lt_u64(svm_count(&before, BATCHES), svm_count(&after, BATCHES));
-	igt_assert_lte_u64(svm_count(&before, PAGES_MAPPED) + 16, svm_count(&after, PAGES_MAPPED));
-	igt_assert_lte_u64(svm_count(&before, CUR_PAGES) + 16, svm_count(&after, CUR_PAGES));
-	igt_assert_lt_u64(0, svm_count(&after, CUR_RANGES));
-	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED));
+	igt_assert_lt_u64(client_count(&before, FAULTS), client_count(&after, FAULTS));
+	igt_assert_lt_u64(client_count(&before, BATCHES), client_count(&after, BATCHES));
+	igt_assert_lte_u64(client_count(&before, PAGES_MAPPED) + 16,
+			   client_count(&after, PAGES_MAPPED));
+	igt_assert_lte_u64(client_count(&before, CUR_PAGES) + 16, client_count(&after, CUR_PAGES));
+	igt_assert_lt_u64(0, client_count(&after, CUR_RANGES));
+	igt_assert_eq_u64(client_count(&after, FAILED), client_count(&before, FAILED));
 	munmap(buf, size);
 }
 

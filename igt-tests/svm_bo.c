@@ -244,7 +244,7 @@ static void bind_part(int fd)
 	svm_wait_ok(fd, svm_submit(fd, cmds, pages));
 	free(cmds);
 
-	igt_assert_eq(__svm_bo_bind(fd, handle, part, page, 2 * MIB + 7 * page), 0);
+	igt_assert_eq(client_bo_bind(fd, handle, part, page, 2 * MIB + 7 * page), 0);
 	for (uint64_t i = 0; i < 2 * MIB / page + 7; i += 13)
 		igt_assert_eq_u32(svm_gpu_read32(fd, (void *)(uintptr_t)(part + i * page)),
 				  PATTERN + i + 1);
@@ -263,12 +263,12 @@ static void bo_unbind(int fd)
 	/* Into the TLBs of all engines */
 	for (int i = 0; i < 4; i++)
 		svm_gpu_write32(fd, gpu + 64, PATTERN);
-	igt_assert_eq(__svm_bo_unbind(fd, start, page), -ENOENT);
-	igt_assert_eq(__svm_bo_unbind(fd, start + page, size - page), -ENOENT);
-	igt_assert_eq(__svm_bo_unbind(fd, start, 2 * size), -ENOENT);
+	igt_assert_eq(client_bo_unbind(fd, start, page), -ENOENT);
+	igt_assert_eq(client_bo_unbind(fd, start + page, size - page), -ENOENT);
+	igt_assert_eq(client_bo_unbind(fd, start, 2 * size), -ENOENT);
 	svm_bo_unbind(fd, gpu, size);
 	svm_run_faults(fd, &cmd, ENOENT, start + 256);
-	igt_assert_eq(__svm_bo_unbind(fd, start, size), -ENOENT);
+	igt_assert_eq(client_bo_unbind(fd, start, size), -ENOENT);
 
 	/* The addresses are free again, for another */
 	gpu = svm_bo_bind(fd, svm_bo_create(fd, size, 0), start, size);
@@ -336,13 +336,13 @@ static void other_file(int fd)
 	uint32_t value;
 
 	svm_gpu_write32(fd, gpu, PATTERN);
-	igt_assert_eq(__svm_bo_bind(other, handle, start, 0, size), -ENOENT);
-	igt_assert_eq(__svm_bo_offset(other, handle, &offset), -ENOENT);
-	igt_assert_eq(__svm_bo_unbind(other, start, size), -ENOENT);
+	igt_assert_eq(client_bo_bind(other, handle, start, 0, size), -ENOENT);
+	igt_assert_eq(client_bo_offset(other, handle, &offset), -ENOENT);
+	igt_assert_eq(client_bo_unbind(other, start, size), -ENOENT);
 	igt_assert_eq(__svm_gpu_read32(other, gpu, &value), -ENOENT);
 
 	/* Nor is the offset of a map */
-	igt_assert_eq(__svm_bo_offset(fd, handle, &offset), 0);
+	igt_assert_eq(client_bo_offset(fd, handle, &offset), 0);
 	igt_assert(mmap(NULL, size, PROT_READ, MAP_SHARED, other, offset) == MAP_FAILED);
 
 	svm_bo_bind(other, svm_bo_create(other, size, DRM_SVM_TEST_BO_VRAM), start, size);
@@ -358,13 +358,13 @@ static void create_invalid(int fd)
 	uint32_t handle;
 
 	svm_info(fd, &info);
-	igt_assert_eq(__svm_bo_create(fd, 0, 0, &handle), -EINVAL);
-	igt_assert_eq(__svm_bo_create(fd, page / 2, 0, &handle), -EINVAL);
-	igt_assert_eq(__svm_bo_create(fd, page + 1, 0, &handle), -EINVAL);
-	igt_assert_eq(__svm_bo_create(fd, info.out_bo_size + page, 0, &handle), -EINVAL);
-	igt_assert_eq(__svm_bo_create(fd, -page, DRM_SVM_TEST_BO_VRAM, &handle), -EINVAL);
+	igt_assert_eq(client_bo_create(fd, 0, 0, &handle), -EINVAL);
+	igt_assert_eq(client_bo_create(fd, page / 2, 0, &handle), -EINVAL);
+	igt_assert_eq(client_bo_create(fd, page + 1, 0, &handle), -EINVAL);
+	igt_assert_eq(client_bo_create(fd, info.out_bo_size + page, 0, &handle), -EINVAL);
+	igt_assert_eq(client_bo_create(fd, -page, DRM_SVM_TEST_BO_VRAM, &handle), -EINVAL);
 	for (int bit = 1; bit < 32; bit++)
-		igt_assert_eq(__svm_bo_create(fd, page, 1u << bit, &handle), -EINVAL);
+		igt_assert_eq(client_bo_create(fd, page, 1u << bit, &handle), -EINVAL);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-vram"), 0);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-system"), 0);
 }
@@ -443,11 +443,11 @@ static void unbind_invalid(int fd)
 		igt_assert_eq(ioctl(fd, DRM_IOCTL_SVM_TEST_BO_UNBIND, &args), -1);
 		igt_assert_eq(errno, EINVAL);
 	}
-	igt_assert_eq(__svm_bo_unbind(fd, start + 1, page), -EINVAL);
-	igt_assert_eq(__svm_bo_unbind(fd, start - page, page), -EINVAL);
-	igt_assert_eq(__svm_bo_unbind(fd, start, 0), -EINVAL);
-	igt_assert_eq(__svm_bo_unbind(fd, start, page + 1), -EINVAL);
-	igt_assert_eq(__svm_bo_unbind(fd, start, -page), -EINVAL);
+	igt_assert_eq(client_bo_unbind(fd, start + 1, page), -EINVAL);
+	igt_assert_eq(client_bo_unbind(fd, start - page, page), -EINVAL);
+	igt_assert_eq(client_bo_unbind(fd, start, 0), -EINVAL);
+	igt_assert_eq(client_bo_unbind(fd, start, page + 1), -EINVAL);
+	igt_assert_eq(client_bo_unbind(fd, start, -page), -EINVAL);
 	svm_bo_unbind(fd, (void *)(uintptr_t)start, page);
 }
 
@@ -464,9 +464,9 @@ static void bo_debugger(int fd)
 	igt_assert_lte(0, mem);
 	svm_gpu_fill(fd, gpu, size, PATTERN);
 	igt_assert(is_in_vram(fd, size));
-	igt_assert_eq_u64(pread(mem, copy, size, svm_va(cpu)), size);
+	igt_assert_eq_u64(pread(mem, copy, size, client_ptr(cpu)), size);
 	igt_assert(svm_cpu_all32(copy, size, PATTERN));
-	igt_assert_eq(pwrite(mem, "a debugger's", 12, svm_va(cpu + at)), 12);
+	igt_assert_eq(pwrite(mem, "a debugger's", 12, client_ptr(cpu + at)), 12);
 	/* nobody has moved it, and the GPU sees what was written, and no more of it */
 	igt_assert(is_in_vram(fd, size));
 	svm_gpu_copy(fd, copy, gpu, size);
@@ -489,9 +489,9 @@ static void mmap_invalid(int fd)
 		igt_assert_eq(ioctl(fd, DRM_IOCTL_SVM_TEST_BO_MMAP, &args), -1);
 		igt_assert_eq(errno, EINVAL);
 	}
-	igt_assert_eq(__svm_bo_offset(fd, 0, &offset), -ENOENT);
-	igt_assert_eq(__svm_bo_offset(fd, args.handle + 1, &offset), -ENOENT);
-	igt_assert_eq(__svm_bo_offset(fd, args.handle, &offset), 0);
+	igt_assert_eq(client_bo_offset(fd, 0, &offset), -ENOENT);
+	igt_assert_eq(client_bo_offset(fd, args.handle + 1, &offset), -ENOENT);
+	igt_assert_eq(client_bo_offset(fd, args.handle, &offset), 0);
 	igt_assert(mmap(NULL, MIB, PROT_READ, MAP_PRIVATE, fd, offset) == MAP_FAILED);
 	igt_assert(mmap(NULL, 2 * MIB, PROT_READ, MAP_SHARED, fd, offset) == MAP_FAILED);
 }

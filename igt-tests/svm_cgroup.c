@@ -116,7 +116,7 @@ static void charge_file(int fd)
 {
 	size_t size = svm_range_size() / 2;
 	int file = svm_tmpfile(svm_scratch_dir(), size);
-	struct svm_counts c;
+	struct client_counts c;
 	uint64_t cached;
 	void *map;
 
@@ -126,7 +126,7 @@ static void charge_file(int fd)
 	cached = svm_cgroup_stat("file");
 	svm_gpu_touch(fd, map, size, svm_page_size(), false);
 	svm_counters(fd, &c);
-	igt_assert_lt_u64(0, svm_count(&c, WAITS));
+	igt_assert_lt_u64(0, client_count(&c, WAITS));
 	igt_assert(svm_until(svm_cgroup_stat("file") >= cached + size / 4 * 3, SETTLE_MS));
 	munmap(map, size);
 	close(file);
@@ -266,7 +266,7 @@ static void vram_lowered_huge(void)
 #define RIVALS	"/sys/fs/cgroup/svm-rivals"
 
 /* A process in a cgroup of its own that wants VRAM, and notes how it went */
-static void want_vram(size_t size, struct svm_counts *c)
+static void want_vram(size_t size, struct client_counts *c)
 {
 	pid_t pid = svm_fork();
 	char *map;
@@ -292,7 +292,7 @@ static void want_vram(size_t size, struct svm_counts *c)
 static void vram_protected(void)
 {
 	size_t size = 2 * svm_range_size();
-	struct svm_counts *c = mmap_shared(sizeof(*c));
+	struct client_counts *c = mmap_shared(sizeof(*c));
 	char *map = svm_mmap_small(size);
 	int fd;
 
@@ -309,16 +309,16 @@ static void vram_protected(void)
 	igt_assert(dmem_set("dmem.min", size));
 	want_vram(size / 2, c);
 	igt_assert_eq(svm_device_pages(map, size), size / svm_page_size());
-	igt_assert_lt_u64(0, svm_count(c, VRAM_NO_SPACE));
-	igt_assert_eq_u64(svm_count(c, VRAM_PAGES_IN), 0);
+	igt_assert_lt_u64(0, client_count(c, VRAM_NO_SPACE));
+	igt_assert_eq_u64(client_count(c, VRAM_PAGES_IN), 0);
 
 	/* what a parent has and its groups do not claim is theirs, up to Linux 7.2 */
 	igt_assert(svm_sys_write(RIVALS "/dmem.min", DMEM_REGION " 0"));
 	igt_assert(dmem_set("dmem.min", 0));
 	want_vram(size / 2, c);
 	igt_assert_lt(svm_device_pages(map, size), size / svm_page_size());
-	igt_assert_eq_u64(svm_count(c, VRAM_NO_SPACE), 0);
-	igt_assert_lt_u64(0, svm_count(c, VRAM_PAGES_IN));
+	igt_assert_eq_u64(client_count(c, VRAM_NO_SPACE), 0);
+	igt_assert_lt_u64(0, client_count(c, VRAM_PAGES_IN));
 	igt_assert(svm_gpu_pattern_ok(fd, map, size, 1));
 	igt_assert(svm_pattern_ok(map, size, 1));
 	close(fd);

@@ -79,7 +79,7 @@ static uint64_t run_value(int fd, struct drm_svm_test_cmd cmd)
 {
 	uint64_t value[2] = { ~0ull, ~0ull };
 
-	cmd.result = svm_va(value);
+	cmd.result = client_ptr(value);
 	svm_run(fd, &cmd);
 	igt_assert_eq_u64(READ_ONCE(value[1]), ~0ull);
 	return READ_ONCE(value[0]);
@@ -103,7 +103,7 @@ static void command_fill(int fd, bool is64)
 		for (size_t n = 0; n < ARRAY_SIZE(sizes); n++) {
 			struct drm_svm_test_cmd cmd = {
 				.op = DRM_SVM_TEST_OP_FILL, .flags = flag64(is64),
-				.dst = svm_va(mem.gpu + starts[s]), .size = sizes[n],
+				.dst = client_ptr(mem.gpu + starts[s]), .size = sizes[n],
 			};
 
 			value++;
@@ -162,7 +162,7 @@ static void command_compare(int fd, bool unused)
 	uint8_t *a = svm_mmap_anon(3 * page) + 13, *b = svm_mmap_anon(3 * page) + 40;
 	struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_COMPARE,
-		.dst = svm_va(a), .src = svm_va(b), .size = size,
+		.dst = client_ptr(a), .src = client_ptr(b), .size = size,
 	};
 
 	for (size_t i = 0; i < size; i++)
@@ -254,7 +254,7 @@ static void command_cmpxchg(int fd, bool is64)
 		uint64_t new = is64 ? 0xfeedfacecafe1234ull : 0xcafe1234;
 		struct drm_svm_test_cmd cmd = {
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, .flags = flag64(is64),
-			.dst = svm_va(mem.gpu + at), .arg0 = hit ? old : old ^ 1, .arg1 = new,
+			.dst = client_ptr(mem.gpu + at), .arg0 = hit ? old : old ^ 1, .arg1 = new,
 		};
 
 		igt_assert_eq_u64(run_value(fd, cmd), old);
@@ -276,7 +276,7 @@ static void command_chase(int fd, bool is64)
 	for (int i = 0; i < NODES; i++)
 		nodes[i] = mem + (i * 37 % NODES) * svm_page_size() + 64 * (i % 50);
 	for (int i = 0; i < NODES; i++) {
-		uint64_t next = i + 1 < NODES ? svm_va(nodes[i + 1]) : 0;
+		uint64_t next = i + 1 < NODES ? client_ptr(nodes[i + 1]) : 0;
 
 		memcpy(nodes[i] + NEXT, &next, 8);
 		set_element(nodes[i] + VALUE, is64, svm_rng_next(&rng));
@@ -320,14 +320,14 @@ static void gather_or_scatter(int fd, bool is64, bool scatter)
 	struct pair src, dst;
 	struct drm_svm_test_cmd cmd = {
 		.op = scatter ? DRM_SVM_TEST_OP_SCATTER : DRM_SVM_TEST_OP_GATHER,
-		.flags = flag64(is64), .count = count, .arg0 = svm_va(index),
+		.flags = flag64(is64), .count = count, .arg0 = client_ptr(index),
 	};
 
 	igt_assert(index);
 	pair_init(&src, count * esize, 11);
 	pair_init(&dst, (count + 4) * esize, 0);
-	cmd.src = svm_va(src.gpu);
-	cmd.dst = svm_va(dst.gpu + 2 * esize);
+	cmd.src = client_ptr(src.gpu);
+	cmd.dst = client_ptr(dst.gpu + 2 * esize);
 	for (size_t i = 0; i < count; i++)
 		index[i] = scatter ? i * 7 % count : svm_rng_below(&rng, count);
 	svm_run(fd, &cmd);
@@ -369,7 +369,7 @@ static void command_timestamp(int fd, bool unused)
 
 	for (int i = 0; i < STAMPS; i++)
 		cmds[i] = (struct drm_svm_test_cmd) {
-			.op = DRM_SVM_TEST_OP_TIMESTAMP, .result = svm_va(&stamps[i]),
+			.op = DRM_SVM_TEST_OP_TIMESTAMP, .result = client_ptr(&stamps[i]),
 		};
 	svm_wait_ok(fd, svm_submit(fd, cmds, STAMPS));
 	igt_assert_lte_u64(before, READ_ONCE(stamps[0]));

@@ -354,13 +354,13 @@ static void ranges_side_by_side(int fd)
 	size_t size = svm_range_size();
 	uint8_t *map = svm_mmap_aligned(WORKERS * size, size);
 	struct range_job jobs[WORKERS];
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	for (int i = 0; i < WORKERS; i++)
 		jobs[i] = (struct range_job) { fd, (void *)(map + i * size), 0xab00 + i };
 	svm_threads(WORKERS, range_thread, jobs, sizeof(jobs[0]));
 	svm_counters(fd, &counters);
-	igt_assert_lte_u64(WORKERS, svm_count(&counters, CUR_RANGES));
+	igt_assert_lte_u64(WORKERS, client_count(&counters, CUR_RANGES));
 	munmap(map, WORKERS * size);
 }
 
@@ -433,14 +433,14 @@ static void concurrent_duplicates(void)
 	size_t stride = svm_range_size();
 	uint32_t engines = num_engines(fd);
 	uint8_t *map = svm_mmap_anon(ROUNDS * stride);
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	uint64_t jobs[16], duplicates;
 
 	igt_require(engines > 1);
 	engines = engines < 16 ? engines : 16;
 	madvise(map, ROUNDS * stride, MADV_NOHUGEPAGE);
 	svm_counters(fd, &before);
-	duplicates = svm_count(&before, DUPLICATES);
+	duplicates = client_count(&before, DUPLICATES);
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t *word = (uint64_t *)(map + round * stride);
 		struct drm_svm_test_cmd cmd = svm_cmd_add64(word, 1, 1);
@@ -452,16 +452,16 @@ static void concurrent_duplicates(void)
 		igt_assert_eq_u64(READ_ONCE(*word), engines);
 		svm_counters(fd, &after);
 		/* Unless something got in between, nothing is faulted twice */
-		if (svm_count(&after, RETRIES) == svm_count(&before, RETRIES))
-			igt_assert_eq_u64(svm_counted(&before, &after, FAULTS),
-					  svm_counted(&before, &after, DUPLICATES) + 1);
+		if (client_count(&after, RETRIES) == client_count(&before, RETRIES))
+			igt_assert_eq_u64(client_counted(&before, &after, FAULTS),
+					  client_counted(&before, &after, DUPLICATES) + 1);
 		before = after;
-		if (round >= ENOUGH && svm_count(&after, DUPLICATES) > duplicates)
+		if (round >= ENOUGH && client_count(&after, DUPLICATES) > duplicates)
 			break;
 	}
 	close(fd);
 	munmap(map, ROUNDS * stride);
-	igt_assert_f(duplicates != svm_count(&after, DUPLICATES),
+	igt_assert_f(duplicates != client_count(&after, DUPLICATES),
 		     "no two engines missed together\n");
 }
 

@@ -259,7 +259,7 @@ static void dirty_killed(int fd)
 		int own = __svm_open(0);
 		struct drm_svm_attach args = {};
 
-		if (own < 0 || __svm_attach(own, &args) ||
+		if (own < 0 || client_attach(own, &args) ||
 		    __svm_gpu_fill(own, d.base, area_size(), NEW))
 			_exit(1);
 		svm_gate_open(written);

@@ -58,12 +58,12 @@ static void evict_flushes(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = in_vram(fd, size);
-	struct svm_counts before, after;
+	struct client_counts before, after;
 
 	svm_counters(fd, &before);
 	evict(fd);
 	svm_counters(fd, &after);
-	igt_assert_lt_u64(svm_counted(&before, &after, FLUSHES),
+	igt_assert_lt_u64(client_counted(&before, &after, FLUSHES),
 			  size / svm_page_size() / 4);
 	igt_assert(svm_cpu_all32(base, size, MAGIC));
 }

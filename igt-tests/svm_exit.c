@@ -61,7 +61,7 @@ static int pend_faults(int fd)
 	for (uint32_t e = 0; e < info.out_engines; e++)
 		job = svm_submit_on(fd, e, &cmd, 1);
 	igt_assert(svm_uffd_pending(uffd, 30000, &addr));
-	igt_assert_eq_u64(addr, svm_va(page));
+	igt_assert_eq_u64(addr, client_ptr(page));
 	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 	return uffd;
 }
@@ -158,7 +158,7 @@ static void close_queued(void)
 	struct drm_svm_test_cmd one = svm_cmd_touch(map + PAGES * page, 4, 4, false);
 	int uffd = svm_uffd_open(map, (PAGES + 1) * page), fd[FILES], last;
 	struct drm_svm_test_info info;
-	struct svm_counts c;
+	struct client_counts c;
 	uint64_t waits = 0;
 
 	for (int i = 0; i < FILES; i++) {
@@ -171,14 +171,14 @@ static void close_queued(void)
 		waits = 0;
 		for (int i = 0; i < FILES; i++) {
 			svm_counters(fd[i], &c);
-			waits += svm_count(&c, WAITS);
+			waits += client_count(&c, WAITS);
 		}
 	}
 	igt_require_f(waits > THREADS, "the GPU is too small: %d faults\n", (int)waits);
 
 	last = svm_open_attached();
 	svm_submit_on(last, 0, &one, 1);
-	igt_assert(svm_until((svm_counters(last, &c), svm_count(&c, WAITS)), 30000));
+	igt_assert(svm_until((svm_counters(last, &c), client_count(&c, WAITS)), 30000));
 	igt_set_timeout(30, "close waits for a fault that nobody answers");
 	close(last);
 	for (int i = 0; i < FILES; i++)
@@ -224,7 +224,7 @@ static void exit_answer(void)
 	for (int i = 0; i < 2; i++) {
 		jobs[i] = svm_submit_on(fd, 0, &cmds[i], 1);
 		igt_assert(svm_uffd_pending(uffd, 30000, &addr));
-		igt_assert_eq_u64(addr, svm_va(map + i * page));
+		igt_assert_eq_u64(addr, client_ptr(map + i * page));
 		igt_assert_eq(__svm_poll_job(fd, jobs[i]), -ETIME);
 		svm_uffd_copy(uffd, map + i * page, content);
 		svm_wait_ok(fd, jobs[i]);
@@ -432,7 +432,7 @@ static void *chaos_thread(void *arg)
 		struct drm_svm_test_cmd cmd = svm_cmd_touch(buf, size, page, true);
 		uint64_t job;
 
-		__svm_submit(chaos->fd, &cmd, 1, &job);
+		client_submit_cmds(chaos->fd, &cmd, 1, &job);
 		if (svm_rng_one_in(&chaos->rng, 2))
 			__svm_poll_job(chaos->fd, job);
 		munmap(buf, size);

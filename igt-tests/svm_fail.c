@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <xf86drm.h>
 
 #include "igt.h"
 #include "svm_bo.h"
@@ -67,7 +66,7 @@ static int attach_act(struct svm_sweep *s)
 {
 	struct drm_svm_attach args = {};
 
-	return __svm_attach(s->fd, &args);
+	return client_attach(s->fd, &args);
 }
 
 static void attach_check(struct svm_sweep *s, int err)
@@ -124,7 +123,7 @@ static uint32_t pages[PAGES];
 
 static int query_act(struct svm_sweep *s)
 {
-	return __svm_query(s->fd, s->base, s->size, pages);
+	return client_query(s->fd, client_ptr(s->base), s->size, 0, pages);
 }
 
 static void query_check(struct svm_sweep *s, int err)
@@ -135,14 +134,7 @@ static void query_check(struct svm_sweep *s, int err)
 
 static int residence_act(struct svm_sweep *s)
 {
-	struct drm_svm_query args = {
-		.start = svm_va(s->base),
-		.size = s->size,
-		.pages = svm_va(pages),
-		.flags = DRM_SVM_QUERY_RESIDENCE,
-	};
-
-	return drmIoctl(s->fd, DRM_IOCTL_SVM_TEST_QUERY, &args) ? -errno : 0;
+	return client_query(s->fd, client_ptr(s->base), s->size, DRM_SVM_QUERY_RESIDENCE, pages);
 }
 
 static void residence_check(struct svm_sweep *s, int err)
@@ -153,13 +145,10 @@ static void residence_check(struct svm_sweep *s, int err)
 
 static int counters_act(struct svm_sweep *s)
 {
-	struct drm_svm_test_info info = {};
-	struct svm_counts c;
-	int err = __svm_counters(s->fd, &c);
+	struct drm_svm_test_info info;
+	struct client_counts c;
 
-	if (!err && drmIoctl(s->fd, DRM_IOCTL_SVM_TEST_INFO, &info))
-		err = -errno;
-	return err;
+	return client_counters(s->fd, &c) ?: client_info(s->fd, &info);
 }
 
 static void counters_check(struct svm_sweep *s, int err)
@@ -208,7 +197,7 @@ static void submit_setup(struct svm_sweep *s)
 	s->out = svm_sync_create(s->fd, 3);
 	cmd = svm_cmd_touch(s->base, 4, 4, false);
 	args = svm_submit_args(&cmd, 1);
-	args.out_syncs = svm_va(&s->in);
+	args.out_syncs = client_ptr(&s->in);
 	args.num_out_syncs = 1;
 	svm_wait_ok(s->fd, svm_submit_ioctl(s->fd, &args));
 }
@@ -219,11 +208,11 @@ static int submit_act(struct svm_sweep *s)
 	struct drm_svm_test_submit args = svm_submit_args(&cmd, 1);
 	int err;
 
-	args.in_syncs = svm_va(&s->in);
+	args.in_syncs = client_ptr(&s->in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(&s->out);
+	args.out_syncs = client_ptr(&s->out);
 	args.num_out_syncs = 1;
-	err = __svm_submit_ioctl(s->fd, &args);
+	err = client_submit(s->fd, &args);
 	s->job = args.out_job;
 	return err;
 }
@@ -258,7 +247,7 @@ static int wait_act(struct svm_sweep *s)
 {
 	struct drm_svm_test_wait result;
 
-	return __svm_wait(s->fd, s->job, NSEC_PER_SEC, &result);
+	return client_wait(s->fd, s->job, NSEC_PER_SEC, &result);
 }
 
 static void wait_check(struct svm_sweep *s, int err)
@@ -290,7 +279,7 @@ static int prefetch(struct svm_sweep *s, unsigned int location)
 {
 	struct drm_svm_prefetch args = svm_prefetch_args(s->base, s->size, location);
 
-	args.out_syncs = svm_va(&s->out);
+	args.out_syncs = client_ptr(&s->out);
 	args.num_out_syncs = !!s->out.handle;
 	return __svm_prefetch(s->fd, &args);
 }
@@ -487,7 +476,7 @@ static void unmap_check(struct svm_sweep *s, int err)
 
 static int bo_create(struct svm_sweep *s, uint32_t flags)
 {
-	return __svm_bo_create(s->fd, BO_SIZE, flags, &s->handle);
+	return client_bo_create(s->fd, BO_SIZE, flags, &s->handle);
 }
 
 static void bo_check_content(struct svm_sweep *s)
@@ -536,7 +525,7 @@ static int bo_offset_act(struct svm_sweep *s)
 {
 	uint64_t offset;
 
-	return __svm_bo_offset(s->fd, s->handle, &offset);
+	return client_bo_offset(s->fd, s->handle, &offset);
 }
 
 static void bo_check(struct svm_sweep *s, int err)
@@ -569,7 +558,7 @@ static void resume_check(struct svm_sweep *s, int err)
 static void bo_offset_setup(struct svm_sweep *s)
 {
 	bo_setup(s);
-	igt_assert_eq(__svm_bo_offset(s->fd, s->handle, &s->job), 0);
+	igt_assert_eq(client_bo_offset(s->fd, s->handle, &s->job), 0);
 }
 
 /* Maps it, and has the CPU use it, for which it has to leave VRAM */
@@ -595,7 +584,7 @@ static void bo_mmap_check(struct svm_sweep *s, int err)
 
 static int bo_bind_act(struct svm_sweep *s)
 {
-	return __svm_bo_bind(s->fd, s->handle, s->job, 0, BO_SIZE);
+	return client_bo_bind(s->fd, s->handle, s->job, 0, BO_SIZE);
 }
 
 static void bo_bind_setup(struct svm_sweep *s)
@@ -611,7 +600,7 @@ static void bo_bind_check(struct svm_sweep *s, int err)
 	/* the answer got lost on its way */
 	igt_assert(!again || (s->injected == SVM_INJECTED_USER && again == -EEXIST));
 	svm_gpu_touch(s->fd, (void *)(uintptr_t)s->job, BO_SIZE, svm_page_size(), true);
-	igt_assert_eq(__svm_bo_unbind(s->fd, s->job, BO_SIZE), 0);
+	igt_assert_eq(client_bo_unbind(s->fd, s->job, BO_SIZE), 0);
 	bo_check_content(s);
 }
 
@@ -630,7 +619,7 @@ static int bo_unbind_act(struct svm_sweep *s)
 	int err = 0;
 
 	while (!err && s->size < BINDINGS) {
-		err = __svm_bo_unbind(s->fd, s->job + 2 * s->size * BO_SIZE, BO_SIZE);
+		err = client_bo_unbind(s->fd, s->job + 2 * s->size * BO_SIZE, BO_SIZE);
 		s->size += !err;
 	}
 	return err;
@@ -645,7 +634,7 @@ static void bo_unbind_check(struct svm_sweep *s, int err)
 		again = bo_unbind_act(s);
 	}
 	igt_assert_eq(again, 0);
-	igt_assert_eq(__svm_bo_unbind(s->fd, s->job, BO_SIZE), -ENOENT);
+	igt_assert_eq(client_bo_unbind(s->fd, s->job, BO_SIZE), -ENOENT);
 	bo_check_content(s);
 }
 

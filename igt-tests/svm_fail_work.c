@@ -35,7 +35,7 @@ static int run(int fd, struct drm_svm_test_cmd cmd)
 {
 	struct drm_svm_test_wait result;
 
-	return __svm_run_cmds(fd, &cmd, 1, WAIT_NS, &result) ?: -(int)result.out_errno;
+	return client_run(fd, &cmd, 1, WAIT_NS, &result) ?: -(int)result.out_errno;
 }
 
 /* One word of each @stride is read by the GPU */
@@ -167,14 +167,14 @@ static int uffd_act(struct svm_sweep *s)
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(s->base, 4, 4, false);
 	struct drm_svm_test_wait result;
 	uint64_t addr, job;
-	int err = __svm_submit(s->fd, &cmd, 1, &job);
+	int err = client_submit_cmds(s->fd, &cmd, 1, &job);
 
 	if (err)
 		return err;
 	do {
 		if (svm_uffd_pending(s->file, 1, &addr))
 			svm_uffd_copy(s->file, s->base, content);
-		err = __svm_wait(s->fd, job, NSEC_PER_SEC / 100, &result);
+		err = client_wait(s->fd, job, NSEC_PER_SEC / 100, &result);
 	} while (err == -ETIME);
 	return err ?: -(int)result.out_errno;
 }
@@ -224,11 +224,11 @@ static int two_act(struct svm_sweep *s)
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(s->base, s->size, svm_page_size(), false);
 	struct drm_svm_test_wait result;
 	uint64_t first;
-	int other, err = __svm_submit(s->fd, &cmd, 1, &first);
+	int other, err = client_submit_cmds(s->fd, &cmd, 1, &first);
 
 	other = run(s->other, cmd);
 	if (!err)
-		err = __svm_wait(s->fd, first, WAIT_NS, &result) ?: -(int)result.out_errno;
+		err = client_wait(s->fd, first, WAIT_NS, &result) ?: -(int)result.out_errno;
 	return err ?: other;
 }
 

@@ -43,7 +43,7 @@ static void fault_hole(int fd)
 
 	munmap(map + page, page);
 	for (int write = 0; write < 2; write++)
-		assert_faults(fd, svm_va(map + page) + 8, write, ENOENT);
+		assert_faults(fd, client_ptr(map + page) + 8, write, ENOENT);
 	svm_gpu_touch(fd, map, page, page, true);
 	svm_gpu_touch(fd, map + 2 * page, page, page, true);
 	igt_assert_eq_u32(svm_query_page(fd, map + page), 0);
@@ -67,7 +67,7 @@ static void prot_none(int fd)
 	svm_gpu_touch(fd, map, page, page, true);
 	igt_assert_eq(mprotect(map, page, PROT_NONE), 0);
 	for (int write = 0; write < 2; write++)
-		assert_faults(fd, svm_va(map), write, EACCES);
+		assert_faults(fd, client_ptr(map), write, EACCES);
 	igt_assert_eq(mprotect(map, page, PROT_READ | PROT_WRITE), 0);
 	igt_assert_eq_u32(svm_gpu_read32(fd, map) & 0xff, *map);
 	munmap(map, page);
@@ -80,9 +80,9 @@ static void read_only(int fd)
 
 	*map = 0x1234;
 	igt_assert_eq(mprotect(map, page, PROT_READ), 0);
-	assert_faults(fd, svm_va(map), true, EACCES);
+	assert_faults(fd, client_ptr(map), true, EACCES);
 	igt_assert_eq_u32(svm_gpu_read32(fd, map), 0x1234);
-	assert_faults(fd, svm_va(map), true, EACCES);
+	assert_faults(fd, client_ptr(map), true, EACCES);
 	igt_assert_eq_u32(*map, 0x1234);
 	munmap(map, page);
 }
@@ -98,8 +98,8 @@ static void fault_guard(int fd)
 	igt_assert(stack != MAP_FAILED);
 	igt_require(!madvise(map + page, page, MADV_GUARD_INSTALL));
 	for (int write = 0; write < 2; write++) {
-		assert_faults(fd, svm_va(map + page), write, EFAULT);
-		assert_faults(fd, svm_va(stack) - page, write, ENOENT);
+		assert_faults(fd, client_ptr(map + page), write, EFAULT);
+		assert_faults(fd, client_ptr(stack) - page, write, ENOENT);
 	}
 	svm_gpu_touch(fd, map, page, page, true);
 	svm_gpu_touch(fd, map + 2 * page, page, page, true);
@@ -137,7 +137,7 @@ static void wild_addresses(int fd)
 /* Each operand of each command at a kernel address, and with a size that wraps */
 static void wild_operands(int fd)
 {
-	uint64_t wild = 0xffff888000001000ull, ok = svm_va(svm_mmap_anon(svm_page_size()));
+	uint64_t wild = 0xffff888000001000ull, ok = client_ptr(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd cmds[] = {
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = wild, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok, .size = -4ull, .arg0 = 1 },
@@ -186,10 +186,10 @@ static void fault_address(int fd)
 	struct drm_svm_test_cmd cmd = svm_cmd_fill(map, 3 * page, 0x11111111);
 
 	munmap(map + 2 * page, 2 * page);
-	svm_run_faults(fd, &cmd, ENOENT, svm_va(map + 2 * page));
+	svm_run_faults(fd, &cmd, ENOENT, client_ptr(map + 2 * page));
 	igt_assert(svm_cpu_all32(map, 2 * page, 0x11111111));
 	cmd = svm_cmd_copy(map, map + page + 7, page);
-	svm_run_faults(fd, &cmd, ENOENT, svm_va(map + 2 * page));
+	svm_run_faults(fd, &cmd, ENOENT, client_ptr(map + 2 * page));
 	munmap(map, 2 * page);
 }
 
@@ -204,12 +204,12 @@ static void fault_in_the_middle(int fd)
 	munmap(hole, svm_page_size());
 	for (int i = 0; i < 5; i++)
 		cmds[i] = svm_cmd_fill(words + i, 4, i + 1);
-	cmds[3].dst = svm_va(hole) + 12;
+	cmds[3].dst = client_ptr(hole) + 12;
 	svm_wait(fd, svm_submit(fd, cmds, 5), &result);
 	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_FAULT);
 	igt_assert_eq_u32(result.out_errno, ENOENT);
 	igt_assert_eq_u32(result.out_cmd, 3);
-	igt_assert_eq_u64(result.out_addr, svm_va(hole) + 12);
+	igt_assert_eq_u64(result.out_addr, client_ptr(hole) + 12);
 	for (int i = 0; i < 5; i++)
 		igt_assert_eq_u32(READ_ONCE(words[i]), i < 3 ? i + 1 : 0);
 	munmap(words, svm_page_size());
@@ -237,7 +237,7 @@ static void next_job_runs(int fd)
 /* What is malformed whatever memory is there: nothing of the job runs */
 static void malformed_commands(int fd)
 {
-	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size())), big = 1ull << 32;
+	uint64_t ok = client_ptr(svm_mmap_anon(svm_page_size())), big = 1ull << 32;
 	struct drm_svm_test_cmd bad[] = {
 		{ .op = DRM_SVM_TEST_OP_INVALID },
 		{ .op = 11 },
@@ -275,7 +275,7 @@ static void malformed_commands(int fd)
 		struct drm_svm_test_cmd cmds[] = { svm_cmd_add32(&ran, 1, 1), bad[i] };
 		uint64_t job;
 
-		igt_assert_f(__svm_submit(fd, cmds, 2, &job) == -EINVAL, "command %zu\n", i);
+		igt_assert_f(client_submit_cmds(fd, cmds, 2, &job) == -EINVAL, "command %zu\n", i);
 	}
 	assert_works(fd);
 	igt_assert_eq_u32(READ_ONCE(ran), 0);
@@ -286,7 +286,7 @@ static void malformed_commands(int fd)
 /* What shows only in execution: INVALID, and the commands before it ran */
 static void fault_misaligned(int fd)
 {
-	uint64_t ok = svm_va(svm_mmap_anon(svm_page_size()));
+	uint64_t ok = client_ptr(svm_mmap_anon(svm_page_size()));
 	struct drm_svm_test_cmd bad[] = {
 		{ .op = DRM_SVM_TEST_OP_FILL, .dst = ok + 2, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1, .dst = ok + 4, .size = 8 },
@@ -330,12 +330,12 @@ static void truncated_file(int fd)
 	igt_assert_eq(ftruncate(memfd, 2 * page), 0);
 	map = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	igt_assert(map != MAP_FAILED);
-	assert_faults(fd, svm_va(map + 2 * page), false, EFAULT);
-	assert_faults(fd, svm_va(map + 3 * page), true, EFAULT);
+	assert_faults(fd, client_ptr(map + 2 * page), false, EFAULT);
+	assert_faults(fd, client_ptr(map + 3 * page), true, EFAULT);
 	svm_gpu_touch(fd, map, 2 * page, page, true);
 	igt_assert_eq(ftruncate(memfd, page), 0);
 	igt_assert_eq_u32(svm_query_page(fd, map + page), 0);
-	assert_faults(fd, svm_va(map + page), false, EFAULT);
+	assert_faults(fd, client_ptr(map + page), false, EFAULT);
 	svm_gpu_touch(fd, map, page, page, true);
 	munmap(map, 4 * page);
 	close(memfd);
@@ -343,20 +343,20 @@ static void truncated_file(int fd)
 
 static void fault_counters(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 
 	svm_counters(fd, &before);
 	for (int i = 0; i < 5; i++)
 		assert_faults(fd, 0, false, ENOENT);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, FAILED), svm_count(&before, FAILED) + 5);
-	igt_assert_eq_u64(svm_count(&after, CUR_PAGES), svm_count(&before, CUR_PAGES));
+	igt_assert_eq_u64(client_count(&after, FAILED), client_count(&before, FAILED) + 5);
+	igt_assert_eq_u64(client_count(&after, CUR_PAGES), client_count(&before, CUR_PAGES));
 }
 
 /* A private mapping of /dev/zero has a file, but its pages are not waited for */
 static void dev_zero(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t size = svm_range_size();
 	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
@@ -366,8 +366,8 @@ static void dev_zero(int fd)
 	svm_counters(fd, &before);
 	svm_gpu_fill(fd, map, size, 0x2e20);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, WAITS), svm_count(&before, WAITS));
-	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
+	igt_assert_eq_u64(client_count(&after, WAITS), client_count(&before, WAITS));
+	igt_assert_lte_u64(client_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
 	igt_assert(svm_cpu_all32(map, size, 0x2e20));
 	munmap(map, size);
 	close(file);

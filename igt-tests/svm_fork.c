@@ -240,17 +240,17 @@ static void fork_wipeonfork(int fd, bool huge)
  */
 static void fill_at_once(int fd, const struct svm_area *area, uint32_t value)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t pages = pages_of(area);
 
 	svm_counters(fd, &before);
 	svm_gpu_fill(fd, area->base, area->size, value);
 	svm_counters(fd, &after);
 	igt_info("%llu faults, %llu pages to VRAM\n",
-		 (unsigned long long)svm_counted(&before, &after, FAULTS),
-		 (unsigned long long)svm_counted(&before, &after, VRAM_PAGES_IN));
-	igt_assert_lte_u64(svm_counted(&before, &after, VRAM_PAGES_IN), pages);
-	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), pages / 4);
+		 (unsigned long long)client_counted(&before, &after, FAULTS),
+		 (unsigned long long)client_counted(&before, &after, VRAM_PAGES_IN));
+	igt_assert_lte_u64(client_counted(&before, &after, VRAM_PAGES_IN), pages);
+	igt_assert_lte_u64(client_counted(&before, &after, FAULTS), pages / 4);
 	igt_assert_eq(svm_vram_pages(fd, area->base, area->size), area->ram ? 0 : pages);
 	igt_assert(svm_cpu_all32(area->base, area->size, value));
 }
@@ -273,7 +273,7 @@ static bool still_runs(int fd, uint64_t job)
 {
 	struct drm_svm_test_wait wait;
 
-	return __svm_wait(fd, job, 0, &wait) == -ETIME;
+	return client_wait(fd, job, 0, &wait) == -ETIME;
 }
 
 /* Returns whether the job was still running when the last child was there. */

@@ -198,7 +198,7 @@ static void open_file(struct fuzzer *f, bool foreign)
 {
 	struct fuzz_file *file = &f->gen.file;
 	struct drm_svm_attach attach = {};
-	struct svm_counts c;
+	struct client_counts c;
 
 	memset(file, 0, sizeof(*file));
 	file->fd = foreign ? dup(f->foreign) : svm_open();
@@ -215,13 +215,13 @@ static void open_file(struct fuzzer *f, bool foreign)
 	/* a few stay as they are */
 	if (svm_rng_one_in(&f->gen.rng, 10))
 		return;
-	igt_assert_eq(__svm_attach(file->fd, &attach), 0);
+	igt_assert_eq(client_attach(file->fd, &attach), 0);
 	file->attached = true;
 	file->va_end = attach.out_va_end;
 	svm_counters(file->fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_PAGES) | svm_count(&c, CUR_RANGES) |
-			  svm_count(&c, CUR_DMA_PAGES) |
-			  svm_count(&c, CUR_VRAM_PAGES) | svm_count(&c, CUR_VRAM_RESERVED), 0);
+	igt_assert_eq_u64(client_count(&c, CUR_PAGES) | client_count(&c, CUR_RANGES) |
+			  client_count(&c, CUR_DMA_PAGES) | client_count(&c, CUR_VRAM_PAGES) |
+			  client_count(&c, CUR_VRAM_RESERVED), 0);
 	igt_assert_eq_u64(svm_fdinfo_bytes(file->fd, "drm-resident-vram"), 0);
 }
 
@@ -236,8 +236,8 @@ static void close_file(struct fuzzer *f)
 		int64_t left = limit - svm_now_ms();
 
 		if (!file->jobs[i] ||
-		    __svm_wait(file->fd, file->jobs[i],
-			       left > 0 ? left * NSEC_PER_MSEC : 0, &result))
+		    client_wait(file->fd, file->jobs[i],
+				left > 0 ? left * NSEC_PER_MSEC : 0, &result))
 			continue;
 		igt_assert_f(fuzz_job_may_fail(&result), "a job: status %u, errno %u\n",
 			     result.out_status, result.out_errno);

@@ -34,7 +34,7 @@ static bool is_foreign(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	uint64_t page = svm_page_size(), start = svm_bo_start(fd), job;
-	struct svm_counts counters;
+	struct client_counts counters;
 	struct drm_svm_test_wait wait;
 	uint32_t state, word, handle;
 	bool foreign = true;
@@ -43,14 +43,14 @@ static bool is_foreign(int fd)
 		const char *name;
 		int err;
 	} calls[] = {
-		{ "query", __svm_query(fd, (void *)(svm_va(&word) & -page), page, &state) },
-		{ "counters", __svm_counters(fd, &counters) },
-		{ "submit", __svm_submit(fd, &cmd, 1, &job) },
-		{ "wait", __svm_wait(fd, 1, 0, &wait) },
-		{ "bo_create", __svm_bo_create(fd, page, 0, &handle) },
-		{ "bo_mmap", __svm_bo_offset(fd, 1, &job) },
-		{ "bo_bind", __svm_bo_bind(fd, 1, start, 0, page) },
-		{ "bo_unbind", __svm_bo_unbind(fd, start, page) },
+		{ "query", client_query(fd, client_ptr(&word) & -page, page, 0, &state) },
+		{ "counters", client_counters(fd, &counters) },
+		{ "submit", client_submit_cmds(fd, &cmd, 1, &job) },
+		{ "wait", client_wait(fd, 1, 0, &wait) },
+		{ "bo_create", client_bo_create(fd, page, 0, &handle) },
+		{ "bo_mmap", client_bo_offset(fd, 1, &job) },
+		{ "bo_bind", client_bo_bind(fd, 1, start, 0, page) },
+		{ "bo_unbind", client_bo_unbind(fd, start, page) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -64,13 +64,13 @@ static bool is_foreign(int fd)
 
 static void assert_owner(int fd)
 {
-	struct svm_counts counters;
+	struct client_counts counters;
 	uint32_t word = 0;
 
 	svm_gpu_write32(fd, &word, 0x600d);
 	igt_assert_eq_u32(READ_ONCE(word), 0x600d);
 	svm_counters(fd, &counters);
-	igt_assert_lt_u64(0, svm_count(&counters, FAULTS));
+	igt_assert_lt_u64(0, client_count(&counters, FAULTS));
 }
 
 static void isolation_fork(void)
@@ -97,7 +97,7 @@ static void fork_memory(void)
 		uint64_t job;
 
 		igt_assert_eq_u32(*private, 2);
-		igt_assert_eq(__svm_submit(fd, &cmd, 1, &job), -EPERM);
+		igt_assert_eq(client_submit_cmds(fd, &cmd, 1, &job), -EPERM);
 		igt_assert_eq_u32(READ_ONCE(*private), 2);
 		*private = 4;
 	}
@@ -152,9 +152,9 @@ static void *owner_thread(void *arg)
 
 static int clone_vm_child(void *arg)
 {
-	struct svm_counts counters;
+	struct client_counts counters;
 
-	return __svm_counters(*(int *)arg, &counters) ? 1 : 0;
+	return client_counters(*(int *)arg, &counters) ? 1 : 0;
 }
 
 static void same_memory(void)
@@ -283,7 +283,7 @@ static void owner_dies_busy(void)
 	kill(pid, SIGKILL);
 	igt_assert_eq(svm_reap(20), 128 + SIGKILL);
 	/* Only a process that may not wait for it cannot see how it ended */
-	if (__svm_wait(fd, job, 30ll * NSEC_PER_SEC, &result) != -EPERM)
+	if (client_wait(fd, job, 30ll * NSEC_PER_SEC, &result) != -EPERM)
 		igt_assert_neq(result.out_status, DRM_SVM_TEST_STATUS_OK);
 	close(fd);
 
@@ -334,8 +334,8 @@ static void isolation_quiet(void)
 
 	munmap(hole, svm_page_size());
 	for (int i = 0; i < 100; i++) {
-		svm_run_faults(fd, &cmd, ENOENT, svm_va(hole));
-		igt_assert_eq(__svm_query(fd, (void *)1, 0, NULL), -EINVAL);
+		svm_run_faults(fd, &cmd, ENOENT, client_ptr(hole));
+		igt_assert_eq(client_query(fd, 1, 0, 0, NULL), -EINVAL);
 	}
 	igt_assert_lt_u32(svm_log_count(log, ""), 30);
 	close(log);

@@ -164,15 +164,15 @@ static unsigned int waits_together(int fd)
 
 static void no_waits(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	unsigned int n;
 
 	svm_counters(fd, &before);
 	n = waits_apart(fd);
 	svm_counters(fd, &after);
 	igt_info("%llu faults of as many ranges: %u waits for locks\n",
-		 (unsigned long long)(svm_counted(&before, &after, FAULTS)), n);
-	igt_assert_lte_u64(ENGINES * RANGES, svm_counted(&before, &after, FAULTS));
+		 (unsigned long long)(client_counted(&before, &after, FAULTS)), n);
+	igt_assert_lte_u64(ENGINES * RANGES, client_counted(&before, &after, FAULTS));
 	igt_assert_eq(n, 0);
 	igt_assert_f(svm_until(waits_together(fd), 30000), "the trace shows no waits at all\n");
 }

@@ -120,7 +120,7 @@ static void unload_helper(void)
 static void unload_fence(void)
 {
 	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
 	struct drm_svm_sync sync;
@@ -129,7 +129,7 @@ static void unload_fence(void)
 	svm_module_load(NULL);
 	fd = svm_open_attached();
 	sync = svm_sync_create(fd, 0);
-	args.out_syncs = svm_va(&sync);
+	args.out_syncs = client_ptr(&sync);
 	args.num_out_syncs = 1;
 	svm_wait_ok(fd, svm_submit_ioctl(fd, &args));
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
@@ -233,12 +233,12 @@ static void smoke_low(void)
 	struct drm_svm_test_cmd cmd;
 
 	igt_assert(low != MAP_FAILED);
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	svm_gpu_fill(fd, low, svm_page_size(), 9);
 	igt_assert(svm_cpu_all32(low, svm_page_size(), 9));
-	if (svm_va(&fd) >= attach.out_va_end) {
+	if (client_ptr(&fd) >= attach.out_va_end) {
 		cmd = svm_cmd_touch(&fd, 4, 4, false);
-		svm_run_faults(fd, &cmd, EFAULT, svm_va(&fd));
+		svm_run_faults(fd, &cmd, EFAULT, client_ptr(&fd));
 	}
 	close(fd);
 	munmap(low, svm_page_size());
@@ -341,6 +341,7 @@ static void module_window(void)
 {
 	struct drm_svm_attach attach = {};
 	struct drm_svm_test_info info;
+	size_t page = svm_page_size();
 	uint32_t state;
 	int fd;
 
@@ -348,12 +349,10 @@ static void module_window(void)
 	fd = svm_open();
 	svm_info(fd, &info);
 	igt_assert_eq_u32(info.out_va_bits, 40);
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	igt_assert_eq_u64(attach.out_va_end, 1ull << 40);
-	igt_assert_eq(__svm_query(fd, (void *)(attach.out_va_end - svm_page_size()),
-				  svm_page_size(), &state), 0);
-	igt_assert_eq(__svm_query(fd, (void *)attach.out_va_end, svm_page_size(), &state),
-		      -EINVAL);
+	igt_assert_eq(client_query(fd, attach.out_va_end - page, page, 0, &state), 0);
+	igt_assert_eq(client_query(fd, attach.out_va_end, page, 0, &state), -EINVAL);
 	close(fd);
 	svm_module_load(NULL);
 }
@@ -398,7 +397,7 @@ static void module_debugfs(void)
 	igt_assert_eq_u32(st.st_mode & 0777, 0400);
 	igt_assert_eq(st.st_uid, 0);
 
-	snprintf(range, sizeof(range), "%llx", (unsigned long long)svm_va(buf));
+	snprintf(range, sizeof(range), "%llx", (unsigned long long)client_ptr(buf));
 	fd = svm_open_attached();
 	svm_gpu_write32(fd, buf, 1);
 	igt_assert(file_contains(path, range));

@@ -45,14 +45,14 @@ static void prefetch_untouched(int fd)
 {
 	size_t pages = 40, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), pages);
 	igt_assert_eq(svm_resident(fd, base, size, VRAM), pages);
 	svm_counters(fd, &counters);
-	igt_assert_eq_u64(svm_count(&counters, VRAM_PAGES_IN), pages);
-	igt_assert_eq_u64(svm_count(&counters, VRAM_BYTES_IN), 0);
-	igt_assert_eq_u64(svm_count(&counters, VRAM_CPU_FAULTS), 0);
+	igt_assert_eq_u64(client_count(&counters, VRAM_PAGES_IN), pages);
+	igt_assert_eq_u64(client_count(&counters, VRAM_BYTES_IN), 0);
+	igt_assert_eq_u64(client_count(&counters, VRAM_CPU_FAULTS), 0);
 	igt_assert_eq_u32(svm_gpu_read32(fd, base + size - 4), 0);
 	igt_assert(svm_cpu_all32(base, size, 0));
 }
@@ -189,10 +189,10 @@ static void prefetch_swapped(int fd)
 
 static uint64_t evicted_pages(int fd)
 {
-	struct svm_counts c;
+	struct client_counts c;
 
 	svm_counters(fd, &c);
-	return svm_count(&c, VRAM_EVICTED_PAGES);
+	return client_count(&c, VRAM_EVICTED_PAGES);
 }
 
 /* More than VRAM: what fits is there and stays, also when the call is repeated. */
@@ -257,7 +257,7 @@ static void no_room(int fd)
 	size_t pages = 32, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
 	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	svm_pattern(base, size, MAGIC);
 	svm_hw_write(fd, "inject/fail_alloc", 1000);
@@ -265,7 +265,7 @@ static void no_room(int fd)
 	igt_assert_eq_u64(args.out_no_space, pages);
 	svm_hw_write(fd, "inject/fail_alloc", 0);
 	svm_counters(fd, &counters);
-	igt_assert_eq_u64(svm_count(&counters, VRAM_NO_SPACE), pages);
+	igt_assert_eq_u64(client_count(&counters, VRAM_NO_SPACE), pages);
 	igt_assert_eq(svm_prefetch_counts(fd, &args), pages);
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
@@ -353,13 +353,13 @@ static void prefetch_syncs(int fd)
 	struct drm_svm_sync in = svm_sync_create(fd, 0);
 	struct drm_svm_sync outs[2] = { svm_sync_create(fd, 0), svm_sync_create(fd, 7) };
 
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(outs);
+	args.out_syncs = client_ptr(outs);
 	args.num_out_syncs = 2;
 	/* no fence in it yet */
 	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
 	svm_prefetch_counts(fd, &args);
@@ -384,12 +384,12 @@ static void sync_failed(int fd)
 
 	memset(base, 1, page);
 	munmap(base + page, page);
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
-	args.out_syncs = svm_va(&out);
+	args.out_syncs = client_ptr(&out);
 	args.num_out_syncs = 1;
 	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
 	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
@@ -413,10 +413,10 @@ static void prefetch_interrupted(int fd)
 
 	svm_spin_start(&spin, fd, 0);
 	submit.engine = 0;
-	submit.out_syncs = svm_va(&in);
+	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = svm_va(&in);
+	args.in_syncs = client_ptr(&in);
 	args.num_in_syncs = 1;
 	igt_assert(!sigaction(SIGALRM, &act, NULL));
 	alarm(1);
@@ -477,27 +477,27 @@ static void prefetch_counters(int fd)
 {
 	size_t pages = 64, size = pages * svm_page_size();
 	char *base = svm_mmap_small(size);
-	struct svm_counts c;
+	struct client_counts c;
 
 	svm_pattern(base, size, MAGIC);
 	svm_prefetch(fd, base, size, VRAM);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, VRAM_PAGES_IN), pages);
-	igt_assert_eq_u64(svm_count(&c, VRAM_BYTES_IN), size);
-	igt_assert_eq_u64(svm_count(&c, CUR_VRAM_PAGES), pages);
-	igt_assert_eq_u64(svm_count(&c, CUR_VRAM_RESERVED), pages);
+	igt_assert_eq_u64(client_count(&c, VRAM_PAGES_IN), pages);
+	igt_assert_eq_u64(client_count(&c, VRAM_BYTES_IN), size);
+	igt_assert_eq_u64(client_count(&c, CUR_VRAM_PAGES), pages);
+	igt_assert_eq_u64(client_count(&c, CUR_VRAM_RESERVED), pages);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-vram"), size);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-vram"), size);
 	igt_assert(svm_pattern_ok(base, svm_page_size(), MAGIC));
 	svm_evict_vram(fd);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, VRAM_PAGES_OUT), pages);
-	igt_assert_eq_u64(svm_count(&c, VRAM_BYTES_OUT), size);
-	igt_assert_eq_u64(svm_count(&c, VRAM_CPU_FAULTS), 1);
-	igt_assert_eq_u64(svm_count(&c, VRAM_EVICTED_PAGES), pages - 16);
-	igt_assert_eq_u64(svm_count(&c, CUR_VRAM_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c, VRAM_PAGES_OUT), pages);
+	igt_assert_eq_u64(client_count(&c, VRAM_BYTES_OUT), size);
+	igt_assert_eq_u64(client_count(&c, VRAM_CPU_FAULTS), 1);
+	igt_assert_eq_u64(client_count(&c, VRAM_EVICTED_PAGES), pages - 16);
+	igt_assert_eq_u64(client_count(&c, CUR_VRAM_PAGES), 0);
 	/* the BO goes a little later */
-	igt_assert(svm_until((svm_counters(fd, &c), !svm_count(&c, CUR_VRAM_RESERVED)), 5000));
+	igt_assert(svm_until((svm_counters(fd, &c), !client_count(&c, CUR_VRAM_RESERVED)), 5000));
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-vram"), 0);
 }
 

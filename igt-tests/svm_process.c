@@ -74,7 +74,7 @@ static void process_listed(void)
 	int fd = svm_open();
 
 	igt_assert_eq(count_ours(), 0);
-	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq(client_attach(fd, &args), 0);
 	igt_assert_lt(0, count_ours());
 	svm_assert_works(fd);
 	close(fd);
@@ -89,7 +89,7 @@ static void at_once(void)
 	for (int i = 0; i < 200; i++) {
 		int fd = svm_open();
 
-		igt_assert_eq(__svm_attach(fd, &args), 0);
+		igt_assert_eq(client_attach(fd, &args), 0);
 		close(fd);
 	}
 	igt_assert(svm_until(!count_ours(), SETTLE_MS));
@@ -105,10 +105,10 @@ static void process_nproc(void)
 
 		igt_assert_eq(setresuid(NOBODY, NOBODY, NOBODY), 0);
 		igt_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-		igt_assert_eq(__svm_attach(fd, &args), -ENOMEM);
+		igt_assert_eq(client_attach(fd, &args), -ENOMEM);
 		limit.rlim_cur = limit.rlim_max;
 		igt_assert_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-		igt_assert_eq(__svm_attach(fd, &args), 0);
+		igt_assert_eq(client_attach(fd, &args), 0);
 		svm_assert_works(fd);
 		exit(0);
 	}
@@ -126,10 +126,10 @@ static void process_pids(void)
 	svm_cgroup_enter();
 	igt_require(svm_cgroup_has("pids.max"));
 	igt_assert(svm_cgroup_set("pids.max", "1"));
-	igt_assert_eq(__svm_attach(fd, &args), -ENOMEM);
+	igt_assert_eq(client_attach(fd, &args), -ENOMEM);
 	igt_assert_eq(count_ours(), 0);
 	igt_assert(svm_cgroup_set("pids.max", "2"));
-	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq(client_attach(fd, &args), 0);
 	igt_assert_eq(count_ours(), 1);
 	/* the faults need no more threads than the one that there is */
 	svm_assert_works(fd);

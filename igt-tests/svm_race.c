@@ -419,7 +419,7 @@ static void race_replace(int fd)
 	enum { RANGES = 10 };
 	struct replace r = { .seen = svm_mmap_anon(svm_page_size()), .rng = svm_rng(1, 0) };
 	char *base = svm_mmap_small(RANGES * svm_range_size());
-	struct svm_counts c;
+	struct client_counts c;
 	uint64_t retries = 0;
 	size_t i;
 
@@ -431,7 +431,7 @@ static void race_replace(int fd)
 	}
 	for (i = 0; i < REPLACE_FILES; i++) {
 		svm_counters(r.fd[i], &c);
-		retries += svm_count(&c, RETRIES);
+		retries += client_count(&c, RETRIES);
 		close(r.fd[i]);
 	}
 	igt_info("%llu retries\n", (unsigned long long)retries);

@@ -32,10 +32,10 @@ static void gpu_read(int fd, const char *base, size_t size)
 
 static uint64_t faults(int fd)
 {
-	struct svm_counts c;
+	struct client_counts c;
 
 	svm_counters(fd, &c);
-	return svm_count(&c, FAULTS);
+	return client_count(&c, FAULTS);
 }
 
 static void check_untouched(int fd, const char *base, size_t size)

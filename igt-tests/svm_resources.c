@@ -31,10 +31,10 @@ static void load_helper(const char *params)
 
 static uint64_t cur_ranges(int fd)
 {
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	svm_counters(fd, &counters);
-	return svm_count(&counters, CUR_RANGES);
+	return client_count(&counters, CUR_RANGES);
 }
 
 static bool touch_range(int fd, uint8_t *map, int index)
@@ -117,7 +117,7 @@ static void ranges_freed(void)
 static void track_dma(bool huge)
 {
 	size_t page = svm_page_size(), size = svm_range_size();
-	struct svm_counts c;
+	struct client_counts c;
 	uint8_t *map;
 	int fd;
 
@@ -127,8 +127,8 @@ static void track_dma(bool huge)
 	madvise(map, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	svm_gpu_touch(fd, map, size, page, true);
 	svm_counters(fd, &c);
-	igt_assert_lte_u64(size / page, svm_count(&c, CUR_PAGES));
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), svm_count(&c, CUR_PAGES));
+	igt_assert_lte_u64(size / page, client_count(&c, CUR_PAGES));
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), client_count(&c, CUR_PAGES));
 
 	/* Write access that is taken and given back maps nothing twice */
 	igt_assert_eq(mprotect(map, size / 2, PROT_READ), 0);
@@ -136,17 +136,17 @@ static void track_dma(bool huge)
 	igt_assert_eq(mprotect(map, size / 2, PROT_READ | PROT_WRITE), 0);
 	svm_gpu_touch(fd, map, size, page, true);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_PAGES), size / page);
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), svm_count(&c, CUR_PAGES));
+	igt_assert_eq_u64(client_count(&c, CUR_PAGES), size / page);
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), client_count(&c, CUR_PAGES));
 
 	igt_assert_eq(munmap(map, 3 * page), 0);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), svm_count(&c, CUR_PAGES));
-	igt_assert_lte_u64(svm_count(&c, CUR_PAGES), size / page - 3);
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), client_count(&c, CUR_PAGES));
+	igt_assert_lte_u64(client_count(&c, CUR_PAGES), size / page - 3);
 	munmap(map, size);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_PAGES), 0);
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c, CUR_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), 0);
 	close(fd);
 }
 
@@ -165,7 +165,7 @@ static void track_dma_upgrade(void)
 {
 	size_t page = svm_page_size(), size = 64 * page;
 	int memfd = memfd_create("svm", 0), fd;
-	struct svm_counts c;
+	struct client_counts c;
 	uint8_t *map;
 
 	load_helper("track_dma=1");
@@ -179,14 +179,14 @@ static void track_dma_upgrade(void)
 	for (size_t i = 0; i < size; i += 2 * page)
 		svm_gpu_write32(fd, map + i, i + 1);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_PAGES), size / page);
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), svm_count(&c, CUR_PAGES));
+	igt_assert_eq_u64(client_count(&c, CUR_PAGES), size / page);
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), client_count(&c, CUR_PAGES));
 	for (size_t i = 0; i < size; i += 2 * page)
 		igt_assert_eq_u32(*(uint32_t *)(map + i), i + 1);
 	munmap(map, size);
 	svm_counters(fd, &c);
-	igt_assert_eq_u64(svm_count(&c, CUR_PAGES), 0);
-	igt_assert_eq_u64(svm_count(&c, CUR_DMA_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c, CUR_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c, CUR_DMA_PAGES), 0);
 	close(fd);
 	close(memfd);
 }
@@ -217,7 +217,7 @@ static void one_worker(void)
 	int fd, uffd;
 	uint8_t *map = svm_mmap_anon(page);
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(map, 4, 4, false);
-	struct svm_counts c;
+	struct client_counts c;
 	uint64_t addr, job;
 
 	load_helper("workers=1");
@@ -236,7 +236,7 @@ static void one_worker(void)
 	}
 	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 	svm_counters(fd, &c);
-	igt_assert_lt_u64(0, svm_count(&c, WAITS));
+	igt_assert_lt_u64(0, client_count(&c, WAITS));
 	close(uffd);
 	svm_wait_ok(fd, job);
 	close(fd);

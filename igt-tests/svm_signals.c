@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <xf86drm.h>
 
 #include "igt.h"
 #include "svm_job.h"
@@ -241,9 +240,9 @@ static void signals_attach(void)
 			int fd = svm_open(), err;
 
 			signals_start();
-			err = drmIoctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, &args) ? errno : 0;
+			err = client_attach(fd, &args);
 			signals_stop();
-			_exit(err);
+			_exit(-err);
 		}
 		igt_assert_eq(waitpid(pid, &status, 0), pid);
 		igt_assert_eq(status, 0);

@@ -65,16 +65,16 @@ static void add(uint64_t *sum, uint64_t n)
 }
 
 /* What has happened since the last time */
-static void count(int fd, struct svm_counts *last)
+static void count(int fd, struct client_counts *last)
 {
-	struct svm_counts now;
+	struct client_counts now;
 
-	if (__svm_counters(fd, &now))
+	if (client_counters(fd, &now))
 		return;
-	add(&stats->faults, svm_counted(last, &now, FAULTS));
-	add(&stats->in, svm_counted(last, &now, VRAM_PAGES_IN));
-	add(&stats->out, svm_counted(last, &now, VRAM_PAGES_OUT));
-	add(&stats->evictions, svm_counted(last, &now, VRAM_EVICTIONS));
+	add(&stats->faults, client_counted(last, &now, FAULTS));
+	add(&stats->in, client_counted(last, &now, VRAM_PAGES_IN));
+	add(&stats->out, client_counted(last, &now, VRAM_PAGES_OUT));
+	add(&stats->evictions, client_counted(last, &now, VRAM_EVICTIONS));
 	*last = now;
 }
 
@@ -84,7 +84,7 @@ static uint64_t end_ms, max_steps;
 
 static void *worker_main(void *data)
 {
-	struct svm_counts last[SOAK_DEVICES] = {};
+	struct client_counts last[SOAK_DEVICES] = {};
 	struct soak_worker *w = data;
 	struct soak_team *team = w->team;
 

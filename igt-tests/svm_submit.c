@@ -48,7 +48,7 @@ static void assert_refused(int fd, struct probe *probe,
 			   struct drm_svm_test_submit *bad, int err, const char *what)
 {
 	uint32_t before = READ_ONCE(*probe->word);
-	int ret = __svm_submit_ioctl(fd, bad);
+	int ret = client_submit(fd, bad);
 
 	igt_assert_f(ret == err, "%s: %d, not %d\n", what, ret, err);
 	svm_wait_ok(fd, svm_submit_ioctl(fd, &probe->args));
@@ -104,7 +104,7 @@ static void submit_pointers(int fd)
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(2 * page);
 	uint64_t bad[] = {
-		0, 8, svm_va(map + page), svm_va(map + page) - 8,
+		0, 8, client_ptr(map + page), client_ptr(map + page) - 8,
 		KERNEL_ADDR, NON_CANONICAL, -(uint64_t)page,
 	};
 	struct probe probe;
@@ -165,7 +165,7 @@ static void max_cmds(int fd)
 		cmds[i] = (struct drm_svm_test_cmd) {
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
 			.flags = DRM_SVM_TEST_CMD_64,
-			.dst = svm_va(word), .arg0 = i, .arg1 = i + 1,
+			.dst = client_ptr(word), .arg0 = i, .arg1 = i + 1,
 		};
 	}
 	svm_wait(fd, svm_submit(fd, cmds, info.out_max_cmds), &result);
@@ -258,7 +258,7 @@ static void wait_time(int fd)
 		igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_WAIT, &args), -1);
 		igt_assert_eq(errno, ETIME);
 	}
-	igt_assert_eq(__svm_wait(fd, spin.job, NSEC_PER_SEC / 20, &result), -ETIME);
+	igt_assert_eq(client_wait(fd, spin.job, NSEC_PER_SEC / 20, &result), -ETIME);
 	svm_spin_release(&spin);
 
 	/* The longest time there is, and then the result is gone */
@@ -285,7 +285,7 @@ static void *waiter_thread(void *arg)
 	struct waiter *waiter = arg;
 	struct drm_svm_test_wait result;
 
-	waiter->err = __svm_wait(waiter->fd, waiter->job, 30ll * NSEC_PER_SEC, &result);
+	waiter->err = client_wait(waiter->fd, waiter->job, 30ll * NSEC_PER_SEC, &result);
 	return NULL;
 }
 
@@ -336,7 +336,7 @@ static void wait_signals(int fd)
 
 		sigaction(SIGALRM, &action, NULL);
 		igt_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
-		igt_assert_eq(__svm_wait(fd, spin.job, NSEC_PER_SEC / 10, &result), -ETIME);
+		igt_assert_eq(client_wait(fd, spin.job, NSEC_PER_SEC / 10, &result), -ETIME);
 		igt_assert_eq(setitimer(ITIMER_REAL, &off, NULL), 0);
 	}
 	signal(SIGALRM, SIG_DFL);
@@ -355,10 +355,10 @@ static void result_cap(int fd)
 	igt_assert(jobs);
 	for (uint32_t i = 0; i < info.out_max_jobs; i++)
 		jobs[i] = svm_submit_ioctl(fd, &args);
-	igt_assert_eq(__svm_submit_ioctl(fd, &args), -EBUSY);
+	igt_assert_eq(client_submit(fd, &args), -EBUSY);
 	svm_wait_ok(fd, jobs[0]);
 	jobs[0] = svm_submit_ioctl(fd, &args);
-	igt_assert_eq(__svm_submit_ioctl(fd, &args), -EBUSY);
+	igt_assert_eq(client_submit(fd, &args), -EBUSY);
 	for (uint32_t i = 0; i < info.out_max_jobs; i++)
 		svm_wait_ok(fd, jobs[i]);
 	free(jobs);
@@ -378,14 +378,14 @@ static void no_result(int fd)
 		int err;
 
 		/* Those that did not end yet count */
-		igt_assert(svm_until((err = __svm_submit_ioctl(fd, &probe.args)) != -EBUSY, 20000));
+		igt_assert(svm_until((err = client_submit(fd, &probe.args)) != -EBUSY, 20000));
 		igt_assert_eq(err, 0);
 	}
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 3, 20000));
 
 	/* Neither a running one nor one that is over can be waited for */
 	svm_spin_start(&spin, fd, 0);
-	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
+	igt_assert_eq(client_submit(fd, &probe.args), 0);
 	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
 	svm_spin_stop(&spin);
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 4, 10000));
@@ -406,11 +406,11 @@ static void no_result_cap(int fd)
 	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
 	probe.args.engine = 0;
 	for (uint32_t i = 1; i < info.out_max_jobs; i++)
-		igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
-	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), -EBUSY);
+		igt_assert_eq(client_submit(fd, &probe.args), 0);
+	igt_assert_eq(client_submit(fd, &probe.args), -EBUSY);
 	svm_spin_stop(&spin);
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs - 1, 20000));
-	igt_assert_eq(__svm_submit_ioctl(fd, &probe.args), 0);
+	igt_assert_eq(client_submit(fd, &probe.args), 0);
 	probe_fini(&probe);
 }
 

@@ -23,9 +23,9 @@ static struct drm_svm_test_submit with_syncs(const struct drm_svm_test_cmd *cmd,
 {
 	struct drm_svm_test_submit args = svm_submit_args(cmd, 1);
 
-	args.in_syncs = svm_va(in);
+	args.in_syncs = client_ptr(in);
 	args.num_in_syncs = !!in;
-	args.out_syncs = svm_va(out);
+	args.out_syncs = client_ptr(out);
 	args.num_out_syncs = !!out;
 	return args;
 }
@@ -100,7 +100,7 @@ static void sync_chain(int fd)
 		struct drm_svm_test_cmd cmd = {
 			.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
 			.flags = DRM_SVM_TEST_CMD_64,
-			.dst = svm_va(word), .arg0 = i, .arg1 = i + 1,
+			.dst = client_ptr(word), .arg0 = i, .arg1 = i + 1,
 		};
 		struct drm_svm_test_submit args;
 
@@ -131,7 +131,7 @@ static void sync_many(int fd)
 	igt_assert(syncs);
 	for (uint32_t i = 0; i < info.out_max_syncs; i++)
 		syncs[i] = svm_sync_create(fd, i % 2 * (i + 7));
-	args.out_syncs = svm_va(syncs);
+	args.out_syncs = client_ptr(syncs);
 	args.num_out_syncs = info.out_max_syncs;
 	job = svm_submit_ioctl(fd, &args);
 	args.in_syncs = args.out_syncs;
@@ -213,7 +213,7 @@ static void sync_invalid(int fd)
 		struct drm_svm_test_submit args =
 			with_syncs(&cmd, bad[i].out ? NULL : &bad[i].sync,
 				   bad[i].out ? &bad[i].sync : NULL);
-		int err = __svm_submit_ioctl(fd, &args);
+		int err = client_submit(fd, &args);
 
 		igt_assert_f(err == bad[i].err, "case %zu: %d, not %d\n", i, err, bad[i].err);
 	}
@@ -233,9 +233,9 @@ static void all_or_none(int fd)
 	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
 	int file;
 
-	args.out_syncs = svm_va(syncs);
+	args.out_syncs = client_ptr(syncs);
 	args.num_out_syncs = 2;
-	igt_assert_eq(__svm_submit_ioctl(fd, &args), -ENOENT);
+	igt_assert_eq(client_submit(fd, &args), -ENOENT);
 	igt_assert_neq(drmSyncobjExportSyncFile(fd, syncs[0].handle, &file), 0);
 
 	args.num_out_syncs = 1;

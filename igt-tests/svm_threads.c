@@ -367,7 +367,7 @@ static void read_and_give(const struct svm_fuse *fuse, int sock)
 	int fd = svm_open_attached();
 	struct drm_svm_sync sync = svm_sync_create(fd, 0);
 
-	args.out_syncs = svm_va(&sync);
+	args.out_syncs = client_ptr(&sync);
 	args.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &args);
 	svm_send_fd(sock, fd);

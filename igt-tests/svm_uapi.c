@@ -32,7 +32,7 @@ static int raw_ioctl(int fd, unsigned long request, void *args)
 
 static void attach_invalid(int fd)
 {
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	for (int bit = 0; bit < 64; bit++) {
 		struct drm_svm_attach args = {
@@ -40,8 +40,8 @@ static void attach_invalid(int fd)
 			.pad = bit < 32 ? 0 : 1u << (bit - 32),
 		};
 
-		igt_assert_eq(__svm_attach(fd, &args), -EINVAL);
-		igt_assert_eq(__svm_counters(fd, &counters), -ENXIO);
+		igt_assert_eq(client_attach(fd, &args), -EINVAL);
+		igt_assert_eq(client_counters(fd, &counters), -ENXIO);
 	}
 	svm_attach(fd);
 }
@@ -54,11 +54,11 @@ static void attach_outputs(int fd)
 	memset(&args, 0xff, sizeof(args));
 	args.flags = 0;
 	args.pad = 0;
-	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq(client_attach(fd, &args), 0);
 	igt_assert_eq_u32(args.out_page_size, svm_page_size());
 	igt_assert_eq_u32(args.out_range_size, svm_range_size());
 	igt_assert_lt_u64(args.out_va_start, svm_page_size() + 1);
-	igt_assert_lt_u64(svm_va(&local), args.out_va_end);
+	igt_assert_lt_u64(client_ptr(&local), args.out_va_end);
 	igt_assert_eq_u64(args.out_va_start % svm_page_size(), 0);
 	igt_assert_eq_u64(args.out_va_end % svm_page_size(), 0);
 	igt_assert_lte_u64(args.out_va_end, 1ull << 56);
@@ -70,7 +70,7 @@ static void attach_twice(int fd)
 	uint32_t word = 1;
 
 	svm_attach(fd);
-	igt_assert_eq(__svm_attach(fd, &args), -EEXIST);
+	igt_assert_eq(client_attach(fd, &args), -EEXIST);
 	svm_gpu_write32(fd, &word, 2);
 	igt_assert_eq_u32(READ_ONCE(word), 2);
 }
@@ -86,7 +86,7 @@ static void *attach_race_thread(void *arg)
 	struct drm_svm_attach args = {};
 
 	pthread_barrier_wait(race->barrier);
-	race->err = __svm_attach(race->fd, &args);
+	race->err = client_attach(race->fd, &args);
 	return NULL;
 }
 
@@ -120,16 +120,16 @@ static void not_attached(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct drm_svm_test_wait wait;
-	struct svm_counts counters;
+	struct client_counts counters;
 	struct drm_svm_test_info info;
 	uint32_t state;
 	uint64_t job;
 	int err;
 
-	igt_assert_eq(__svm_query(fd, NULL, svm_page_size(), &state), -ENXIO);
-	igt_assert_eq(__svm_counters(fd, &counters), -ENXIO);
-	igt_assert_eq(__svm_submit(fd, &cmd, 1, &job), -ENXIO);
-	err = __svm_wait(fd, 1, 0, &wait);
+	igt_assert_eq(client_query(fd, 0, svm_page_size(), 0, &state), -ENXIO);
+	igt_assert_eq(client_counters(fd, &counters), -ENXIO);
+	igt_assert_eq(client_submit_cmds(fd, &cmd, 1, &job), -ENXIO);
+	err = client_wait(fd, 1, 0, &wait);
 	igt_assert(err == -ENXIO || err == -ENOENT);
 	svm_info(fd, &info);
 }
@@ -138,15 +138,15 @@ static void not_attached(int fd)
 static void uapi_close(int unused)
 {
 	int fd = svm_open_attached(), copy = dup(fd);
-	struct svm_counts counters;
+	struct client_counts counters;
 	uint32_t *word = svm_mmap_anon(svm_page_size());
 
 	svm_gpu_write32(fd, word, 1);
 	close(fd);
-	igt_assert_eq(__svm_counters(fd, &counters), -EBADF);
+	igt_assert_eq(client_counters(fd, &counters), -EBADF);
 	svm_gpu_write32(copy, word + 1, 2);
 	close(copy);
-	igt_assert_eq(__svm_counters(copy, &counters), -EBADF);
+	igt_assert_eq(client_counters(copy, &counters), -EBADF);
 	igt_assert_eq_u32(word[0] + word[1], 3);
 
 	fd = svm_open_attached();
@@ -160,7 +160,7 @@ static void uapi_close(int unused)
 
 static int query_ioctl(int fd, uint64_t start, uint64_t size, void *pages)
 {
-	struct drm_svm_query args = { .start = start, .size = size, .pages = svm_va(pages) };
+	struct drm_svm_query args = { .start = start, .size = size, .pages = client_ptr(pages) };
 
 	return raw_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
 }
@@ -170,9 +170,9 @@ static void query_invalid(int fd)
 	size_t page = svm_page_size();
 	struct drm_svm_attach attach = {};
 	uint32_t state[4] = { 1, 1, 1, 1 };
-	uint64_t start = svm_va(svm_mmap_anon(4 * page)), end;
+	uint64_t start = client_ptr(svm_mmap_anon(4 * page)), end;
 
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	end = attach.out_va_end;
 	const struct {
 		uint64_t start, size;
@@ -202,7 +202,7 @@ static void query_invalid(int fd)
 	/* bit 0 is DRM_SVM_QUERY_RESIDENCE */
 	for (int bit = 1; bit < 64; bit++) {
 		struct drm_svm_query args = {
-			.start = start, .size = page, .pages = svm_va(state),
+			.start = start, .size = page, .pages = client_ptr(state),
 			.flags = bit < 32 ? 1u << bit : 0,
 			.pad = bit < 32 ? 0 : 1u << (bit - 32),
 		};
@@ -220,9 +220,9 @@ static void query_limits(int fd)
 	struct drm_svm_attach attach = {};
 	uint32_t *state = svm_mmap_anon(most * sizeof(*state));
 	uint8_t *buf = svm_mmap_anon(page);
-	uint64_t start = svm_va(buf) - most / 2 * page;
+	uint64_t start = client_ptr(buf) - most / 2 * page;
 
-	igt_assert_eq(__svm_attach(fd, &attach), 0);
+	igt_assert_eq(client_attach(fd, &attach), 0);
 	if (start + most * page > attach.out_va_end)
 		start = attach.out_va_end - most * page;
 	igt_assert_eq(query_ioctl(fd, attach.out_va_end - page, page, state), 0);
@@ -230,7 +230,7 @@ static void query_limits(int fd)
 
 	svm_gpu_touch(fd, buf, page, page, true);
 	igt_assert_eq(query_ioctl(fd, start, most * page, state), 0);
-	igt_assert(state[(svm_va(buf) - start) / page] & DRM_SVM_PAGE_WRITE);
+	igt_assert(state[(client_ptr(buf) - start) / page] & DRM_SVM_PAGE_WRITE);
 	munmap(buf, page);
 	munmap(state, most * sizeof(*state));
 }
@@ -240,7 +240,7 @@ static void query_passive(int fd)
 {
 	size_t page = svm_page_size();
 	uint8_t *buf = svm_mmap_anon(8 * page);
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	uint32_t state[8];
 
 	svm_attach(fd);
@@ -292,7 +292,7 @@ static void info_counters_invalid(int fd)
 		uint32_t pad = bit < 32 ? 0 : 1u << (bit - 32);
 		struct drm_svm_test_info info = { .flags = flags, .pad = pad };
 		struct drm_svm_counters counters = {
-			.flags = flags, .pad = pad, .count = 1, .values = svm_va(&value),
+			.flags = flags, .pad = pad, .count = 1, .values = client_ptr(&value),
 		};
 
 		igt_assert_eq(raw_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info), -EINVAL);
@@ -304,7 +304,7 @@ static void info_counters_invalid(int fd)
 
 static int read_counters(int fd, void *values, uint32_t count, uint32_t *known)
 {
-	struct drm_svm_counters args = { .count = count, .values = svm_va(values) };
+	struct drm_svm_counters args = { .count = count, .values = client_ptr(values) };
 	int err = raw_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 
 	*known = args.out_count;
@@ -353,60 +353,60 @@ static void counters_add_up(int fd)
 {
 	size_t page = svm_page_size(), npages = 64, size = npages * page;
 	uint8_t *buf = svm_mmap_aligned(svm_range_size(), svm_range_size());
-	struct svm_counts c[4];
+	struct client_counts c[4];
 
 	svm_attach(fd);
 	madvise(buf, svm_range_size(), MADV_NOHUGEPAGE);
 	svm_counters(fd, &c[0]);
-	igt_assert_eq_u64(svm_count(&c[0], FAULTS) | svm_count(&c[0], PAGES_MAPPED) |
-			  svm_count(&c[0], CUR_PAGES) |
-			  svm_count(&c[0], CUR_RANGES) | svm_count(&c[0], CUR_DMA_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c[0], FAULTS) | client_count(&c[0], PAGES_MAPPED) |
+			  client_count(&c[0], CUR_PAGES) |
+			  client_count(&c[0], CUR_RANGES) | client_count(&c[0], CUR_DMA_PAGES), 0);
 
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &c[1]);
-	igt_assert_lt_u64(0, svm_count(&c[1], FAULTS));
-	igt_assert_lt_u64(0, svm_count(&c[1], WALKS));
-	igt_assert_lte_u64(svm_count(&c[1], BATCHES), svm_count(&c[1], FAULTS));
-	igt_assert_lt_u64(svm_count(&c[1], DUPLICATES), svm_count(&c[1], FAULTS));
-	igt_assert_lte_u64(npages, svm_count(&c[1], PAGES_MAPPED));
-	igt_assert_eq_u64(svm_count(&c[1], CUR_PAGES),
-			  svm_count(&c[1], PAGES_MAPPED) - svm_count(&c[1], PAGES_UNMAPPED));
-	igt_assert_lt_u64(0, svm_count(&c[1], CUR_RANGES));
-	igt_assert(svm_count(&c[1], CUR_DMA_PAGES) == 0 ||
-		   svm_count(&c[1], CUR_DMA_PAGES) == svm_count(&c[1], CUR_PAGES));
+	igt_assert_lt_u64(0, client_count(&c[1], FAULTS));
+	igt_assert_lt_u64(0, client_count(&c[1], WALKS));
+	igt_assert_lte_u64(client_count(&c[1], BATCHES), client_count(&c[1], FAULTS));
+	igt_assert_lt_u64(client_count(&c[1], DUPLICATES), client_count(&c[1], FAULTS));
+	igt_assert_lte_u64(npages, client_count(&c[1], PAGES_MAPPED));
+	igt_assert_eq_u64(client_count(&c[1], CUR_PAGES),
+			  client_count(&c[1], PAGES_MAPPED) - client_count(&c[1], PAGES_UNMAPPED));
+	igt_assert_lt_u64(0, client_count(&c[1], CUR_RANGES));
+	igt_assert(client_count(&c[1], CUR_DMA_PAGES) == 0 ||
+		   client_count(&c[1], CUR_DMA_PAGES) == client_count(&c[1], CUR_PAGES));
 
 	/* Again: no fault, nothing new */
 	svm_gpu_touch(fd, buf, size, page, true);
 	svm_counters(fd, &c[2]);
-	igt_assert_eq_u64(svm_count(&c[2], FAULTS), svm_count(&c[1], FAULTS));
-	igt_assert_eq_u64(svm_count(&c[2], PAGES_MAPPED), svm_count(&c[1], PAGES_MAPPED));
+	igt_assert_eq_u64(client_count(&c[2], FAULTS), client_count(&c[1], FAULTS));
+	igt_assert_eq_u64(client_count(&c[2], PAGES_MAPPED), client_count(&c[1], PAGES_MAPPED));
 
 	munmap(buf, svm_range_size());
 	svm_counters(fd, &c[3]);
-	igt_assert_lte_u64(svm_count(&c[2], PAGES_UNMAPPED) + npages,
-			   svm_count(&c[3], PAGES_UNMAPPED));
-	igt_assert_lt_u64(svm_count(&c[2], INVALIDATIONS), svm_count(&c[3], INVALIDATIONS));
-	igt_assert_lt_u64(svm_count(&c[2], FLUSHES), svm_count(&c[3], FLUSHES));
-	igt_assert_eq_u64(svm_count(&c[3], CUR_PAGES),
-			  svm_count(&c[3], PAGES_MAPPED) - svm_count(&c[3], PAGES_UNMAPPED));
-	igt_assert_eq_u64(svm_count(&c[3], CUR_PAGES), 0);
-	igt_assert_eq_u64(svm_count(&c[3], CUR_DMA_PAGES), 0);
-	igt_assert(svm_until((svm_counters(fd, &c[3]), svm_count(&c[3], CUR_RANGES) == 0), 10000));
+	igt_assert_lte_u64(client_count(&c[2], PAGES_UNMAPPED) + npages,
+			   client_count(&c[3], PAGES_UNMAPPED));
+	igt_assert_lt_u64(client_count(&c[2], INVALIDATIONS), client_count(&c[3], INVALIDATIONS));
+	igt_assert_lt_u64(client_count(&c[2], FLUSHES), client_count(&c[3], FLUSHES));
+	igt_assert_eq_u64(client_count(&c[3], CUR_PAGES),
+			  client_count(&c[3], PAGES_MAPPED) - client_count(&c[3], PAGES_UNMAPPED));
+	igt_assert_eq_u64(client_count(&c[3], CUR_PAGES), 0);
+	igt_assert_eq_u64(client_count(&c[3], CUR_DMA_PAGES), 0);
+	igt_assert(svm_until((svm_counters(fd, &c[3]), !client_count(&c[3], CUR_RANGES)), 10000));
 }
 
 static void counters_own(int fd)
 {
-	struct svm_counts counters;
+	struct client_counts counters;
 	int other = svm_open_attached();
 	uint32_t word = 0;
 
 	svm_attach(fd);
 	svm_gpu_write32(other, &word, 1);
 	svm_counters(other, &counters);
-	igt_assert_lt_u64(0, svm_count(&counters, FAULTS));
+	igt_assert_lt_u64(0, client_count(&counters, FAULTS));
 	svm_counters(fd, &counters);
-	igt_assert_eq_u64(svm_count(&counters, FAULTS), 0);
-	igt_assert_eq_u64(svm_count(&counters, CUR_PAGES), 0);
+	igt_assert_eq_u64(client_count(&counters, FAULTS), 0);
+	igt_assert_eq_u64(client_count(&counters, CUR_PAGES), 0);
 	close(other);
 }
 
@@ -447,7 +447,7 @@ static void lengths_attach(int unused)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct drm_svm_attach args = {};
-		struct svm_counts counters;
+		struct client_counts counters;
 		int fd = svm_open();
 
 		igt_assert_eq(sized_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, sizes[i], &args), 0);
@@ -463,10 +463,10 @@ static void uapi_lengths(int fd)
 	size_t page = svm_page_size();
 	uint32_t state[2] = { 1, 1 };
 	struct drm_svm_query query = {
-		.start = svm_va(state) & -page, .size = page, .pages = svm_va(state),
+		.start = client_ptr(state) & -page, .size = page, .pages = client_ptr(state),
 	};
 	uint64_t value = 0;
-	struct drm_svm_counters counters = { .count = 1, .values = svm_va(&value) };
+	struct drm_svm_counters counters = { .count = 1, .values = client_ptr(&value) };
 	struct drm_svm_test_info info = {};
 
 	svm_attach(fd);
@@ -527,7 +527,7 @@ static void query_pointer(int fd)
 	size_t page = svm_page_size();
 	uint8_t *map = svm_mmap_anon(4 * page);
 	uint32_t *last = (uint32_t *)(map + page) - 1;
-	uint64_t start = svm_va(map);
+	uint64_t start = client_ptr(map);
 
 	svm_attach(fd);
 	igt_assert_eq(mprotect(map + page, page, PROT_NONE), 0);

@@ -318,7 +318,7 @@ static void slow_handler_other_file(int fd)
 	handler_start(&h, 0, UFFDIO_REGISTER_MODE_MISSING);
 	job = svm_submit(fd, &cmd, 1);
 	svm_gpu_fill(own, other, area_size(), 4);
-	igt_assert_eq(__svm_wait(fd, job, 0, &result), -ETIME);
+	igt_assert_eq(client_wait(fd, job, 0, &result), -ETIME);
 	svm_wait(fd, job, &result);
 	igt_assert_eq_u32(result.out_errno, 0);
 	handler_stop(&h);
@@ -518,10 +518,10 @@ static void ahead_not_needed(int fd)
 	uint64_t value = ~0ull;
 	struct drm_svm_test_cmd cmd = {
 		.op = DRM_SVM_TEST_OP_COMPARE,
-		.dst = svm_va(dst),
-		.src = svm_va(src),
+		.dst = client_ptr(dst),
+		.src = client_ptr(src),
 		.size = area_size(),
-		.result = svm_va(&value),
+		.result = client_ptr(&value),
 	};
 	int uffd = silent_from(dst, 2);
 
@@ -540,7 +540,7 @@ static void ahead_of_error(int fd)
 	int uffd = silent_from(base, 3);
 
 	igt_assert(!mprotect(svm_page(base, 1), svm_page_size(), PROT_READ));
-	svm_run_faults(fd, &cmd, EACCES, svm_va(svm_page(base, 1)));
+	svm_run_faults(fd, &cmd, EACCES, client_ptr(svm_page(base, 1)));
 	igt_assert_eq_u32(*(uint32_t *)base, 7);
 	close(uffd);
 }

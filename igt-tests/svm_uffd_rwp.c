@@ -56,7 +56,7 @@ static int rwp_open(void *base, size_t size, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_RWP | features };
 	struct uffdio_register reg = {
-		.range = { .start = svm_va(base), .len = size },
+		.range = { .start = client_ptr(base), .len = size },
 		.mode = UFFDIO_REGISTER_MODE_RWP,
 	};
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -70,7 +70,7 @@ static int rwp_open(void *base, size_t size, uint64_t features)
 static void rwp_set(int uffd, void *base, size_t size, bool protect)
 {
 	struct uffdio_rwprotect rwp = {
-		.range = { .start = svm_va(base), .len = size },
+		.range = { .start = client_ptr(base), .len = size },
 		.mode = protect ? UFFDIO_RWPROTECT_MODE_RWP : 0,
 	};
 
@@ -89,7 +89,7 @@ static void expect_asks(int fd, int uffd, const struct drm_svm_test_cmd *cmd, vo
 	uint64_t job = svm_submit(fd, cmd, 1), addr;
 
 	igt_assert(svm_uffd_pending(uffd, WAIT_MS, &addr));
-	igt_assert_eq_u64(addr & ~(svm_page_size() - 1), svm_va(page));
+	igt_assert_eq_u64(addr & ~(svm_page_size() - 1), client_ptr(page));
 	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 	rwp_set(uffd, page, svm_page_size(), false);
 	svm_wait_ok(fd, job);

@@ -27,6 +27,7 @@
 #include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("The device goes while programs use it.");
@@ -44,17 +45,17 @@ struct unplug {
 static void assert_gone(int fd)
 {
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
-	struct svm_counts counters;
+	struct client_counts counters;
 	struct drm_svm_test_wait result;
 	struct drm_svm_attach attach = {};
 	uint32_t handle;
 	uint64_t job;
 
-	igt_assert_eq(__svm_submit(fd, &nop, 1, &job), -ENODEV);
-	igt_assert_eq(__svm_wait(fd, 1, 0, &result), -ENODEV);
-	igt_assert_eq(__svm_counters(fd, &counters), -ENODEV);
-	igt_assert_eq(__svm_attach(fd, &attach), -ENODEV);
-	igt_assert_eq(__svm_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle), -ENODEV);
+	igt_assert_eq(client_submit_cmds(fd, &nop, 1, &job), -ENODEV);
+	igt_assert_eq(client_wait(fd, 1, 0, &result), -ENODEV);
+	igt_assert_eq(client_counters(fd, &counters), -ENODEV);
+	igt_assert_eq(client_attach(fd, &attach), -ENODEV);
+	igt_assert_eq(client_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle), -ENODEV);
 	igt_assert_eq(__svm_open(0), -ENODEV);
 }
 
@@ -113,7 +114,7 @@ static void *wait_for_job(void *data)
 	struct svm_spin *spin = data;
 	struct drm_svm_test_wait result;
 
-	igt_assert_eq(__svm_wait(spin->fd, spin->job, 60ll * NSEC_PER_SEC, &result), 0);
+	igt_assert_eq(client_wait(spin->fd, spin->job, 60ll * NSEC_PER_SEC, &result), 0);
 	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_CANCELLED);
 	igt_assert_eq_u32(result.out_errno, ENODEV);
 	return NULL;
@@ -122,7 +123,7 @@ static void *wait_for_job(void *data)
 static int fence_status(int file)
 {
 	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = svm_va(&fence) };
+	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
 
 	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
 	return info.status;
@@ -142,7 +143,7 @@ static void unplug_busy(int fd, const struct unplug *u)
 
 	for (int i = 0; i < 2; i++)
 		svm_spin_start(&spin[i], fd, i);
-	behind.out_syncs = svm_va(&sync);
+	behind.out_syncs = client_ptr(&sync);
 	behind.num_out_syncs = 1;
 	behind.engine = 0;
 	svm_submit_ioctl(fd, &behind);
@@ -210,12 +211,12 @@ static void unplug_bo(int fd, const struct unplug *u)
 	svm_bo_bind(fd, mapped, start + size, size);
 	svm_submit_on(fd, 0, &add, 1);
 	igt_assert_eq_u32(READ_ONCE(*cpu[1]), 0);
-	igt_assert_eq(pread(mem, &value, 4, svm_va(cpu[1])), 4);
+	igt_assert_eq(pread(mem, &value, 4, client_ptr(cpu[1])), 4);
 
 	svm_hw_unplug(fd, u->how);
 	for (int i = 0; i < 2; i++) {
 		igt_assert(!svm_hw_load(cpu[i], &value));
-		igt_assert_eq(pread(mem, &value, 4, svm_va(cpu[i])), -1);
+		igt_assert_eq(pread(mem, &value, 4, client_ptr(cpu[i])), -1);
 	}
 	close(mem);
 	munmap(cpu[0], size);
@@ -235,7 +236,7 @@ static void *call_until_gone(void *data)
 	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	struct caller *caller = data;
 	int fd = caller->fd, err[4] = {};
-	struct svm_counts counters;
+	struct client_counts counters;
 	uint32_t state[16], handle;
 	void *base = svm_mmap_anon(sizeof(state) / 4 * svm_page_size());
 	uint64_t job;
@@ -243,12 +244,12 @@ static void *call_until_gone(void *data)
 	do {
 		int own = __svm_open(0);
 
-		err[0] = __svm_submit(fd, &nop, 1, &job);
-		err[1] = __svm_query(fd, base, 16 * svm_page_size(), state);
-		err[2] = __svm_counters(fd, &counters);
-		err[3] = __svm_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle);
+		err[0] = client_submit_cmds(fd, &nop, 1, &job);
+		err[1] = client_query(fd, client_ptr(base), 16 * svm_page_size(), 0, state);
+		err[2] = client_counters(fd, &counters);
+		err[3] = client_bo_create(fd, MIB, DRM_SVM_TEST_BO_VRAM, &handle);
 		if (!err[3])
-			__svm_bo_bind(fd, handle, caller->bo_start, 0, MIB);
+			client_bo_bind(fd, handle, caller->bo_start, 0, MIB);
 		if (own >= 0)
 			close(own);
 		for (int i = 0; i < 4; i++)
@@ -371,7 +372,7 @@ static void *prefetch_thread(void *data)
 {
 	struct prefetch *p = data;
 
-	p->err = ioctl(p->fd, DRM_IOCTL_SVM_TEST_PREFETCH, &p->args) ? -errno : 0;
+	p->err = __svm_prefetch(p->fd, &p->args);
 	return NULL;
 }
 
@@ -386,7 +387,7 @@ static void unplug_prefetch(int fd, const struct unplug *u)
 	struct drm_svm_test_submit submit = svm_submit_args(&spin, 1);
 	struct prefetch p = {
 		.fd = fd,
-		.args.start = svm_va(base),
+		.args.start = client_ptr(base),
 		.args.size = size,
 		.args.location = DRM_SVM_LOCATION_VRAM,
 	};
@@ -395,10 +396,10 @@ static void unplug_prefetch(int fd, const struct unplug *u)
 	prefetch_thread(&p);
 	igt_require(p.err != -EOPNOTSUPP);
 	node->next = node;
-	submit.out_syncs = svm_va(&sync);
+	submit.out_syncs = client_ptr(&sync);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);
-	p.args.in_syncs = svm_va(&sync);
+	p.args.in_syncs = client_ptr(&sync);
 	p.args.num_in_syncs = 1;
 	pthread_create(&thread, NULL, prefetch_thread, &p);
 	usleep(100000);
@@ -457,7 +458,7 @@ static void unplug_peer_faults(int fd, const struct unplug *u)
 	close(fd);
 	job = svm_submit_on(other, 0, &fill, 1);
 	svm_hw_unplug(idle, u->how);
-	igt_assert_eq(__svm_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
+	igt_assert_eq(client_wait(other, job, 60ll * NSEC_PER_SEC, &result), 0);
 	if (!u->vram || u->how == SVM_HW_ORDERLY) {
 		igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_OK);
 		igt_assert(svm_cpu_all32(base, size, MAGIC + 1));

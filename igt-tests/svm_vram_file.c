@@ -167,7 +167,7 @@ static void file_forked(int fd, bool disk)
 /* Nobody reads the file for a page that was copied and is written to again */
 static void forked_not_cached(int fd, bool disk)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	struct mapping m = map_file(disk);
 	int written = svm_gate();
 
@@ -181,7 +181,7 @@ static void forked_not_cached(int fd, bool disk)
 	svm_counters(fd, &before);
 	svm_gpu_pattern(fd, m.base, m.size, COPY + 1);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, WAITS), svm_count(&before, WAITS));
+	igt_assert_eq_u64(client_count(&after, WAITS), client_count(&before, WAITS));
 	svm_gate_open(written);
 	igt_waitchildren();
 	free_file(&m);
@@ -206,7 +206,7 @@ static void in_parts(int fd, bool disk)
 /* A private mapping of /dev/zero has a file, but nothing is read from it */
 static void dev_zero(int fd)
 {
-	struct svm_counts before, after;
+	struct client_counts before, after;
 	size_t size = svm_range_size();
 	struct svm_area area = { .base = svm_mmap_aligned(size, size), .size = size };
 	int file = open("/dev/zero", O_RDWR | O_CLOEXEC);
@@ -217,8 +217,8 @@ static void dev_zero(int fd)
 	svm_counters(fd, &before);
 	svm_gpu_pattern(fd, area.base, size, COPY);
 	svm_counters(fd, &after);
-	igt_assert_eq_u64(svm_count(&after, WAITS), svm_count(&before, WAITS));
-	igt_assert_lte_u64(svm_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
+	igt_assert_eq_u64(client_count(&after, WAITS), client_count(&before, WAITS));
+	igt_assert_lte_u64(client_counted(&before, &after, FAULTS), size / svm_page_size() / 4);
 	igt_assert_eq(svm_device_pages(area.base, size), size / svm_page_size());
 	svm_area_check(fd, &area, COPY);
 	close(file);

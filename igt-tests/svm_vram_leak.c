@@ -291,7 +291,7 @@ static void buffers_fail(int fd, bool huge)
 
 	lose(huge, lose_kill);
 	svm_hw_fail_copy(fd, 0, 1);
-	igt_assert_eq(__svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM, &handle), -EIO);
+	igt_assert_eq(client_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM, &handle), -EIO);
 	svm_hw_fail_copy(fd, 0, 0);
 	handle = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
 	gpu = svm_bo_bind(fd, handle, svm_bo_start(fd), size);

@@ -85,7 +85,7 @@ static int ring_do(struct ring *ring, int op, int file, void *base, size_t size)
 	ring->sqes[0] = (struct io_uring_sqe) {
 		.opcode = op,
 		.fd = file,
-		.addr = svm_va(base),
+		.addr = client_ptr(base),
 		.len = size,
 	};
 	ring_word(ring->sq, ring->p.sq_off.array)[0] = 0;

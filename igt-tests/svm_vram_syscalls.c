@@ -136,8 +136,13 @@ static void be_victim(struct victim *victim, bool huge)
 	exit(0);
 }
 
-static void with_victim(bool huge, void (*read)(pid_t pid, char *addr, char *copy, size_t size),
-			void (*write)(pid_t pid, char *addr, char *copy, size_t size))
+/* How another process gets at the memory of the victim */
+struct access {
+	void (*read)(pid_t pid, char *addr, char *copy, size_t size);
+	void (*write)(pid_t pid, char *addr, char *copy, size_t size);
+};
+
+static void with_victim(bool huge, const struct access *access)
 {
 	struct victim *victim = mmap(NULL, sizeof(*victim), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -152,12 +157,12 @@ static void with_victim(bool huge, void (*read)(pid_t pid, char *addr, char *cop
 		be_victim(victim, huge);
 	svm_gate_wait(victim->ready);
 	copy = svm_mmap_small(victim->area.size);
-	read(pid, victim->area.base, copy, victim->area.size);
+	access->read(pid, victim->area.base, copy, victim->area.size);
 	igt_assert(svm_pattern_ok(copy, victim->area.size, OLD));
 	svm_gate_open(victim->go);
 	svm_gate_wait(victim->ready);
 	svm_pattern(copy, victim->area.size, NEW);
-	write(pid, victim->area.base, copy, victim->area.size);
+	access->write(pid, victim->area.base, copy, victim->area.size);
 	svm_gate_open(victim->go);
 	igt_assert_eq(svm_reap(60), 0);
 }
@@ -178,7 +183,9 @@ static void vm_writev(pid_t pid, char *addr, char *copy, size_t size)
 
 static void process_vm(int fd, bool huge)
 {
-	with_victim(huge, vm_readv, vm_writev);
+	static const struct access access = { vm_readv, vm_writev };
+
+	with_victim(huge, &access);
 }
 
 static int open_mem(pid_t pid)
@@ -196,7 +203,7 @@ static void mem_read(pid_t pid, char *addr, char *copy, size_t size)
 {
 	int file = open_mem(pid);
 
-	igt_assert_eq(pread(file, copy, size, svm_va(addr)), size);
+	igt_assert_eq(pread(file, copy, size, client_ptr(addr)), size);
 	close(file);
 }
 
@@ -204,13 +211,15 @@ static void mem_write(pid_t pid, char *addr, char *copy, size_t size)
 {
 	int file = open_mem(pid);
 
-	igt_assert_eq(pwrite(file, copy, size, svm_va(addr)), size);
+	igt_assert_eq(pwrite(file, copy, size, client_ptr(addr)), size);
 	close(file);
 }
 
 static void proc_mem(int fd, bool huge)
 {
-	with_victim(huge, mem_read, mem_write);
+	static const struct access access = { mem_read, mem_write };
+
+	with_victim(huge, &access);
 }
 
 static void trace_begin(pid_t pid)
@@ -254,7 +263,9 @@ static void trace_write(pid_t pid, char *addr, char *copy, size_t size)
 
 static void syscall_traced(int fd, bool huge)
 {
-	with_victim(huge, trace_read, trace_write);
+	static const struct access access = { trace_read, trace_write };
+
+	with_victim(huge, &access);
 }
 
 static long futex(uint32_t *word, int op, uint32_t value, void *arg, uint32_t *word2,
@@ -387,7 +398,7 @@ static bool core_has(const char *path, const struct svm_area *area, uint32_t see
 
 	igt_assert(file >= 0 && pread(file, &head, sizeof(head), 0) == sizeof(head));
 	for (int i = 0; i < head.e_phnum; i++) {
-		uint64_t start = svm_va(area->base);
+		uint64_t start = client_ptr(area->base);
 		Elf64_Phdr part;
 
 		igt_assert_eq(pread(file, &part, sizeof(part), head.e_phoff + i * sizeof(part)),

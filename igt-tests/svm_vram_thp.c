@@ -163,14 +163,14 @@ static void read_zero_page(int fd)
 {
 	size_t size = svm_range_size();
 	char *base = svm_mmap_aligned(size, size);
-	struct svm_counts counters;
+	struct client_counts counters;
 
 	igt_assert(!madvise(base, size, MADV_HUGEPAGE));
 	(void)READ_ONCE(*base);
 	svm_gpu_touch(fd, base, size, svm_page_size(), false);
 	svm_counters(fd, &counters);
-	igt_assert_eq_u64(svm_count(&counters, CUR_VRAM_RESERVED), 0);
-	igt_assert_eq_u64(svm_count(&counters, VRAM_BUSY), 0);
+	igt_assert_eq_u64(client_count(&counters, CUR_VRAM_RESERVED), 0);
+	igt_assert_eq_u64(client_count(&counters, VRAM_BUSY), 0);
 }
 
 /* Of a huge page in VRAM each page is mapped for itself. */

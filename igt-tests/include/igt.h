@@ -12,6 +12,9 @@
  * comes first. igt_main(), igt_fixture() and igt_subtest_group() are missing here:
  * lib/svm_compat.h defines them, because IGT up to 2.2 lacks them in this form too.
  *
+ * An IGT tree that gets this folder also needs the headers of uapi/drm/, and svm_client.c
+ * and svm_client.h of client/: meson.build names nothing else from outside of the folder.
+ *
  * IGT's flow control rests on sigsetjmp(): local variables that are changed in
  * a subtest and read after a failed assertion would have to be volatile. The
  * tests keep their bodies in functions for that reason.

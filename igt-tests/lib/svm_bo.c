@@ -11,51 +11,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xf86drm.h>
-
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 
-static int bo_ioctl(int fd, unsigned long request, void *args)
-{
-	return drmIoctl(fd, request, args) ? -errno : 0;
-}
-
-int __svm_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle)
-{
-	struct drm_svm_test_bo_create args = { .size = size, .flags = flags };
-	int err = bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_CREATE, &args);
-
-	*handle = args.out_handle;
-	return err;
-}
-
 uint32_t svm_bo_create(int fd, uint64_t size, uint32_t flags)
 {
 	uint32_t handle;
 
-	igt_assert_eq(__svm_bo_create(fd, size, flags, &handle), 0);
+	igt_assert_eq(client_bo_create(fd, size, flags, &handle), 0);
 	igt_assert_neq_u32(handle, 0);
 	return handle;
 }
 
 void svm_bo_close(int fd, uint32_t handle)
 {
-	struct drm_gem_close args = { .handle = handle };
-
-	igt_assert_eq(bo_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &args), 0);
-}
-
-int __svm_bo_offset(int fd, uint32_t handle, uint64_t *offset)
-{
-	struct drm_svm_test_bo_mmap args = { .handle = handle };
-	int err = bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_MMAP, &args);
-
-	*offset = args.out_offset;
-	return err;
+	igt_assert_eq(client_bo_close(fd, handle), 0);
 }
 
 void *svm_bo_map(int fd, uint32_t handle, size_t size)
@@ -63,40 +36,21 @@ void *svm_bo_map(int fd, uint32_t handle, size_t size)
 	uint64_t offset;
 	void *map;
 
-	igt_assert_eq(__svm_bo_offset(fd, handle, &offset), 0);
+	igt_assert_eq(client_bo_offset(fd, handle, &offset), 0);
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	igt_assert(map != MAP_FAILED);
 	return map;
 }
 
-int __svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t offset, uint64_t size)
-{
-	struct drm_svm_test_bo_bind args = {
-		.addr = addr,
-		.size = size,
-		.offset = offset,
-		.handle = handle,
-	};
-
-	return bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_BIND, &args);
-}
-
 void *svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t size)
 {
-	igt_assert_eq(__svm_bo_bind(fd, handle, addr, 0, size), 0);
+	igt_assert_eq(client_bo_bind(fd, handle, addr, 0, size), 0);
 	return (void *)(uintptr_t)addr;
-}
-
-int __svm_bo_unbind(int fd, uint64_t addr, uint64_t size)
-{
-	struct drm_svm_test_bo_unbind args = { .addr = addr, .size = size };
-
-	return bo_ioctl(fd, DRM_IOCTL_SVM_TEST_BO_UNBIND, &args);
 }
 
 void svm_bo_unbind(int fd, const void *addr, uint64_t size)
 {
-	igt_assert_eq(__svm_bo_unbind(fd, (uintptr_t)addr, size), 0);
+	igt_assert_eq(client_bo_unbind(fd, (uintptr_t)addr, size), 0);
 }
 
 uint64_t svm_bo_start(int fd)

@@ -6,20 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <drm/drm_svm_test.h>
+#include "svm_client.h"
 
 /* Buffer objects. As in svm_lib.h: __svm_x() returns -errno, svm_x() asserts. */
 
-int __svm_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle);
 uint32_t svm_bo_create(int fd, uint64_t size, uint32_t flags);
 void svm_bo_close(int fd, uint32_t handle);
-int __svm_bo_offset(int fd, uint32_t handle, uint64_t *offset);
 void *svm_bo_map(int fd, uint32_t handle, size_t size);
 
 /* A binding of the whole buffer object; the address is the GPU's */
-int __svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t offset, uint64_t size);
 void *svm_bo_bind(int fd, uint32_t handle, uint64_t addr, uint64_t size);
-int __svm_bo_unbind(int fd, uint64_t addr, uint64_t size);
 void svm_bo_unbind(int fd, const void *addr, uint64_t size);
 
 uint64_t svm_bo_start(int fd);	/* first GPU address for buffer objects */

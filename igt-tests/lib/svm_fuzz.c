@@ -162,7 +162,7 @@ static bool one_in(struct fuzz_gen *gen, uint64_t n)
 
 static uint64_t random_page(struct fuzz_gen *gen)
 {
-	return svm_va(gen->place.base) +
+	return client_ptr(gen->place.base) +
 	       below(gen, gen->place.size / svm_page_size()) * svm_page_size();
 }
 
@@ -172,9 +172,9 @@ static uint64_t odd_addr(struct fuzz_gen *gen)
 	const struct fuzz_place *place = &gen->place;
 	uint64_t page = svm_page_size(), end = gen->file.va_end;
 	const uint64_t odd[] = {
-		0, 1, page, svm_va(place->base) - 1, svm_va(place->base) - 64 * page,
-		svm_va(place->base) + place->size, svm_va(place->base) + place->size - 1,
-		svm_va(place->base) + place->size + 64 * page, svm_va(place->base) / 2,
+		0, 1, page, client_ptr(place->base) - 1, client_ptr(place->base) - 64 * page,
+		client_ptr(place->base) + place->size, client_ptr(place->base) + place->size - 1,
+		client_ptr(place->base) + place->size + 64 * page, client_ptr(place->base) / 2,
 		end - page, end - 1, end, end + page, gen->file.info.out_bo_start - 8,
 		gen->file.info.out_bo_start, (1ull << gen->file.info.out_va_bits) - 4,
 		1ull << gen->file.info.out_va_bits, 0xffff888000000000ull,
@@ -351,7 +351,7 @@ static uint64_t make_syncs(struct fuzz_gen *gen, bool in)
 
 	for (int i = 0; i < FUZZ_SYNCS; i++)
 		syncs[i] = make_sync(gen, in);
-	return svm_va(syncs);
+	return client_ptr(syncs);
 }
 
 /* Fields */
@@ -377,7 +377,7 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 	case SIZE:
 		return random_size(gen);
 	case OUT_PTR:
-		return svm_va(gen->place.out);
+		return client_ptr(gen->place.out);
 	case NUM_COUNTERS:
 		return below(gen, 2 * DRM_SVM_COUNTER_NUM);
 	case IN_SYNCS:
@@ -388,7 +388,7 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 		return one_in(gen, 4) ? below(gen, FUZZ_SYNCS + 1) : 0;
 	case CMDS_PTR:
 		make_cmds(gen);
-		return svm_va(gen->cmds);
+		return client_ptr(gen->cmds);
 	case NUM_CMDS:
 		return 1 + below(gen, FUZZ_CMDS);
 	case LOCATION:

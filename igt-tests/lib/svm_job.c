@@ -31,7 +31,7 @@ struct drm_svm_test_cmd svm_cmd_fill(void *dst, size_t size, uint32_t value)
 {
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_FILL,
-		.dst = svm_va(dst),
+		.dst = client_ptr(dst),
 		.size = size,
 		.arg0 = value,
 	};
@@ -41,8 +41,8 @@ struct drm_svm_test_cmd svm_cmd_copy(void *dst, const void *src, size_t size)
 {
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_COPY,
-		.dst = svm_va(dst),
-		.src = svm_va(src),
+		.dst = client_ptr(dst),
+		.src = client_ptr(src),
 		.size = size,
 	};
 }
@@ -52,7 +52,7 @@ struct drm_svm_test_cmd svm_cmd_touch(const void *addr, size_t size, size_t stri
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
-		.dst = svm_va(addr),
+		.dst = client_ptr(addr),
 		.size = size,
 		.arg0 = stride,
 	};
@@ -62,7 +62,7 @@ struct drm_svm_test_cmd svm_cmd_add32(void *addr, uint32_t value, uint64_t count
 {
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
-		.dst = svm_va(addr),
+		.dst = client_ptr(addr),
 		.count = count,
 		.arg0 = value,
 	};
@@ -73,7 +73,7 @@ struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
 		.flags = DRM_SVM_TEST_CMD_64,
-		.dst = svm_va(addr),
+		.dst = client_ptr(addr),
 		.count = count,
 		.arg0 = value,
 	};
@@ -84,11 +84,11 @@ struct drm_svm_test_cmd svm_cmd_chase(const struct svm_node *node, uint64_t coun
 	return (struct drm_svm_test_cmd) {
 		.op = DRM_SVM_TEST_OP_CHASE,
 		.flags = DRM_SVM_TEST_CMD_64,
-		.src = svm_va(node),
+		.src = client_ptr(node),
 		.count = count,
 		.arg0 = offsetof(struct svm_node, next),
 		.arg1 = offsetof(struct svm_node, value),
-		.result = svm_va(result),
+		.result = client_ptr(result),
 	};
 }
 
@@ -97,20 +97,15 @@ struct drm_svm_test_cmd svm_cmd_chase(const struct svm_node *node, uint64_t coun
 struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n)
 {
 	return (struct drm_svm_test_submit) {
-		.cmds = svm_va(cmds),
+		.cmds = client_ptr(cmds),
 		.num_cmds = n,
 		.engine = DRM_SVM_TEST_ENGINE_ANY,
 	};
 }
 
-int __svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
-{
-	return drmIoctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, args) ? -errno : 0;
-}
-
 uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
 {
-	igt_assert_eq(__svm_submit_ioctl(fd, args), 0);
+	igt_assert_eq(client_submit(fd, args), 0);
 	return args->out_job;
 }
 
@@ -126,7 +121,7 @@ int __svm_poll_job(int fd, uint64_t job)
 {
 	struct drm_svm_test_wait result;
 
-	return __svm_wait(fd, job, 0, &result);
+	return client_wait(fd, job, 0, &result);
 }
 
 void svm_wait_ok(int fd, uint64_t job)
@@ -192,7 +187,7 @@ int svm_sync_status(int fd, const struct drm_svm_sync *sync)
 {
 	/* The node of a timeline has no error of its own; the fences in it have */
 	struct sync_fence_info fences[32] = {};
-	struct sync_file_info info = { .num_fences = 32, .sync_fence_info = svm_va(fences) };
+	struct sync_file_info info = { .num_fences = 32, .sync_fence_info = client_ptr(fences) };
 	int file = -1;
 	uint32_t tmp;
 
@@ -335,7 +330,7 @@ int svm_uffd_open(void *addr, size_t size)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = {
-		.range = { .start = svm_va(addr), .len = size },
+		.range = { .start = client_ptr(addr), .len = size },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -361,8 +356,8 @@ bool svm_uffd_pending(int uffd, unsigned int ms, uint64_t *addr)
 void svm_uffd_copy(int uffd, void *page, const void *from)
 {
 	struct uffdio_copy copy = {
-		.dst = svm_va(page),
-		.src = svm_va(from),
+		.dst = client_ptr(page),
+		.src = client_ptr(from),
 		.len = svm_page_size(),
 	};
 

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <drm/drm_svm_test.h>
+#include "svm_client.h"
 
 /*
  * Beside svm_lib.h: commands, submission with all of its fields, syncobjs, jobs
@@ -19,11 +19,6 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
 
-static inline uint64_t svm_va(const volatile void *addr)
-{
-	return (uintptr_t)addr;
-}
-
 /* Commands */
 struct drm_svm_test_cmd svm_cmd_fill(void *dst, size_t size, uint32_t value);
 struct drm_svm_test_cmd svm_cmd_copy(void *dst, const void *src, size_t size);
@@ -33,10 +28,9 @@ struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count
 
 /* Submission. The ones without __ assert that the ioctl succeeds. */
 struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n);
-int __svm_submit_ioctl(int fd, struct drm_svm_test_submit *args);
 uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args);
 uint64_t svm_submit_on(int fd, uint32_t engine, const struct drm_svm_test_cmd *cmds, uint32_t n);
-int __svm_poll_job(int fd, uint64_t job);	/* __svm_wait() without waiting */
+int __svm_poll_job(int fd, uint64_t job);	/* client_wait() without waiting */
 
 /* Wait; assert how the job ended. @err is a positive errno. */
 void svm_wait_ok(int fd, uint64_t job);

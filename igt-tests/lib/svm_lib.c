@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * C library of the tests over the ioctls of drm_svm_test_dev.
+ * C library of the tests: the device, jobs, memory of the process.
  */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,56 +14,19 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
-#include <xf86drm.h>
 
 #include "igt.h"
+#include "svm_job.h"
 #include "svm_lib.h"
 #include "svm_random.h"
 
-#define SVM_DRIVER	"drm_svm_test_dev"
 /* Only a job that hangs takes as long: the emulator may stall a processor for a minute */
 #define SVM_TIMEOUT_NS	(110ll * NSEC_PER_SEC)
 
 /* Device */
-
-static bool is_svm_device(int fd, unsigned int index)
-{
-	struct drm_svm_test_info info = {};
-	drmVersionPtr version = drmGetVersion(fd);
-	bool ours;
-
-	if (!version)
-		return false;
-	ours = !strcmp(version->name, SVM_DRIVER);
-	drmFreeVersion(version);
-
-	return ours && !drmIoctl(fd, DRM_IOCTL_SVM_TEST_INFO, &info) &&
-	       info.out_index == index;
-}
-
-static int open_node(unsigned int index)
-{
-	int fd = -1;
-	glob_t nodes;
-
-	if (glob("/dev/dri/renderD*", 0, NULL, &nodes))
-		return -ENODEV;
-	for (size_t i = 0; i < nodes.gl_pathc; i++) {
-		fd = open(nodes.gl_pathv[i], O_RDWR | O_CLOEXEC);
-		if (fd >= 0 && is_svm_device(fd, index))
-			break;
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	globfree(&nodes);
-
-	return fd >= 0 ? fd : -ENODEV;
-}
 
 /* $SVM_BACKEND: who manages shared memory, as the module's parameter says it */
 static int modprobe(const char *params)
@@ -73,7 +35,7 @@ static int modprobe(const char *params)
 	char command[512];
 	int status;
 
-	snprintf(command, sizeof(command), "exec modprobe %s %s%s %s", SVM_DRIVER,
+	snprintf(command, sizeof(command), "exec modprobe %s %s%s %s", CLIENT_DRIVER,
 		 backend ? "backend=" : "", backend ?: "", params ? params : "");
 	status = system(command);
 
@@ -82,20 +44,20 @@ static int modprobe(const char *params)
 
 int __svm_open(unsigned int index)
 {
-	int fd = open_node(index);
+	int fd = client_open(index);
 
 	/* Loaded with fewer devices, or with other parameters: leave it alone */
-	if (fd >= 0 || !access("/sys/module/" SVM_DRIVER, F_OK))
+	if (fd >= 0 || !access("/sys/module/" CLIENT_DRIVER, F_OK))
 		return fd;
 
-	return modprobe(NULL) ? -ENODEV : open_node(index);
+	return modprobe(NULL) ? -ENODEV : client_open(index);
 }
 
 int svm_open(void)
 {
 	int fd = __svm_open(0);
 
-	igt_require_f(fd >= 0, "no device of %s\n", SVM_DRIVER);
+	igt_require_f(fd >= 0, "no device of %s\n", CLIENT_DRIVER);
 	return fd;
 }
 
@@ -103,7 +65,7 @@ int svm_open_index_attached(unsigned int index)
 {
 	int fd = __svm_open(index);
 
-	igt_require_f(fd >= 0, "no device %u of %s\n", index, SVM_DRIVER);
+	igt_require_f(fd >= 0, "no device %u of %s\n", index, CLIENT_DRIVER);
 	svm_attach(fd);
 	return fd;
 }
@@ -134,7 +96,7 @@ static void unload(const char *name, int tries)
 
 void svm_module_unload(void)
 {
-	unload(SVM_DRIVER, 100);
+	unload(CLIENT_DRIVER, 100);
 }
 
 void svm_helper_unload(void)
@@ -146,7 +108,7 @@ void svm_helper_unload(void)
 void svm_module_load(const char *params)
 {
 	svm_module_unload();
-	igt_assert_f(!modprobe(params), "cannot load %s %s\n", SVM_DRIVER,
+	igt_assert_f(!modprobe(params), "cannot load %s %s\n", CLIENT_DRIVER,
 		     params ? params : "");
 }
 
@@ -157,38 +119,17 @@ void svm_module_reset(void)
 
 /* Shared address space */
 
-static int svm_ioctl(int fd, unsigned long request, void *args)
-{
-	return drmIoctl(fd, request, args) ? -errno : 0;
-}
-
-int __svm_attach(int fd, struct drm_svm_attach *args)
-{
-	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, args);
-}
-
 void svm_attach(int fd)
 {
 	struct drm_svm_attach args = {};
 
-	igt_assert_eq(__svm_attach(fd, &args), 0);
+	igt_assert_eq(client_attach(fd, &args), 0);
 	igt_assert_eq_u32(args.out_page_size, svm_page_size());
-}
-
-int __svm_query(int fd, const void *addr, size_t size, uint32_t *pages)
-{
-	struct drm_svm_query args = {
-		.start = (uintptr_t)addr,
-		.size = size,
-		.pages = (uintptr_t)pages,
-	};
-
-	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
 }
 
 void svm_query(int fd, const void *addr, size_t size, uint32_t *pages)
 {
-	igt_assert_eq(__svm_query(fd, addr, size, pages), 0);
+	igt_assert_eq(client_query(fd, client_ptr(addr), size, 0, pages), 0);
 }
 
 uint32_t svm_query_page(int fd, const void *addr)
@@ -200,77 +141,29 @@ uint32_t svm_query_page(int fd, const void *addr)
 	return state;
 }
 
-int __svm_counters(int fd, struct svm_counts *c)
+void svm_counters(int fd, struct client_counts *c)
 {
-	struct drm_svm_counters args = {
-		.count = DRM_SVM_COUNTER_NUM, .values = (uintptr_t)c->v,
-	};
-
-	memset(c, 0, sizeof(*c));
-	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
-}
-
-void svm_counters(int fd, struct svm_counts *c)
-{
-	igt_assert_eq(__svm_counters(fd, c), 0);
+	igt_assert_eq(client_counters(fd, c), 0);
 }
 
 void svm_info(int fd, struct drm_svm_test_info *info)
 {
-	memset(info, 0, sizeof(*info));
-	igt_assert_eq(svm_ioctl(fd, DRM_IOCTL_SVM_TEST_INFO, info), 0);
+	igt_assert_eq(client_info(fd, info), 0);
 }
 
 /* Jobs */
-
-int __svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job)
-{
-	struct drm_svm_test_submit args = {
-		.cmds = (uintptr_t)cmds,
-		.num_cmds = n,
-		.engine = DRM_SVM_TEST_ENGINE_ANY,
-	};
-	int err = svm_ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, &args);
-
-	*job = args.out_job;
-	return err;
-}
 
 uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n)
 {
 	uint64_t job;
 
-	igt_assert_eq(__svm_submit(fd, cmds, n, &job), 0);
+	igt_assert_eq(client_submit_cmds(fd, cmds, n, &job), 0);
 	return job;
-}
-
-static int64_t deadline(int64_t timeout_ns)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec + timeout_ns;
-}
-
-int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result)
-{
-	memset(result, 0, sizeof(*result));
-	result->job = job;
-	result->timeout = deadline(timeout_ns);
-	return svm_ioctl(fd, DRM_IOCTL_SVM_TEST_WAIT, result);
-}
-
-int __svm_run_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
-		   struct drm_svm_test_wait *result)
-{
-	uint64_t job;
-
-	return __svm_submit(fd, cmds, n, &job) ?: __svm_wait(fd, job, timeout_ns, result);
 }
 
 void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result)
 {
-	igt_assert_eq(__svm_wait(fd, job, SVM_TIMEOUT_NS, result), 0);
+	igt_assert_eq(client_wait(fd, job, SVM_TIMEOUT_NS, result), 0);
 	igt_assert_f(result->out_status >= DRM_SVM_TEST_STATUS_OK &&
 		     result->out_status <= DRM_SVM_TEST_STATUS_CANCELLED,
 		     "job ended with status %u\n", result->out_status);
@@ -327,12 +220,7 @@ void svm_assert_works(int fd)
 
 int __svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_FILL,
-		.dst = (uintptr_t)dst,
-		.size = size,
-		.arg0 = value,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_fill(dst, size, value);
 
 	return __svm_run(fd, &cmd);
 }
@@ -344,12 +232,7 @@ void svm_gpu_fill(int fd, void *dst, size_t size, uint32_t value)
 
 int __svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_COPY,
-		.dst = (uintptr_t)dst,
-		.src = (uintptr_t)src,
-		.size = size,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_copy(dst, src, size);
 
 	return __svm_run(fd, &cmd);
 }
@@ -361,13 +244,7 @@ void svm_gpu_copy(int fd, void *dst, const void *src, size_t size)
 
 int __svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool write)
 {
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_TOUCH,
-		.flags = write ? DRM_SVM_TEST_CMD_WRITE : 0,
-		.dst = (uintptr_t)addr,
-		.size = size,
-		.arg0 = stride,
-	};
+	struct drm_svm_test_cmd cmd = svm_cmd_touch(addr, size, stride, write);
 
 	return __svm_run(fd, &cmd);
 }
@@ -380,15 +257,10 @@ void svm_gpu_touch(int fd, const void *addr, size_t size, size_t stride, bool wr
 uint64_t svm_gpu_add(int fd, void *addr, uint64_t value, uint64_t count, bool is64)
 {
 	uint64_t old __attribute__((aligned(8))) = 0;
-	struct drm_svm_test_cmd cmd = {
-		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
-		.flags = is64 ? DRM_SVM_TEST_CMD_64 : 0,
-		.dst = (uintptr_t)addr,
-		.count = count,
-		.arg0 = value,
-		.result = (uintptr_t)&old,
-	};
+	struct drm_svm_test_cmd cmd = is64 ? svm_cmd_add64(addr, value, count) :
+					     svm_cmd_add32(addr, value, count);
 
+	cmd.result = client_ptr(&old);
 	svm_run(fd, &cmd);
 	return READ_ONCE(old);
 }

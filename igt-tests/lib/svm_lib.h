@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <drm/drm_svm_test.h>
-
+#include "svm_client.h"
 #include "svm_compat.h"
 
 /*
- * Pairs, as in IGT: __svm_x() returns 0 or a negative errno, svm_x() asserts.
+ * Pairs, as in IGT: __svm_x() returns 0 or a negative errno, svm_x() asserts. An ioctl has no
+ * __svm_x(), because the functions of svm_client.h return 0 or a negative errno already.
  */
 
 /*
@@ -33,36 +33,17 @@ void svm_helper_unload(void);
 /* Of any module, tried once: 0 or -errno */
 int __svm_delete_module(const char *name);
 
-int __svm_attach(int fd, struct drm_svm_attach *args);
 void svm_attach(int fd);
-int __svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
 void svm_query(int fd, const void *addr, size_t size, uint32_t *pages);
 uint32_t svm_query_page(int fd, const void *addr);
 
-/* What the counters of a file say; svm_count(&c, FAULTS) is one of them. */
-struct svm_counts {
-	uint64_t v[DRM_SVM_COUNTER_NUM];
-};
-
-#define svm_count(counts, name)	((counts)->v[DRM_SVM_COUNTER_##name])
-#define svm_counted(before, after, name) \
-	(svm_count(after, name) - svm_count(before, name))
-
-int __svm_counters(int fd, struct svm_counts *c);
-void svm_counters(int fd, struct svm_counts *c);
-
+void svm_counters(int fd, struct client_counts *c);
 void svm_info(int fd, struct drm_svm_test_info *info);
 
-/* Submission. __svm_submit() fills *job. */
-int __svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, uint64_t *job);
+/* Submission */
 uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n);
-int __svm_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result);
-/* Asserts that it ends within 60 s, not how */
+/* Asserts that it ends in time, not how */
 void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result);
-
-/* Submit and wait: 0 or -errno of one or the other; how the job ended is in *result. */
-int __svm_run_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
-		   struct drm_svm_test_wait *result);
 
 /* Submit one command, wait, return 0 or -errno of the job; svm_run() asserts success. */
 int __svm_run(int fd, const struct drm_svm_test_cmd *cmd);

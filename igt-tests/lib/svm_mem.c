@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -346,15 +345,9 @@ unsigned int svm_leaf(int fd, const void *addr)
 
 static void run_on_engine(int fd, const struct drm_svm_test_cmd *cmd, uint32_t engine)
 {
-	struct drm_svm_test_submit submit = {
-		.cmds = (uintptr_t)cmd,
-		.num_cmds = 1,
-		.engine = engine,
-	};
 	struct drm_svm_test_wait result;
 
-	igt_assert(!ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, &submit));
-	svm_wait(fd, submit.out_job, &result);
+	svm_wait(fd, svm_submit_on(fd, engine, cmd, 1), &result);
 	igt_assert_f(result.out_status == DRM_SVM_TEST_STATUS_OK,
 		     "engine %u: errno %u at 0x%llx\n", engine, result.out_errno,
 		     (unsigned long long)result.out_addr);

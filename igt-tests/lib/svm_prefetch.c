@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include <xf86drm.h>
-
 #include "igt.h"
 #include "svm_lib.h"
 #include "svm_prefetch.h"
@@ -23,7 +21,7 @@ struct drm_svm_prefetch svm_prefetch_args(const void *addr, size_t size, uint32_
 	};
 }
 
-/* Not drmIoctl(), which would hide an interruption. */
+/* Not client_prefetch(), which would hide from the tests that a signal interrupted it. */
 int __svm_prefetch(int fd, struct drm_svm_prefetch *args)
 {
 	return ioctl(fd, DRM_IOCTL_SVM_TEST_PREFETCH, args) ? -errno : 0;
@@ -52,14 +50,7 @@ uint64_t svm_prefetch(int fd, const void *addr, size_t size, uint32_t location)
 
 void svm_residence(int fd, const void *addr, size_t size, uint32_t *pages)
 {
-	struct drm_svm_query args = {
-		.start = (uintptr_t)addr,
-		.size = size,
-		.pages = (uintptr_t)pages,
-		.flags = DRM_SVM_QUERY_RESIDENCE,
-	};
-
-	igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args), 0);
+	igt_assert_eq(client_query(fd, client_ptr(addr), size, DRM_SVM_QUERY_RESIDENCE, pages), 0);
 }
 
 size_t svm_resident(int fd, const void *addr, size_t size, uint32_t location)

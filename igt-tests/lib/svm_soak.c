@@ -247,7 +247,7 @@ bool soak_gpu_on(struct soak_worker *w, int fd, struct drm_svm_test_cmd *cmds, u
 	int err;
 
 	for (int tries = 0; tries < TRIES; tries++) {
-		err = __svm_run_cmds(fd, cmds, n, WAIT_NS, &result);
+		err = client_run(fd, cmds, n, WAIT_NS, &result);
 		if (err)
 			return soak_bad(w, "a job: %s", strerror(-err));
 		if (!result.out_errno)

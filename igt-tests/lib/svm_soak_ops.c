@@ -178,11 +178,11 @@ static bool child_open(struct soak_worker *w)
 	uint64_t job;
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(w->result, 8, 8, false);
 
-	if (__svm_submit(team->fds[0], &cmd, 1, &job) != -EPERM)
+	if (client_submit_cmds(team->fds[0], &cmd, 1, &job) != -EPERM)
 		return soak_bad(w, "the parent's file works");
 	for (unsigned int i = 0; i < team->devices; i++) {
 		team->fds[i] = __svm_open(i);
-		if (team->fds[i] < 0 || __svm_attach(team->fds[i], &attach))
+		if (team->fds[i] < 0 || client_attach(team->fds[i], &attach))
 			return soak_bad(w, "cannot open device %u", i);
 	}
 	return true;
@@ -294,7 +294,7 @@ static bool bo_end(struct soak_worker *w)
 		      svm_page_size());
 	if (ok && !svm_cpu_all32(w->page, svm_page_size(), w->bo_word))
 		ok = soak_bad(w, "a buffer object has lost its content");
-	if (ok && __svm_bo_unbind(w->bo_fd, svm_va(addr), w->bo_size))
+	if (ok && client_bo_unbind(w->bo_fd, client_ptr(addr), w->bo_size))
 		ok = soak_bad(w, "cannot unbind a buffer object");
 	svm_bo_close(w->bo_fd, w->bo);
 	w->bo = 0;
@@ -313,9 +313,9 @@ static bool op_bo(void *data)
 	w->bo_fd = soak_fd(w);
 	w->bo_size = (16 + svm_rng_below(&w->rng, 497)) * svm_page_size();
 	w->bo_word = random_word(w);
-	err = __svm_bo_create(w->bo_fd, w->bo_size, DRM_SVM_TEST_BO_VRAM, &w->bo);
+	err = client_bo_create(w->bo_fd, w->bo_size, DRM_SVM_TEST_BO_VRAM, &w->bo);
 	if (!err)
-		err = __svm_bo_bind(w->bo_fd, w->bo, svm_va(bo_addr(w)), 0, w->bo_size);
+		err = client_bo_bind(w->bo_fd, w->bo, client_ptr(bo_addr(w)), 0, w->bo_size);
 	if (err && w->bo)
 		svm_bo_close(w->bo_fd, w->bo);
 	if (err) {
@@ -442,7 +442,7 @@ static bool op_gpu_sum(void *data)
 		return true;
 	for (size_t i = 0; i < span.n; i++)
 		sum += *(uint32_t *)(w->model.now + (span.first + i) * page);
-	cmd.result = svm_va(w->result);
+	cmd.result = client_ptr(w->result);
 	if (!soak_gpu(w, &cmd, 1) || !soak_cpu(w, SOAK_GET, w->result, &got, sizeof(got)))
 		return false;
 	return got == sum || soak_bad(w, "sum of %zu pages at %p: %#llx, not %#llx", span.n,
@@ -485,7 +485,7 @@ static bool op_gpu_bad(void *data)
 
 	if (prot == SVM_MODEL_WRITE)
 		return true;
-	err = __svm_run_cmds(fd, &cmd, 1, 60ll * NSEC_PER_SEC, &result);
+	err = client_run(fd, &cmd, 1, 60ll * NSEC_PER_SEC, &result);
 	if (err)
 		return soak_bad(w, "a job: %s", strerror(-err));
 	if ((int)result.out_errno != want || result.out_addr != cmd.dst)
@@ -511,7 +511,7 @@ static bool op_gpu_start(void *data)
 	if (!span.n)
 		return true;
 	cmd = svm_cmd_fill(page_at(w, span.first), span.n * svm_page_size(), w->job_word);
-	err = __svm_submit(w->job_fd, &cmd, 1, &w->job);
+	err = client_submit_cmds(w->job_fd, &cmd, 1, &w->job);
 	if (err)
 		return soak_bad(w, "a job: %s", strerror(-err));
 	w->busy = span;
@@ -530,7 +530,7 @@ static bool op_gpu_finish(void *data)
 
 	if (!span.n || w->child)
 		return true;
-	err = __svm_wait(w->job_fd, w->job, 60000000000ll, &result);
+	err = client_wait(w->job_fd, w->job, 60000000000ll, &result);
 	if (err)
 		return soak_bad(w, "a job: %s", strerror(-err));
 	w->busy.n = 0;

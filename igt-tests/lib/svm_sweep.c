@@ -131,16 +131,16 @@ struct state {
 
 static struct state look(int observer)
 {
-	struct svm_counts c = {};
+	struct client_counts c = {};
 	int fd = observer < 0 ? svm_open() : observer;
 	struct state state;
 
 	if (observer >= 0)
 		svm_counters(observer, &c);
 	state = (struct state) {
-		.ranges = svm_count(&c, CUR_RANGES),
-		.pages = svm_count(&c, CUR_PAGES),
-		.dma_pages = svm_count(&c, CUR_DMA_PAGES),
+		.ranges = client_count(&c, CUR_RANGES),
+		.pages = client_count(&c, CUR_PAGES),
+		.dma_pages = client_count(&c, CUR_DMA_PAGES),
 		.vram_used = svm_hw_resident(fd, "used"),
 		.module_users = svm_sys_get("/sys/module/drm_svm_test_dev/refcnt"),
 	};

@@ -134,7 +134,7 @@ size_t svm_device_pages(const void *addr, size_t size)
 
 	igt_assert(entries && file >= 0);
 	igt_assert(pread(file, entries, n * sizeof(*entries),
-			 svm_va(addr) / svm_page_size() * sizeof(*entries)) ==
+			 client_ptr(addr) / svm_page_size() * sizeof(*entries)) ==
 		   (ssize_t)(n * sizeof(*entries)));
 	for (size_t i = 0; i < n; i++)
 		pages += is_device_entry(entries[i]);
