@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 #include "igt.h"
 #include "svm_bo.h"
 #include "svm_hw.h"

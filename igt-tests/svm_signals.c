@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 #include "igt.h"
 #include "svm_job.h"
 #include "svm_mem.h"
