@@ -68,7 +68,7 @@ void timeline_free(struct timeline *timeline)
 }
 
 const struct client_counts *timeline_before(const struct timeline *timeline,
-					       unsigned int row)
+					    unsigned int row)
 {
 	return row ? &timeline->rows[row - 1].counters : &timeline->before;
 }

@@ -33,7 +33,7 @@ void timeline_free(struct timeline *timeline);
 
 /* The counters at the row before, or at the beginning. */
 const struct client_counts *timeline_before(const struct timeline *timeline,
-					       unsigned int row);
+					    unsigned int row);
 size_t timeline_count(const struct timeline_row *row, size_t first, size_t n,
 		      enum residence where);
 

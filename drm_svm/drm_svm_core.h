@@ -70,7 +70,7 @@ static inline void drm_svm_stats_add(struct drm_svm_stats *stats,
 }
 
 static inline void drm_svm_context_count(struct drm_svm_context *ctx,
-				    enum drm_svm_stat stat, u64 n)
+					 enum drm_svm_stat stat, u64 n)
 {
 	drm_svm_stats_add(ctx->stats, stat, n);
 }

@@ -71,24 +71,26 @@ static void map(struct kunit *test, unsigned int first, unsigned int end)
 
 /* Run number @i begins at page @index of the range. */
 static void expect_run(struct kunit *test, unsigned int i, unsigned int index,
-		       unsigned int npages, u64 addr, u16 prot, u16 location)
+		       struct drm_svm_run want)
 {
 	struct run_test *t = test->priv;
 	struct fake_run *run = &t->gpu->runs[i];
 
 	KUNIT_EXPECT_GT(test, t->gpu->nruns, i);
 	KUNIT_EXPECT_EQ(test, run->start, BASE + index * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, run->run.npages, npages);
-	KUNIT_EXPECT_EQ(test, run->run.addr, addr);
-	KUNIT_EXPECT_EQ(test, run->run.prot, prot);
-	KUNIT_EXPECT_EQ(test, run->run.location, location);
+	KUNIT_EXPECT_EQ(test, run->run.npages, want.npages);
+	KUNIT_EXPECT_EQ(test, run->run.addr, want.addr);
+	KUNIT_EXPECT_EQ(test, run->run.prot, want.prot);
+	KUNIT_EXPECT_EQ(test, run->run.location, want.location);
 }
 
 static void expect_ram(struct kunit *test, unsigned int i, unsigned int index,
 		       unsigned int npages, struct page *page, u16 prot)
 {
-	expect_run(test, i, index, npages, page_to_phys(page), prot,
-		   DRM_SVM_LOCATION_SYSTEM);
+	expect_run(test, i, index, (struct drm_svm_run) {
+		.addr = page_to_phys(page), .npages = npages, .prot = prot,
+		.location = DRM_SVM_LOCATION_SYSTEM,
+	});
 }
 
 static void expect_calls(struct kunit *test, unsigned int nmaps,
@@ -348,7 +350,10 @@ static void vram_is_a_run_of_offsets(struct kunit *test)
 	set_bit(0, t->writes);
 	map(test, 0, 6);
 	expect_calls(test, 1, 2);
-	expect_run(test, 0, 0, 4, 16 * PAGE_SIZE, RW, DRM_SVM_LOCATION_VRAM);
+	expect_run(test, 0, 0, (struct drm_svm_run) {
+		.addr = 16 * PAGE_SIZE, .npages = 4, .prot = RW,
+		.location = DRM_SVM_LOCATION_VRAM,
+	});
 	expect_ram(test, 1, 4, 2, t->ram, RW);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(t->view->vram, PAGES), 4);
 	KUNIT_EXPECT_TRUE(test, test_bit(3, t->view->vram));
@@ -366,9 +371,14 @@ static void vram_of_a_peer_is_where_its_driver_says(struct kunit *test)
 	found(t, 1, fake_vram_use(test, peer, 9, 0), 1, 0);
 	map(test, 0, 2);
 	expect_calls(test, 1, 2);
-	expect_run(test, 0, 0, 1, 8 * PAGE_SIZE, RO, DRM_SVM_LOCATION_VRAM);
-	expect_run(test, 1, 1, 1, BIT_ULL(50) + 9 * PAGE_SIZE, RO,
-		   DRM_SVM_LOCATION_PEER);
+	expect_run(test, 0, 0, (struct drm_svm_run) {
+		.addr = 8 * PAGE_SIZE, .npages = 1, .prot = RO,
+		.location = DRM_SVM_LOCATION_VRAM,
+	});
+	expect_run(test, 1, 1, (struct drm_svm_run) {
+		.addr = BIT_ULL(50) + 9 * PAGE_SIZE, .npages = 1, .prot = RO,
+		.location = DRM_SVM_LOCATION_PEER,
+	});
 	KUNIT_EXPECT_EQ(test, bitmap_weight(t->view->vram, PAGES), 2);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(t->view->peer, PAGES), 1);
 	KUNIT_EXPECT_TRUE(test, test_bit(1, t->view->peer));
@@ -386,7 +396,10 @@ static void vram_that_is_not_reached_is_skipped(struct kunit *test)
 	found(t, 1, fake_vram_use(test, own, 0, 0), 1, 0);
 	map(test, 0, 2);
 	expect_calls(test, 1, 1);
-	expect_run(test, 0, 1, 1, 0, RO, DRM_SVM_LOCATION_VRAM);
+	expect_run(test, 0, 1, (struct drm_svm_run) {
+		.addr = 0, .npages = 1, .prot = RO,
+		.location = DRM_SVM_LOCATION_VRAM,
+	});
 }
 
 /* A device that goes: what has not gone to RAM yet must not be mapped again. */
