@@ -183,6 +183,7 @@ const char *drm_svm_counter_name(enum drm_svm_counter counter)
 {
 	return drm_svm_counter_infos[counter].name;
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_counter_name);
 
 /**
  * drm_svm_counter_read() - read one counter of a context
@@ -210,6 +211,7 @@ u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter count
 		return 0;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_counter_read);
 
 /**
  * drm_svm_memory_stats() - add the VRAM of a context, for fdinfo

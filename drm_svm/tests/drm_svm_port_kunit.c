@@ -571,6 +571,29 @@ static void wait_for_a_copy_says_so(struct kunit *test)
 	drm_svm_migration_free(m);
 }
 
+/* A hole in the table of counters would read as another counter. */
+static void every_counter_has_a_name(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu_create(test);
+	unsigned int i;
+
+	for (i = 0; i < DRM_SVM_COUNTER_NUM; i++) {
+		KUNIT_EXPECT_NOT_NULL(test, drm_svm_counter_name(i));
+		KUNIT_EXPECT_EQ(test, drm_svm_counter_read(&gpu->ctx, i), 0);
+	}
+	drm_svm_context_count(&gpu->ctx, DRM_SVM_STAT_FAULTS, 3);
+	drm_svm_context_count(&gpu->ctx, DRM_SVM_STAT_VRAM_COPIED_IN, 2);
+	drm_svm_context_count(&gpu->ctx, DRM_SVM_STAT_PAGES_MAPPED, 7);
+	drm_svm_context_count(&gpu->ctx, DRM_SVM_STAT_PAGES_UNMAPPED, 5);
+	drm_svm_context_count(&gpu->ctx, DRM_SVM_STAT_VRAM_PAGES, -1);
+	KUNIT_EXPECT_EQ(test, drm_svm_counter_read(&gpu->ctx, DRM_SVM_COUNTER_FAULTS), 3);
+	KUNIT_EXPECT_EQ(test, drm_svm_counter_read(&gpu->ctx, DRM_SVM_COUNTER_VRAM_BYTES_IN),
+			2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, drm_svm_counter_read(&gpu->ctx, DRM_SVM_COUNTER_CUR_PAGES), 2);
+	/* added on another CPU: never negative */
+	KUNIT_EXPECT_EQ(test, drm_svm_counter_read(&gpu->ctx, DRM_SVM_COUNTER_CUR_VRAM_PAGES), 0);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE_PARAM(attach_wants_all_ops_but_query, context_ops_gen_params),
 	KUNIT_CASE_PARAM(vram_wants_its_ops, vram_ops_gen_params),
@@ -585,6 +608,7 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(page_without_its_place_is_poisoned),
 	KUNIT_CASE(page_in_use_is_not_handed_out),
 	KUNIT_CASE(eviction_loses_what_has_no_place),
+	KUNIT_CASE(every_counter_has_a_name),
 	{}
 };
 
