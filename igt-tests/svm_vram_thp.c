@@ -67,6 +67,8 @@ static void use(const struct setting *s)
 	snprintf(path, sizeof(path), THP "hugepages-%zukB/enabled", svm_range_size() / 1024);
 	igt_require(svm_sys_set(THP "enabled", s->enabled));
 	igt_require(svm_sys_set(path, s->size));
+	/* khugepaged would make huge pages of what the test has filled in part */
+	igt_require(svm_sys_set(THP "khugepaged/max_ptes_none", "0"));
 	igt_assert(!prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
 	if (s->disable >= 0)
 		igt_require(!prctl(PR_SET_THP_DISABLE, 1, s->disable, 0, 0));
