@@ -95,17 +95,18 @@ bool drm_svm_vram_is_interrupted(const struct drm_svm_vram *vram)
 static DECLARE_WAIT_QUEUE_HEAD(drm_svm_vram_poisoned_wait);
 
 /*
- * @nr poisoned pages were freed. The last one lets the module go, and ends the
- * wait of drm_svm_vram_fini(), or has the VRAM released if that did not wait.
- * @vram stays until folio_free() returns, because memunmap_pages() waits for
- * the reference that core mm drops then.
+ * @nr poisoned pages were freed. The last one drops the reference to the module
+ * and ends the wait of drm_svm_vram_fini(). If drm_svm_vram_fini() did not wait,
+ * the last one queues the release instead. @vram stays until folio_free()
+ * returns, because memunmap_pages() waits for the reference that core mm drops
+ * after that call.
  */
 static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 {
 	struct module *module = NULL;
 
 	scoped_guard(spinlock_irqsave, &vram->poison_lock) {
-		vram->npoisoned -= nr;
+		WRITE_ONCE(vram->npoisoned, vram->npoisoned - nr);
 		if (vram->npoisoned)
 			return;
 		if (vram->release_last) {
@@ -120,19 +121,13 @@ static void drm_svm_vram_drop_poisoned(struct drm_svm_vram *vram, long nr)
 	module_put(module);
 }
 
-static bool drm_svm_vram_has_poisoned(struct drm_svm_vram *vram)
-{
-	guard(spinlock_irqsave)(&vram->poison_lock);
-	return vram->npoisoned;
-}
-
 /*
  * Wait until no process has a poisoned page. Processes may keep them for as
  * long as they like, so the wait must not look like a hung task.
  */
 void drm_svm_vram_wait_poisoned(struct drm_svm_vram *vram)
 {
-	wait_event_idle(drm_svm_vram_poisoned_wait, !drm_svm_vram_has_poisoned(vram));
+	wait_event_idle(drm_svm_vram_poisoned_wait, !READ_ONCE(vram->npoisoned));
 }
 
 /*
