@@ -496,15 +496,6 @@ static size_t area_size(void)
 	return PAGES * svm_page_size();
 }
 
-static char *gpu_area(int fd)
-{
-	char *base = svm_mmap_small(svm_range_size());
-
-	svm_gpu_fill(fd, base, area_size(), OLD);
-	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RW));
-	return base;
-}
-
 static void check_gpu(int fd, const char *base, uint32_t value)
 {
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), value);
@@ -515,7 +506,7 @@ static void check_gpu(int fd, const char *base, uint32_t value)
 static void fork_protects(int fd)
 {
 	int done = svm_gate();
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 
 	igt_fork(child, 1)
 		svm_gate_wait(done);

@@ -243,15 +243,6 @@ static size_t area_size(void)
 	return PAGES * svm_page_size();
 }
 
-static char *gpu_area(int fd)
-{
-	char *base = svm_mmap_small(svm_range_size());
-
-	svm_gpu_fill(fd, base, area_size(), OLD);
-	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RW));
-	return base;
-}
-
 /* GPU and CPU see @value in all pages; then each sees what the other writes. */
 static void check_coherent(int fd, char *base, size_t size, uint32_t value)
 {
@@ -268,7 +259,7 @@ static void check_coherent(int fd, char *base, size_t size, uint32_t value)
 
 static void dontneed_page(int fd)
 {
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 	size_t page = svm_page_size();
 
 	igt_assert(!madvise(base + 9 * page, page, MADV_DONTNEED));
@@ -316,7 +307,7 @@ static void madvise_pageout(int fd)
 	char *base;
 
 	svm_need_swap();
-	base = gpu_area(fd);
+	base = svm_gpu_area(fd, area_size(), OLD);
 	svm_swap_out(base, area_size());
 	igt_assert(svm_prot_all(fd, base, area_size(), 0));
 	igt_assert_eq_u32(svm_gpu_read32(fd, base), OLD);
@@ -335,7 +326,7 @@ static void populate_write(int fd)
 
 static void populate_read(int fd)
 {
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 
 	igt_require(!madvise(base, svm_range_size(), MADV_POPULATE_READ));
 	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RW));
@@ -361,7 +352,7 @@ static void madvise_collapse(int fd)
 
 static void madvise_lock(int fd)
 {
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 
 	igt_assert(!mlock(base, area_size()));
 	igt_assert_eq_u64(svm_smaps_kb(base, "Locked"), area_size() / 1024);
@@ -385,11 +376,11 @@ static void lock_on_fault(int fd)
 
 static void lock_all(int fd)
 {
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 
 	igt_require(!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
 	check_coherent(fd, base, area_size(), OLD);
-	base = gpu_area(fd);
+	base = svm_gpu_area(fd, area_size(), OLD);
 	igt_assert(!munlockall());
 	check_coherent(fd, base, area_size(), OLD);
 }
@@ -400,7 +391,7 @@ static void lock_all(int fd)
  */
 static void soft_dirty(int fd)
 {
-	char *base = gpu_area(fd);
+	char *base = svm_gpu_area(fd, area_size(), OLD);
 	size_t page = svm_page_size();
 
 	igt_assert(svm_sys_write("/proc/self/clear_refs", "4"));
@@ -427,7 +418,7 @@ static void migrate(int fd, char *base)
 
 static void migrate_anon(int fd)
 {
-	migrate(fd, gpu_area(fd));
+	migrate(fd, svm_gpu_area(fd, area_size(), OLD));
 }
 
 static void migrate_shared(int fd)

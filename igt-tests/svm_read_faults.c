@@ -343,18 +343,24 @@ static void soft_dirty(int fd)
 	igt_assert(!(svm_pagemap(base) & SVM_PM_SOFT_DIRTY));
 }
 
-/* The other side of it: no second fault for what the CPU may write anyway */
+/* The GPU reads pages that the CPU may write; its writes then cost no fault. */
+static void check_writable(int fd, char *base, size_t size)
+{
+	uint64_t before;
+
+	gpu_read(fd, base, size);
+	igt_assert(svm_prot_all(fd, base, size, SVM_RW));
+	before = faults(fd);
+	svm_gpu_touch(fd, base, size, svm_page_size(), true);
+	igt_assert_eq_u64(faults(fd), before);
+}
+
 static void cpu_writable(int fd)
 {
 	char *base = svm_mmap_small(svm_range_size());
-	uint64_t before;
 
 	memset(base, 1, area_size());
-	gpu_read(fd, base, area_size());
-	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RW));
-	before = faults(fd);
-	svm_gpu_touch(fd, base, area_size(), svm_page_size(), true);
-	igt_assert_eq_u64(faults(fd), before);
+	check_writable(fd, base, area_size());
 }
 
 static void cpu_writable_huge(int fd)
@@ -373,14 +379,9 @@ static void cpu_writable_huge(int fd)
 static void cpu_writable_shared(int fd)
 {
 	char *base = svm_mmap_fd(svm_memfd(area_size()), area_size(), MAP_SHARED);
-	uint64_t before;
 
 	memset(base, 1, area_size());
-	gpu_read(fd, base, area_size());
-	igt_assert(svm_prot_all(fd, base, area_size(), SVM_RW));
-	before = faults(fd);
-	svm_gpu_touch(fd, base, area_size(), svm_page_size(), true);
-	igt_assert_eq_u64(faults(fd), before);
+	check_writable(fd, base, area_size());
 }
 
 /* A read, and then a second one, of the same pages: one fault each at most */

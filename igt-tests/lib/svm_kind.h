@@ -14,8 +14,8 @@
 /* Keeps the pages of a test away from what the program uses beside them */
 #define SVM_MARGIN		(64 * 1024)
 /*
- * On the stack the program goes on, and each page of it in VRAM that the CPU touches
- * takes its neighbours along: as many as went before, up to a whole range.
+ * The program goes on using the stack on both sides of the memory. If the CPU touches a
+ * page in VRAM there, its neighbours move to RAM too, up to a whole range of them.
  */
 #define SVM_STACK_MARGIN	(2 * 1024 * 1024)
 #define SVM_LOCAL_SIZE		(SVM_KIND_SIZE + 2 * SVM_STACK_MARGIN)

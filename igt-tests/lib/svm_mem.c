@@ -301,6 +301,15 @@ void svm_gpu_pattern(int fd, void *addr, size_t size, uint32_t seed)
 	munmap(source, size);
 }
 
+char *svm_gpu_area(int fd, size_t size, uint32_t value)
+{
+	char *base = svm_mmap_small(svm_range_size());
+
+	svm_gpu_fill(fd, base, size, value);
+	igt_assert(svm_prot_all(fd, base, size, SVM_RW));
+	return base;
+}
+
 bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed)
 {
 	void *copy = svm_mmap_anon(size);

@@ -56,7 +56,7 @@ void svm_area_check(int fd, const struct svm_area *area, uint32_t seed);
 void svm_evictor_start(int fd);
 void svm_evictor_stop(void);
 
-/* A subtest NAME with small pages, and one NAME-huge with huge pages, unless @one says no */
+/* A subtest NAME with small pages, and one NAME-huge with huge pages unless @one is set */
 struct svm_vram_case {
 	const char *name;
 	const char *describe;
