@@ -284,7 +284,7 @@ static int __init svm_test_choose_backend(void)
 		svm_test_gpusvm_take_ioctls(svm_test_ioctls);
 		return 0;
 	}
-	pr_err("backend=%s is none, or none of this kernel\n", backend);
+	pr_err("backend=%s: no such manager of memory, or not in this kernel\n", backend);
 	return -EINVAL;
 }
 

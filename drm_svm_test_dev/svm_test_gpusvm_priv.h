@@ -62,7 +62,7 @@ struct svm_test_gpusvm_counts {
 	u64 pages_in;
 	/** @copied_in: those of them that were copied. */
 	u64 copied_in;
-	/** @pages_out: pages that went home. */
+	/** @pages_out: pages that went to RAM. */
 	u64 pages_out;
 };
 

@@ -131,7 +131,7 @@ int svm_test_ioctl_attach(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
-	/* that keeps a detach out, this a second attach */
+	/* svm_test_vm_enter() keeps a detach out, attach_lock a second attach */
 	scoped_guard(mutex, &vm->attach_lock)
 		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
 					   &svm_test_context_ops, data);

@@ -27,7 +27,7 @@
  * allocated when the module is loaded, so that no loop has to.
  *
  * It does without what makes a real driver safe: to unmap memory while another thread
- * migrates it may upset the kernel (see drm_svm_home_guard()); a huge page for which
+ * migrates it may upset the kernel (see drm_svm_quirk_guard_huge()); a huge page for which
  * RAM has no huge page stays on the device. There is nothing to do when huge pages are
  * split: the kernel hands on the pagemap, and where the data is goes by the page.
  */
