@@ -23,9 +23,29 @@ IGT_TEST_DESCRIPTION("Buffer objects in VRAM, without shared memory.");
 #define PATTERN	0xb0b0cafeu
 #define MIB	(1ull << 20)
 
-static bool is_in_vram(int fd, uint64_t size)
+/*
+ * Memory of the process that is in VRAM counts too. So what is compared with @size must not
+ * follow a job that writes to such memory, not even to the stack: see read_to_ram().
+ */
+static void check_in_vram(int fd, uint64_t size)
 {
-	return svm_fdinfo_bytes(fd, "drm-resident-vram") == size;
+	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-vram"), size);
+}
+
+/* A word of a buffer object, copied by the GPU to another one, which is in RAM */
+static uint32_t read_to_ram(int fd, const uint32_t *gpu)
+{
+	uint64_t page = svm_page_size();
+	uint32_t handle = svm_bo_create(fd, page, 0), value;
+	uint32_t *copy = svm_bo_bind(fd, handle, svm_bo_start(fd) + 64 * MIB, page);
+	uint32_t *map = svm_bo_map(fd, handle, page);
+
+	svm_gpu_copy(fd, copy, gpu, sizeof(value));
+	value = READ_ONCE(map[0]);
+	munmap(map, page);
+	svm_bo_unbind(fd, copy, page);
+	svm_bo_close(fd, handle);
+	return value;
 }
 
 /* Both sides write, both sides read, in every order of places */
@@ -74,9 +94,9 @@ static void bo_placement(int fd)
 
 	igt_assert_lte_u64(size, svm_vram_size(fd));
 	vram = svm_bo_create(fd, size, DRM_SVM_TEST_BO_VRAM);
-	igt_assert(is_in_vram(fd, size));
+	check_in_vram(fd, size);
 	system = svm_bo_create(fd, 2 * size, 0);
-	igt_assert(is_in_vram(fd, size));
+	check_in_vram(fd, size);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-vram"), size);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-system"), 2 * size);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-resident-system"), 2 * size);
@@ -84,12 +104,12 @@ static void bo_placement(int fd)
 	/* The CPU cannot see VRAM, so it comes to the CPU; the GPU gets it back */
 	map = svm_bo_map(fd, vram, size);
 	gpu = svm_bo_bind(fd, vram, start, size);
-	igt_assert(is_in_vram(fd, size));
+	check_in_vram(fd, size);
 	WRITE_ONCE(map[0], PATTERN);
-	igt_assert(is_in_vram(fd, 0));
+	check_in_vram(fd, 0);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-vram"), size);
-	igt_assert_eq_u32(svm_gpu_read32(fd, gpu), PATTERN);
-	igt_assert(is_in_vram(fd, size));
+	igt_assert_eq_u32(read_to_ram(fd, gpu), PATTERN);
+	check_in_vram(fd, size);
 
 	svm_bo_close(fd, system);
 	igt_assert_eq_u64(svm_fdinfo_bytes(fd, "drm-total-system"), 0);
@@ -110,11 +130,11 @@ static void bo_cleared(int fd)
 		uint32_t *gpu = svm_bo_bind(fd, handle, start, size);
 		uint32_t *map = svm_bo_map(fd, handle, size);
 
-		igt_assert(is_in_vram(fd, size));
+		check_in_vram(fd, size);
 		if (round != 1)
 			igt_assert(svm_cpu_all32(map, size, 0));
 		svm_gpu_fill(fd, gpu, size, PATTERN);
-		igt_assert(is_in_vram(fd, size));
+		check_in_vram(fd, size);
 		munmap(map, size);
 		svm_bo_unbind(fd, gpu, size);
 		svm_bo_close(fd, handle);
@@ -132,7 +152,7 @@ static void cleared_system(int fd)
 	svm_bo_close(fd, handle);
 	/* Without VRAM for it, and not written before it is read */
 	handle = svm_bo_create(fd, svm_vram_size(fd) + size, DRM_SVM_TEST_BO_VRAM);
-	igt_assert(is_in_vram(fd, 0));
+	check_in_vram(fd, 0);
 	map = svm_bo_map(fd, handle, size);
 	igt_assert(svm_cpu_all32(map, size, 0));
 	munmap(map, size);
@@ -198,11 +218,11 @@ static void evict_all(int fd)
 	svm_vram_size(fd);
 	for (int round = 0; round < 3; round++) {
 		svm_gpu_fill(fd, gpu, size, PATTERN + round);
-		igt_assert(is_in_vram(fd, size));
+		check_in_vram(fd, size);
 		svm_evict_vram(fd);
-		igt_assert(is_in_vram(fd, 0));
-		igt_assert_eq_u32(svm_gpu_read32(fd, gpu + size / 4 - 1), PATTERN + round);
-		igt_assert(is_in_vram(fd, size));
+		check_in_vram(fd, 0);
+		igt_assert_eq_u32(read_to_ram(fd, gpu + size / 4 - 1), PATTERN + round);
+		check_in_vram(fd, size);
 	}
 }
 
@@ -463,12 +483,12 @@ static void bo_debugger(int fd)
 
 	igt_assert_lte(0, mem);
 	svm_gpu_fill(fd, gpu, size, PATTERN);
-	igt_assert(is_in_vram(fd, size));
+	check_in_vram(fd, size);
 	igt_assert_eq_u64(pread(mem, copy, size, client_ptr(cpu)), size);
 	igt_assert(svm_cpu_all32(copy, size, PATTERN));
 	igt_assert_eq(pwrite(mem, "a debugger's", 12, client_ptr(cpu + at)), 12);
 	/* nobody has moved it, and the GPU sees what was written, and no more of it */
-	igt_assert(is_in_vram(fd, size));
+	check_in_vram(fd, size);
 	svm_gpu_copy(fd, copy, gpu, size);
 	igt_assert(!memcmp((char *)copy + at, "a debugger's", 12));
 	memcpy((char *)copy + at - at % 4, copy, 16);
