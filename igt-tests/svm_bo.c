@@ -24,8 +24,8 @@ IGT_TEST_DESCRIPTION("Buffer objects in VRAM, without shared memory.");
 #define MIB	(1ull << 20)
 
 /*
- * Memory of the process that is in VRAM counts too. So what is compared with @size must not
- * follow a job that writes to such memory, not even to the stack: see read_to_ram().
+ * fdinfo counts memory of the process that is in VRAM, too. A job that writes to such
+ * memory, the stack included, can leave pages there: read by read_to_ram() before this.
  */
 static void check_in_vram(int fd, uint64_t size)
 {

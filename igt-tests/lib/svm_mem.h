@@ -87,9 +87,9 @@ static inline void *svm_page(const void *base, size_t n)
 void svm_pattern(void *addr, size_t size, uint32_t seed);
 bool svm_pattern_ok(const void *addr, size_t size, uint32_t seed);
 void svm_gpu_pattern(int fd, void *addr, size_t size, uint32_t seed);	/* the GPU writes it */
-/* The same, as the GPU sees it (copied by the GPU, compared by the CPU). */
 /* A range of small pages. The GPU has written @value to the first @size bytes, and may write. */
 char *svm_gpu_area(int fd, size_t size, uint32_t value);
+/* svm_pattern_ok() for what the GPU sees: it copies, and the CPU compares the copy. */
 bool svm_gpu_pattern_ok(int fd, const void *addr, size_t size, uint32_t seed);
 
 /* What the GPU may do with a page without a fault: SVM_PROT bits. */
