@@ -369,7 +369,7 @@ static uint64_t absent(const void *addr)
 {
 	uint64_t entry = svm_pagemap(addr);
 
-	return entry & SVM_PM_PRESENT ? 0 : entry & (SVM_PM_SWAP | 31);
+	return entry & SVM_PM_PRESENT ? 0 : entry & (SVM_PM_SWAP | SVM_PM_TYPE);
 }
 
 /*

@@ -403,11 +403,12 @@ void svm_need_swap(void)
 
 bool svm_swapped(const void *addr, size_t size)
 {
-	size_t i;
+	for (size_t i = 0; i < size / svm_page_size(); i++) {
+		uint64_t entry = svm_pagemap(svm_page(addr, i));
 
-	for (i = 0; i < size / svm_page_size(); i++)
-		if (!(svm_pagemap(svm_page(addr, i)) & SVM_PM_SWAP))
+		if (!(entry & SVM_PM_SWAP) || (entry & SVM_PM_TYPE) >= SVM_PM_TYPE_AREAS)
 			return false;
+	}
 	return true;
 }
 

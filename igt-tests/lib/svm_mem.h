@@ -17,7 +17,16 @@
 #define SVM_RW		(DRM_SVM_PAGE_READ | DRM_SVM_PAGE_WRITE)
 #define SVM_RO		DRM_SVM_PAGE_READ
 
-/* Bits of /proc/self/pagemap and /proc/kpageflags (see the kernel's pagemap.rst) */
+/*
+ * Bits of /proc/self/pagemap and /proc/kpageflags (see the kernel's pagemap.rst). The type
+ * of an entry with SVM_PM_SWAP is the number of a swap area, or one of the largest numbers:
+ * a poisoned page, a page that is being migrated (three types), a page of a device (three),
+ * and the last one for a marker.
+ */
+#define SVM_PM_TYPE		31ull
+#define SVM_PM_TYPE_AREAS	24ull
+#define SVM_PM_TYPE_DEVICE	28ull
+#define SVM_PM_TYPE_MARKER	31ull
 #define SVM_PM_SOFT_DIRTY	(1ull << 55)
 #define SVM_PM_EXCLUSIVE	(1ull << 56)
 #define SVM_PM_FILE		(1ull << 61)

@@ -19,11 +19,6 @@
 
 #define SMALL_PAGES	32
 
-/* Types of entries that are no swap areas are the largest ones */
-#define PM_TYPE_MASK	31
-#define PM_TYPE_SPECIAL	16
-#define PM_GUARD	(1ull << 58)
-
 static struct {
 	pthread_t thread;
 	bool runs;
@@ -122,8 +117,10 @@ void svm_to_vram(int fd, void *addr, size_t size)
 
 static bool is_device_entry(uint64_t entry)
 {
-	return (entry & SVM_PM_SWAP) && !(entry & (SVM_PM_PRESENT | PM_GUARD)) &&
-	       (entry & PM_TYPE_MASK) >= PM_TYPE_SPECIAL;
+	uint64_t type = entry & SVM_PM_TYPE;
+
+	return (entry & SVM_PM_SWAP) && !(entry & SVM_PM_PRESENT) &&
+	       type >= SVM_PM_TYPE_DEVICE && type < SVM_PM_TYPE_MARKER;
 }
 
 size_t svm_device_pages(const void *addr, size_t size)
