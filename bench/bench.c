@@ -123,7 +123,7 @@ int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
 	struct drm_svm_test_submit args = {
 		.cmds = client_ptr(cmd),
 		.num_cmds = 1,
-		.engine = engine,
+		.queue = engine,
 		.in_syncs = client_ptr(in),
 		.num_in_syncs = !!in,
 		.out_syncs = client_ptr(out),

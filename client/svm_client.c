@@ -95,7 +95,7 @@ int client_submit_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, 
 	struct drm_svm_test_submit args = {
 		.cmds = client_ptr(cmds),
 		.num_cmds = n,
-		.engine = DRM_SVM_TEST_ENGINE_ANY,
+		.queue = DRM_SVM_TEST_QUEUE_ANY,
 	};
 	int error = client_submit(fd, &args);
 

@@ -32,11 +32,12 @@
 
 #include "svm_test_bind.h"
 #include "svm_test_device.h"
-#include "svm_test_engine.h"
+#include "svm_test_file.h"
 #include "svm_test_gem.h"
 #include "svm_test_job.h"
 #include "svm_test_port.h"
 #include "svm_test_pt.h"
+#include "svm_test_queue.h"
 #include "svm_test_vm.h"
 
 #define WINDOW_SIZE	BIT_ULL(SVM_TEST_LEAF_LARGE_SHIFT)
@@ -246,7 +247,7 @@ int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 			   struct drm_file *file)
 {
 	const struct drm_svm_test_bo_bind *args = data;
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	struct drm_gem_object *obj;
 	int err, index;
 
@@ -282,7 +283,7 @@ int svm_test_ioctl_bo_unbind(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
 	const struct drm_svm_test_bo_unbind *args = data;
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	struct svm_test_binding *binding;
 	int err;
 
@@ -306,6 +307,17 @@ int svm_test_ioctl_bo_unbind(struct drm_device *drm, void *data,
 	if (!err)
 		binding_destroy(binding);
 	return err;
+}
+
+/**
+ * svm_test_bind_is_empty() - is no buffer object bound?
+ * @vm: address space
+ *
+ * Return: whether nothing is, at this moment.
+ */
+bool svm_test_bind_is_empty(const struct svm_test_vm *vm)
+{
+	return mtree_empty(&vm->bindings.tree);
 }
 
 /**
@@ -352,7 +364,7 @@ static void bind_work(struct work_struct *work)
 	struct svm_test_slot *slot;
 
 	while ((slot = bind_next_fault(bindings)))
-		svm_test_engine_fault_done(slot, bind_fault(vm, slot->addr));
+		svm_test_queue_fault_done(slot, bind_fault(vm, slot->addr));
 }
 
 /**
@@ -360,7 +372,7 @@ static void bind_work(struct work_struct *work)
  * @vm: address space
  * @slot: the miss, at an address that svm_test_bind_covers()
  *
- * svm_test_engine_fault_done() will answer.
+ * svm_test_queue_fault_done() will answer.
  */
 void svm_test_bind_push_fault(struct svm_test_vm *vm, struct svm_test_slot *slot)
 {

@@ -34,6 +34,7 @@ void svm_test_bind_init(struct svm_test_vm *vm);
 void svm_test_bind_clear(struct svm_test_vm *vm);
 void svm_test_bind_fini(struct svm_test_vm *vm);
 
+bool svm_test_bind_is_empty(const struct svm_test_vm *vm);
 bool svm_test_bind_covers(const struct svm_test_vm *vm, u64 addr);
 void svm_test_bind_push_fault(struct svm_test_vm *vm,
 			      struct svm_test_slot *slot);

@@ -26,10 +26,11 @@
 
 #include "svm_test_cmd.h"
 #include "svm_test_device.h"
-#include "svm_test_engine.h"
 #include "svm_test_job.h"
 #include "svm_test_mmu.h"
+#include "svm_test_queue.h"
 #include "svm_test_vm.h"
+#include "svm_test_wait.h"
 
 /**
  * svm_test_cmd_validate() - check a command before it is queued
@@ -178,6 +179,9 @@ static int cmd_begin(struct svm_test_cursor *cur)
 	const struct svm_test_op *op = svm_test_op_find(cur->cmd->op);
 	int err;
 
+	if (cur->job->stage == SVM_TEST_STAGE_REPORT)
+		op = &svm_test_report_op;
+
 	err = result_check(cur, op);
 	if (!err)
 		err = op->begin(cur);
@@ -200,10 +204,11 @@ static enum svm_test_step cmd_next(struct svm_test_cursor *cur)
 		return SVM_TEST_STEP_MORE;
 	}
 
-	memset(progress, 0, sizeof(*progress));
-	job->cmd++;
-	return job->cmd < job->num_cmds ? SVM_TEST_STEP_MORE :
-					  SVM_TEST_STEP_DONE;
+	if (job->stage == SVM_TEST_STAGE_CMDS && ++job->cmd < job->num_cmds)
+		memset(progress, 0, sizeof(*progress));
+	else
+		svm_test_job_next_stage(job);
+	return SVM_TEST_STEP_MORE;
 }
 
 /* Do a unit if all of its operands are there. */
@@ -239,13 +244,13 @@ static void miss_add(struct svm_test_job *job,
 
 	/* One fault is enough for a page, unless it asks for less. */
 	for (i = 0; i < job->num_slots; i++) {
-		slot = &job->slots[i];
+		slot = &svm_test_job_slots(job)[i];
 		if (slot->addr >> PAGE_SHIFT == acc->addr >> PAGE_SHIFT &&
 		    !(acc->access & ~slot->access))
 			return;
 	}
 
-	slot = &job->slots[job->num_slots++];
+	slot = &svm_test_job_slots(job)[job->num_slots++];
 	slot->addr = acc->addr;
 	slot->access = acc->access;
 	slot->err = 0;
@@ -279,7 +284,7 @@ static enum svm_test_step cmd_miss(struct svm_test_cursor *cur,
 {
 	struct svm_test_progress *progress = cur->progress;
 	struct svm_test_job *job = cur->job;
-	unsigned int lanes = svm_test_engine_free_slots(job), lane;
+	unsigned int lanes = svm_test_queue_free_slots(job), lane;
 	struct svm_test_unit unit = *missed;
 	u64 pos = progress->pos;
 
@@ -307,7 +312,7 @@ static enum svm_test_step cmd_fail(struct svm_test_cursor *cur, int err)
 				  cur->bad_addr);
 	else
 		svm_test_job_fail(cur->job, DRM_SVM_TEST_STATUS_INVALID, err, 0);
-	return SVM_TEST_STEP_DONE;
+	return SVM_TEST_STEP_MORE;
 }
 
 static enum svm_test_step cmd_unit(struct svm_test_cursor *cur)
@@ -321,6 +326,10 @@ static enum svm_test_step cmd_unit(struct svm_test_cursor *cur)
 		return cmd_fail(cur, err);
 	if (!unit_exec(cur, &unit))
 		return cmd_miss(cur, &unit);
+	if (cur->waits)
+		return SVM_TEST_STEP_WAIT;
+	if (progress->op->signals)
+		svm_test_wait_wake(cur->job->vm->mm, cur->cmd->dst);
 	if (!unit.partial)
 		progress->pos = pos_after(progress, progress->pos, unit.len);
 	return SVM_TEST_STEP_MORE;
@@ -340,11 +349,17 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 	struct svm_test_cursor cur = {
 		.job = job,
 		.mmu = mmu,
-		.cmd = &job->cmds[job->cmd],
+		.cmd = job->stage == SVM_TEST_STAGE_CMDS ? &job->cmds[job->cmd] : &job->last,
 		.progress = progress,
 	};
 	int err;
 
+	if (job->stage == SVM_TEST_STAGE_OVER)
+		return SVM_TEST_STEP_DONE;
+	if (job->cmd == job->num_cmds && job->stage == SVM_TEST_STAGE_CMDS) {
+		svm_test_job_next_stage(job);
+		return SVM_TEST_STEP_MORE;
+	}
 	if (!progress->op) {
 		err = cmd_begin(&cur);
 		return err ? cmd_fail(&cur, err) : SVM_TEST_STEP_MORE;

@@ -18,6 +18,8 @@ enum svm_test_step {
 	SVM_TEST_STEP_MORE,
 	/** @SVM_TEST_STEP_MISS: accesses missed, svm_test_job.slots has them. */
 	SVM_TEST_STEP_MISS,
+	/** @SVM_TEST_STEP_WAIT: the user fence of the present command is to be waited for. */
+	SVM_TEST_STEP_WAIT,
 	/** @SVM_TEST_STEP_DONE: the job is over, well or not. */
 	SVM_TEST_STEP_DONE,
 };
@@ -72,6 +74,8 @@ struct svm_test_cursor {
 	struct svm_test_progress *progress;
 	/** @bad_addr: with -EFAULT: the address. */
 	u64 bad_addr;
+	/** @waits: the unit did nothing: the value that it waits for is not there. */
+	bool waits;
 };
 
 /* Fields of struct drm_svm_test_cmd */
@@ -98,6 +102,8 @@ struct svm_test_op {
 	u32 elements;
 	/** @values: how many values it returns. */
 	u32 values;
+	/** @signals: what it writes at @dst may be a user fence that somebody waits for. */
+	bool signals;
 	/** @ahead: units ahead can be known, so their misses are posted too. */
 	bool ahead;
 
@@ -122,5 +128,6 @@ int svm_test_cmd_check_element(struct svm_test_cursor *cur, u64 base, u64 offset
 bool svm_test_cmd_read_u32(struct svm_test_cursor *cur, u64 addr, u32 *value);
 
 const struct svm_test_op *svm_test_op_find(u32 op);
+extern const struct svm_test_op svm_test_report_op;
 
 #endif

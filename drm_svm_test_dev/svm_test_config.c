@@ -50,6 +50,7 @@ static const struct svm_test_limit limits[] = {
 	SVM_TEST_LIMIT(va_bits, 40, 57, false),
 	SVM_TEST_LIMIT(timeslice, 1, 1000000, false),
 	SVM_TEST_LIMIT(lanes, 1, SVM_TEST_MAX_LANES, false),
+	SVM_TEST_LIMIT(max_jobs, 1, 1000000, false),
 	SVM_TEST_LIMIT(vram_mb, 0, 65536, false),
 	SVM_TEST_LIMIT(copy_latency_us, 0, 10000000, false),
 	SVM_TEST_LIMIT(copy_mbps, 0, 1000000, false),

@@ -30,6 +30,8 @@ struct svm_test_config {
 	unsigned int timeslice;
 	/** @lanes: accesses of one command that can miss at the same time. */
 	unsigned int lanes;
+	/** @max_jobs: jobs that a file can have. */
+	unsigned int max_jobs;
 	/** @vram_mb: MiB of VRAM; none if zero. */
 	unsigned int vram_mb;
 	/** @peer: devices reach the VRAM of each other. */

@@ -23,8 +23,8 @@
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
+#include "svm_test_file.h"
 #include "svm_test_ttm.h"
-#include "svm_test_vm.h"
 #include "svm_test_vram.h"
 
 static int device_init_dma(struct device *dev)
@@ -246,7 +246,7 @@ int svm_test_device_unplug(struct svm_test_device *gpu, bool surprise)
 	/* No ioctl begins, and none that uses buffer objects is under way. */
 	if (gpu->registered)
 		drm_dev_unplug(&gpu->drm);
-	svm_test_vm_unplug_all(gpu);
+	svm_test_file_unplug_all(gpu);
 	svm_test_ttm_unplug(gpu);
 	return 0;
 }

@@ -25,8 +25,8 @@ struct svm_test_memory;
 
 /* Limits of the submission interface, as DRM_IOCTL_SVM_TEST_INFO reports. */
 #define SVM_TEST_MAX_CMDS	4096U
-#define SVM_TEST_MAX_JOBS	4096U
 #define SVM_TEST_MAX_SYNCS	64U
+#define SVM_TEST_MAX_QUEUES	1024U
 
 #define SVM_TEST_MAX_BO_SIZE	SZ_4G
 

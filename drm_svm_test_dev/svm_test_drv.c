@@ -43,13 +43,16 @@
 #include "svm_test_device.h"
 #include "svm_test_exec.h"
 #include "svm_test_fault.h"
+#include "svm_test_file.h"
 #include "svm_test_gem.h"
 #include "svm_test_gpusvm.h"
 #include "svm_test_inject.h"
 #include "svm_test_pm.h"
 #include "svm_test_port.h"
+#include "svm_test_queue.h"
 #include "svm_test_ttm.h"
 #include "svm_test_vm.h"
+#include "svm_test_wait.h"
 
 #ifndef CONFIG_64BIT
 #error "drm_svm_test_dev needs 64 bit: its 64 bit atomics have to be those of the CPU"
@@ -63,6 +66,7 @@ static struct svm_test_config config = {
 	.va_bits = 48,
 	.timeslice = 64,
 	.lanes = 8,
+	.max_jobs = 16384,
 	.vram_mb = 0,
 	.peer = true,
 };
@@ -81,6 +85,8 @@ module_param_named(timeslice, config.timeslice, uint, 0444);
 MODULE_PARM_DESC(timeslice, "Units of work, a page at most, before a job yields (default 64)");
 module_param_named(lanes, config.lanes, uint, 0444);
 MODULE_PARM_DESC(lanes, "Faults that a job posts at the same time (default 8)");
+module_param_named(max_jobs, config.max_jobs, uint, 0444);
+MODULE_PARM_DESC(max_jobs, "Jobs that a file can have (default 16384)");
 
 module_param_named(vram_mb, config.vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");
@@ -116,8 +122,9 @@ static int svm_test_ioctl_info(struct drm_device *drm, void *data,
 	args->out_fault_entries = gpu->config.fault_entries;
 	args->out_va_bits = gpu->config.va_bits;
 	args->out_max_cmds = SVM_TEST_MAX_CMDS;
-	args->out_max_jobs = SVM_TEST_MAX_JOBS;
+	args->out_max_jobs = gpu->config.max_jobs;
 	args->out_max_syncs = SVM_TEST_MAX_SYNCS;
+	args->out_max_queues = SVM_TEST_MAX_QUEUES;
 	args->out_fault_overflows = svm_test_fault_overflows(gpu->faults);
 	args->out_vram_size = svm_test_config_vram_size(&gpu->config);
 	args->out_bo_start = svm_test_config_bind_start(&gpu->config);
@@ -144,17 +151,22 @@ static struct drm_ioctl_desc svm_test_ioctls[] __ro_after_init = {
 	SVM_TEST_IOCTL(BO_BIND, bo_bind),
 	SVM_TEST_IOCTL(BO_UNBIND, bo_unbind),
 	SVM_TEST_IOCTL(PREFETCH, prefetch),
+	SVM_TEST_IOCTL(VM, vm),
+	SVM_TEST_IOCTL(QUEUE_CREATE, queue_create),
+	SVM_TEST_IOCTL(QUEUE_DESTROY, queue_destroy),
+	SVM_TEST_IOCTL(CANCEL, cancel),
+	SVM_TEST_IOCTL(FENCE_WAIT, fence_wait),
 };
 
 static int svm_test_open(struct drm_device *drm, struct drm_file *file)
 {
-	file->driver_priv = svm_test_vm_create(to_svm_test_device(drm));
+	file->driver_priv = svm_test_file_open(to_svm_test_device(drm));
 	return file->driver_priv ? 0 : -ENOMEM;
 }
 
 static void svm_test_postclose(struct drm_device *drm, struct drm_file *file)
 {
-	svm_test_vm_destroy(file->driver_priv);
+	svm_test_file_close(to_svm_test_file(file));
 }
 
 static int svm_test_debugfs_show(struct seq_file *m, void *unused)

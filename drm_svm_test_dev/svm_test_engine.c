@@ -2,30 +2,12 @@
 /*
  * An engine: a thread that runs jobs.
  *
- * Data model. Each address space has a queue on each engine. The first job of
- * a queue runs, the others wait for it. A queue is in one of these states:
+ * It takes queues from the run lists in turn, see svm_test_queue.c, and runs the
+ * first job of each for a time slice. So a long job of one queue delays another
+ * queue by a time slice, and a job that waits costs nothing. Queues of a higher
+ * priority come first, but for a turn now and then, so that none waits for ever.
  *
- * - on the run list, when its first job can go on: its in-syncs signalled and
- *   the fault that it waits for is answered, or the queue is closing;
- * - running: taken off the run list by the thread, for a time slice;
- * - on the stalled list, when the fault buffer had no room for a miss; all of
- *   that list goes back to the run list when the buffer was drained. While the
- *   engine is paused all that could run is there, but for queues that are closing;
- * - in no list, when it is empty or its first job waits.
- *
- * The run list is served in turn, so a long job of one file delays another
- * file by a time slice, and a job that waits costs nothing. Only the thread
- * ends jobs, from the head of a queue, so fences signal in order; whoever
- * wants a job to end marks its queue as closing.
- *
- * A job waits for the first of its faults alone, the access that is next. The
- * others are of accesses ahead. Memory ahead may never be accessed, and its
- * fault may never be answered, so a job goes on, and ends, beside it. Until all
- * of those are answered no job of the queue looks ahead again: a queue has no
- * more faults in flight than there are lanes, and no slot is used twice.
- *
- * Locking. svm_test_engine.lock, with interrupts off as fences of other
- * drivers signal in any context. Nothing is locked inside of it.
+ * Locking. svm_test_engine.lock.
  */
 
 #include <linux/cleanup.h>
@@ -33,9 +15,8 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/wait.h>
 
+#include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 
 #include "svm_test_cmd.h"
@@ -44,69 +25,53 @@
 #include "svm_test_fault.h"
 #include "svm_test_job.h"
 #include "svm_test_mmu.h"
+#include "svm_test_queue.h"
+#include "svm_test_vm.h"
 
-struct svm_test_engine {
-	struct svm_test_device *gpu;
-	struct svm_test_mmu *mmu;
-	struct task_struct *task;
-	/* @lock: protects all below, the queues and svm_test_job.waits */
-	spinlock_t lock;
-	/* @runnable: queues to serve, in turn */
-	struct list_head runnable;
-	/* @stalled: queues that wait for room in the fault buffer, or for @paused */
-	struct list_head stalled;
-	/* @paused: no command is executed */
-	bool paused;
-	/* @busy: the thread has taken a queue */
-	bool busy;
-	/* @load: jobs in all queues */
-	unsigned int load;
-	/* @wait: where the thread waits for @runnable */
-	wait_queue_head_t wait;
-	/* @idle: woken when a queue may have become empty, or the engine paused */
-	wait_queue_head_t idle;
-};
+/* Every so many turns one begins with another priority than the highest. */
+#define TURNS	8
 
-static struct svm_test_job *queue_first(struct svm_test_queue *queue)
+static bool engine_has_work(struct svm_test_engine *engine)
 {
-	return list_first_entry_or_null(&queue->jobs, struct svm_test_job, link);
+	unsigned int i;
+
+	for (i = 0; i < DRM_SVM_TEST_PRIORITY_NUM; i++)
+		if (!list_empty_careful(&engine->runnable[i]))
+			return true;
+	return false;
 }
 
-/* Put a queue on the run list if it belongs there. */
-static void queue_update_locked(struct svm_test_engine *engine,
-				struct svm_test_queue *queue)
+/* The list to take a queue from, or NULL */
+static struct list_head *engine_next_list(struct svm_test_engine *engine)
 {
-	struct svm_test_job *job = queue_first(queue);
+	unsigned int first = DRM_SVM_TEST_PRIORITY_NUM - 1, i;
+	struct list_head *list;
 
-	lockdep_assert_held(&engine->lock);
-
-	if (!job || queue->running || !list_empty(&queue->link))
-		return;
-	if (!queue->closing &&
-	    (job->waits || (job->ended && queue->ahead) ||
-	     !svm_test_job_is_ready(job)))
-		return;
-
-	if (engine->paused && !queue->closing) {
-		list_add_tail(&queue->link, &engine->stalled);
-		return;
+	if (++engine->turns % TURNS == 0)
+		first = engine->turns / TURNS % DRM_SVM_TEST_PRIORITY_NUM;
+	for (i = 0; i < DRM_SVM_TEST_PRIORITY_NUM; i++) {
+		list = &engine->runnable[(first + DRM_SVM_TEST_PRIORITY_NUM - i) %
+					 DRM_SVM_TEST_PRIORITY_NUM];
+		if (!list_empty(list))
+			return list;
 	}
-	list_add_tail(&queue->link, &engine->runnable);
-	wake_up(&engine->wait);
+	return NULL;
 }
 
 static struct svm_test_queue *engine_pick(struct svm_test_engine *engine)
 {
 	struct svm_test_queue *queue;
+	struct list_head *list;
 
 	guard(spinlock_irq)(&engine->lock);
 
-	queue = list_first_entry_or_null(&engine->runnable,
-					 struct svm_test_queue, link);
-	if (!queue)
+	list = engine_next_list(engine);
+	if (!list)
 		return NULL;
+	queue = list_first_entry(list, struct svm_test_queue, link);
 	list_del_init(&queue->link);
 	queue->running = true;
+	queue->woken = false;
 	engine->busy = true;
 	return queue;
 }
@@ -128,21 +93,13 @@ static void engine_yield(struct svm_test_engine *engine,
 	guard(spinlock_irq)(&engine->lock);
 
 	queue->running = false;
-	queue_update_locked(engine, queue);
+	svm_test_queue_update_locked(queue);
 }
 
-/* End the first job of a queue that the engine works on. */
-static void engine_retire(struct svm_test_engine *engine,
-			  struct svm_test_job *job)
+static void engine_retire(struct svm_test_job *job)
 {
 	svm_test_job_complete(job);
-
-	spin_lock_irq(&engine->lock);
-	list_del_init(&job->link);
-	WRITE_ONCE(engine->load, engine->load - 1);
-	spin_unlock_irq(&engine->lock);
-
-	svm_test_job_put(job);
+	svm_test_queue_retire(job);
 }
 
 /*
@@ -157,28 +114,32 @@ static void engine_end(struct svm_test_engine *engine,
 		if (queue->ahead)
 			return;
 	}
-	engine_retire(engine, job);
+	engine_retire(job);
 }
 
+/* The first job, and how it is to be stopped, if it is. */
 static struct svm_test_job *engine_first(struct svm_test_engine *engine,
-					 struct svm_test_queue *queue)
+					 struct svm_test_queue *queue, u32 *stop)
 {
 	/* Others only append while the queue is marked as running. */
 	guard(spinlock_irq)(&engine->lock);
 
-	return queue_first(queue);
+	*stop = queue->stop;
+	WRITE_ONCE(queue->stop, 0);
+	return svm_test_queue_first(queue);
 }
 
 /* End all jobs of a queue that is closing, so that whoever closes can go on. */
-static void engine_cancel(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue)
+static void engine_close(struct svm_test_engine *engine,
+			 struct svm_test_queue *queue)
 {
 	struct svm_test_job *job;
+	u32 stop;
 
-	while ((job = engine_first(engine, queue))) {
-		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED,
-				  queue->err, 0);
-		engine_retire(engine, job);
+	svm_test_wait_end(&queue->wait);
+	while ((job = engine_first(engine, queue, &stop))) {
+		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, queue->err);
+		engine_retire(job);
 		cond_resched();
 	}
 	engine_yield(engine, queue);
@@ -192,8 +153,8 @@ static void engine_stall(struct svm_test_engine *engine,
 {
 	spin_lock_irq(&engine->lock);
 	queue->running = false;
-	if (queue->closing)
-		queue_update_locked(engine, queue);
+	if (queue->closing || queue->stop)
+		svm_test_queue_update_locked(queue);
 	else
 		list_add_tail(&queue->link, &engine->stalled);
 	spin_unlock_irq(&engine->lock);
@@ -207,21 +168,25 @@ static void engine_stall(struct svm_test_engine *engine,
 static void engine_miss(struct svm_test_engine *engine,
 			struct svm_test_queue *queue, struct svm_test_job *job)
 {
-	unsigned int wanted = job->num_slots, posted;
+	unsigned int wanted = job->num_slots, posted, i;
+	struct svm_test_slot *slots = svm_test_job_slots(job);
+
+	for (i = 1; i < wanted; i++)
+		slots[i].access |= DRM_SVM_ACCESS_AHEAD;
 
 	/* Answers may come before all is posted: count from the full number. */
 	spin_lock_irq(&engine->lock);
-	job->waits = true;
+	job->awaits = slots;
 	queue->ahead += wanted - 1;
 	spin_unlock_irq(&engine->lock);
 
-	posted = svm_test_fault_post(engine->gpu->faults, job->slots, wanted);
+	posted = svm_test_fault_post(engine->gpu->faults, slots, wanted);
 	job->num_slots = posted;
 
 	spin_lock_irq(&engine->lock);
 	queue->ahead -= wanted - max(posted, 1U);
 	if (!posted)
-		job->waits = false;
+		job->awaits = NULL;
 	spin_unlock_irq(&engine->lock);
 
 	if (posted)
@@ -230,28 +195,54 @@ static void engine_miss(struct svm_test_engine *engine,
 		engine_stall(engine, queue);
 }
 
-/* What keeps a job from going on; true when it has failed. */
-static bool job_check(struct svm_test_job *job)
+/*
+ * Stop a job: what it waits for is not waited for any longer. The first time its
+ * commands end, and its user fence is still to be signalled, for which there is time
+ * once more; the second time it ends.
+ */
+static void engine_stop(struct svm_test_engine *engine,
+			struct svm_test_queue *queue, struct svm_test_job *job,
+			u32 status)
 {
-	int err;
+	int err = status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
+	bool first = !job->stopped;
 
-	err = svm_test_job_deps_error(job);
-	if (err) {
-		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED, err, 0);
-		return true;
+	job->stopped = true;
+	scoped_guard(spinlock_irq, &engine->lock) {
+		if (first)
+			svm_test_queue_limit_locked(queue);
+		if (first && job->stage != SVM_TEST_STAGE_CMDS)
+			return;
+		if (job->awaits) {
+			job->awaits->abandoned = true;
+			queue->abandoned++;
+			job->awaits = NULL;
+		}
 	}
+	job->num_slots = 0;
+	if (first)
+		svm_test_job_fail(job, status, err, 0);
+	else
+		svm_test_job_end(job, status, err);
+}
 
+/* Take up what a job has waited for; it may have failed by that. */
+static void job_go_on(struct svm_test_job *job)
+{
+	struct svm_test_slot *slot = svm_test_job_slots(job);
+	int err = 0;
+
+	if (job->stage == SVM_TEST_STAGE_CMDS)
+		err = svm_test_job_deps_error(job);
 	/*
 	 * The first miss was of the access that is next; the others were of
 	 * accesses ahead, which will say for themselves if they fail.
 	 */
-	if (job->num_slots && job->slots[0].err) {
-		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_FAULT,
-				  job->slots[0].err, job->slots[0].addr);
-		return true;
-	}
+	if (err)
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED, err, 0);
+	else if (job->num_slots && slot->err)
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_FAULT, slot->err, slot->addr);
 	job->num_slots = 0;
-	return false;
 }
 
 /* Run a job for a time slice. */
@@ -262,13 +253,13 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 	unsigned int n = engine->gpu->config.timeslice;
 	enum svm_test_step step;
 
-	if (job->ended || job_check(job))
+	if (job->ended)
 		return SVM_TEST_STEP_DONE;
-
+	job_go_on(job);
 	do {
 		step = svm_test_cmd_step(job, engine->mmu);
 		cond_resched();
-	} while (step == SVM_TEST_STEP_MORE && --n &&
+	} while (step == SVM_TEST_STEP_MORE && --n && !READ_ONCE(queue->stop) &&
 		 !READ_ONCE(queue->closing) && !READ_ONCE(engine->paused));
 	return step;
 }
@@ -276,19 +267,36 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 static void engine_serve(struct svm_test_engine *engine,
 			 struct svm_test_queue *queue)
 {
-	struct svm_test_job *job = engine_first(engine, queue);
+	struct svm_test_job *job;
+	enum svm_test_step step;
+	u32 stop;
 
 	if (READ_ONCE(queue->closing)) {
-		engine_cancel(engine, queue);
+		engine_close(engine, queue);
 		return;
 	}
 
-	switch (engine_slice(engine, queue, job)) {
+	job = engine_first(engine, queue, &stop);
+	if (stop)
+		engine_stop(engine, queue, job, stop);
+	/* It goes on waiting, although it was stopped. */
+	if (READ_ONCE(job->awaits)) {
+		engine_yield(engine, queue);
+		return;
+	}
+	step = engine_slice(engine, queue, job);
+	if (step != SVM_TEST_STEP_WAIT)
+		svm_test_wait_end(&queue->wait);
+
+	switch (step) {
 	case SVM_TEST_STEP_MORE:
 		engine_yield(engine, queue);
 		break;
 	case SVM_TEST_STEP_MISS:
 		engine_miss(engine, queue, job);
+		break;
+	case SVM_TEST_STEP_WAIT:
+		svm_test_queue_block(queue, job->vm->mm, job->cmds[job->cmd].src);
 		break;
 	case SVM_TEST_STEP_DONE:
 		engine_end(engine, queue, job);
@@ -307,9 +315,8 @@ static int engine_main(void *data)
 	while (!kthread_should_stop()) {
 		queue = engine_pick(engine);
 		if (!queue) {
-			wait_event_idle(engine->wait,
-					!list_empty_careful(&engine->runnable) ||
-					kthread_should_stop());
+			wait_event_idle(engine->wait, engine_has_work(engine) ||
+						      kthread_should_stop());
 			continue;
 		}
 		engine_serve(engine, queue);
@@ -319,83 +326,21 @@ static int engine_main(void *data)
 }
 
 /**
- * svm_test_engine_submit() - queue a job
- * @job: the job, whose reference goes to the queue
- */
-void svm_test_engine_submit(struct svm_test_job *job)
-{
-	struct svm_test_engine *engine = job->engine;
-
-	guard(spinlock_irq)(&engine->lock);
-
-	list_add_tail(&job->link, &job->queue->jobs);
-	WRITE_ONCE(engine->load, engine->load + 1);
-	queue_update_locked(engine, job->queue);
-}
-
-/**
- * svm_test_engine_job_ready() - the last in-sync of a job has signalled
- * @job: the job, queued or about to be
- *
- * Any context.
- */
-void svm_test_engine_job_ready(struct svm_test_job *job)
-{
-	guard(spinlock_irqsave)(&job->engine->lock);
-
-	queue_update_locked(job->engine, job->queue);
-}
-
-/**
- * svm_test_engine_free_slots() - how many misses may a job note?
- * @job: the job, on its engine, waiting for nothing
- *
- * Return: all slots, or only the first while faults ahead are in flight.
- */
-unsigned int svm_test_engine_free_slots(struct svm_test_job *job)
-{
-	guard(spinlock_irq)(&job->engine->lock);
-
-	return job->queue->ahead ? 1 : job->engine->gpu->config.lanes;
-}
-
-/**
- * svm_test_engine_fault_done() - a posted fault is over
- * @slot: the miss
- * @err: 0 when the access can be tried again
- *
- * Drops the reference of the fault to the job.
- */
-void svm_test_engine_fault_done(struct svm_test_slot *slot, int err)
-{
-	struct svm_test_job *job = slot->job;
-	struct svm_test_engine *engine = job->engine;
-
-	spin_lock_irq(&engine->lock);
-	if (slot == job->slots) {
-		slot->err = err;
-		job->waits = false;
-		queue_update_locked(engine, job->queue);
-	} else if (!--job->queue->ahead) {
-		queue_update_locked(engine, job->queue);
-	}
-	spin_unlock_irq(&engine->lock);
-
-	svm_test_job_put(job);
-}
-
-/**
  * svm_test_engine_unstall() - the fault buffer has room again
  * @engine: the engine
  */
 void svm_test_engine_unstall(struct svm_test_engine *engine)
 {
+	struct svm_test_queue *queue, *next;
+
 	guard(spinlock_irq)(&engine->lock);
 
-	if (list_empty(&engine->stalled) || engine->paused)
+	if (engine->paused)
 		return;
-	list_splice_tail_init(&engine->stalled, &engine->runnable);
-	wake_up(&engine->wait);
+	list_for_each_entry_safe(queue, next, &engine->stalled, link) {
+		list_del_init(&queue->link);
+		svm_test_queue_update_locked(queue);
+	}
 }
 
 static bool engine_is_at_rest(struct svm_test_engine *engine)
@@ -416,12 +361,14 @@ static bool engine_is_at_rest(struct svm_test_engine *engine)
 void svm_test_engine_pause(struct svm_test_engine *engine)
 {
 	struct svm_test_queue *queue, *next;
+	unsigned int i;
 
 	scoped_guard(spinlock_irq, &engine->lock) {
 		WRITE_ONCE(engine->paused, true);
-		list_for_each_entry_safe(queue, next, &engine->runnable, link)
-			if (!queue->closing)
-				list_move_tail(&queue->link, &engine->stalled);
+		for (i = 0; i < DRM_SVM_TEST_PRIORITY_NUM; i++)
+			list_for_each_entry_safe(queue, next, &engine->runnable[i], link)
+				if (!queue->closing)
+					list_move_tail(&queue->link, &engine->stalled);
 	}
 	wait_event(engine->idle, engine_is_at_rest(engine));
 }
@@ -438,82 +385,6 @@ void svm_test_engine_resume(struct svm_test_engine *engine)
 }
 
 /**
- * svm_test_engine_mmu() - the MMU of an engine
- * @engine: the engine
- *
- * Return: the MMU.
- */
-struct svm_test_mmu *svm_test_engine_mmu(struct svm_test_engine *engine)
-{
-	return engine->mmu;
-}
-
-/**
- * svm_test_engine_load() - how many jobs an engine has
- * @engine: the engine
- *
- * Return: a number that may be out of date.
- */
-unsigned int svm_test_engine_load(struct svm_test_engine *engine)
-{
-	return READ_ONCE(engine->load);
-}
-
-/**
- * svm_test_queue_init() - initialize an empty queue
- * @queue: the queue, zeroed
- */
-void svm_test_queue_init(struct svm_test_queue *queue)
-{
-	INIT_LIST_HEAD(&queue->jobs);
-	INIT_LIST_HEAD(&queue->link);
-	queue->fence_context = dma_fence_context_alloc(1);
-}
-
-/**
- * svm_test_queue_close() - cancel the jobs of a queue
- * @engine: the engine of the queue
- * @queue: the queue, to which nobody submits any more
- * @err: the error of the jobs; the one of the first call counts
- *
- * Does not wait; see svm_test_queue_wait_idle().
- */
-void svm_test_queue_close(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue, int err)
-{
-	guard(spinlock_irq)(&engine->lock);
-
-	if (!queue->closing)
-		queue->err = err;
-	WRITE_ONCE(queue->closing, true);
-	/* It may be on the stalled list. */
-	list_del_init(&queue->link);
-	queue_update_locked(engine, queue);
-}
-
-static bool queue_is_idle(struct svm_test_engine *engine,
-			  struct svm_test_queue *queue)
-{
-	guard(spinlock_irq)(&engine->lock);
-
-	return list_empty(&queue->jobs) && !queue->running;
-}
-
-/**
- * svm_test_queue_wait_idle() - wait until a queue is empty
- * @engine: the engine of the queue
- * @queue: the queue, which was closed
- *
- * Short: the engine comes to the queue after a time slice of each other queue at
- * most, whatever the first job waits for, and then cancels all jobs in one go.
- */
-void svm_test_queue_wait_idle(struct svm_test_engine *engine,
-			      struct svm_test_queue *queue)
-{
-	wait_event(engine->idle, queue_is_idle(engine, queue));
-}
-
-/**
  * svm_test_engine_create() - make an engine and start it
  * @gpu: the device, whose fault buffer is there
  * @index: number of the engine
@@ -524,7 +395,7 @@ struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 					       unsigned int index)
 {
 	struct svm_test_engine *engine;
-	int err = -ENOMEM;
+	int err = -ENOMEM, i;
 
 	engine = kzalloc_obj(*engine);
 	if (!engine)
@@ -532,8 +403,11 @@ struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 
 	engine->gpu = gpu;
 	spin_lock_init(&engine->lock);
-	INIT_LIST_HEAD(&engine->runnable);
+	for (i = 0; i < DRM_SVM_TEST_PRIORITY_NUM; i++)
+		INIT_LIST_HEAD(&engine->runnable[i]);
 	INIT_LIST_HEAD(&engine->stalled);
+	INIT_LIST_HEAD(&engine->blocked);
+	timer_setup(&engine->look, svm_test_queue_look, 0);
 	init_waitqueue_head(&engine->wait);
 	init_waitqueue_head(&engine->idle);
 
@@ -565,7 +439,9 @@ void svm_test_engine_destroy(struct svm_test_engine *engine)
 	if (!engine)
 		return;
 	kthread_stop(engine->task);
-	WARN_ON(!list_empty(&engine->runnable) || !list_empty(&engine->stalled));
+	timer_shutdown_sync(&engine->look);
+	WARN_ON(engine_has_work(engine) || !list_empty(&engine->stalled) ||
+		!list_empty(&engine->blocked));
 	svm_test_mmu_destroy(engine->mmu);
 	kfree(engine);
 }

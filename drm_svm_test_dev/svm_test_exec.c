@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Submission: from the ioctl to a job in the queue of an engine, and back to
- * the result.
+ * Submission: from the ioctl to a job in a queue, and back to the result; and the
+ * ioctls of queues.
  *
  * A submission is built up in a struct svm_test_submission: everything is
  * copied, checked and allocated first, with no lock held. Then it is published
- * in one go under svm_test_vm.submit_lock: from the result table on nothing
+ * in one go under svm_test_file.submit_lock: from the result table on nothing
  * can fail. The lock makes the order of fences that of the jobs in the queue.
  */
 
+#include <linux/align.h>
 #include <linux/dma-fence-chain.h>
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -24,7 +26,9 @@
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_exec.h"
+#include "svm_test_file.h"
 #include "svm_test_job.h"
+#include "svm_test_queue.h"
 #include "svm_test_vm.h"
 
 /* A syncobj to signal */
@@ -36,25 +40,30 @@ struct svm_test_out {
 };
 
 struct svm_test_submission {
+	struct svm_test_file *file;
 	struct svm_test_vm *vm;
-	struct drm_file *file;
+	struct drm_file *drm_file;
 	struct drm_svm_test_submit *args;
 	/* @job: with all it needs; NULL once it is queued */
 	struct svm_test_job *job;
 	struct svm_test_out *outs;
 };
 
-static int submit_check(const struct svm_test_vm *vm,
-			const struct drm_svm_test_submit *args)
+#define SUBMIT_FLAGS	(DRM_SVM_TEST_SUBMIT_NO_RESULT | DRM_SVM_TEST_SUBMIT_EVENTFD)
+
+static int submit_check(const struct drm_svm_test_submit *args)
 {
-	if (args->pad || args->flags & ~DRM_SVM_TEST_SUBMIT_NO_RESULT)
+	if (args->flags & ~SUBMIT_FLAGS ||
+	    (args->eventfd && !(args->flags & DRM_SVM_TEST_SUBMIT_EVENTFD)))
 		return -EINVAL;
-	if (!args->num_cmds || args->num_cmds > SVM_TEST_MAX_CMDS ||
+	/* A pointer to no commands is that of a structure that was cut short. */
+	if (args->num_cmds > SVM_TEST_MAX_CMDS || (!args->num_cmds && args->cmds) ||
 	    args->num_in_syncs > SVM_TEST_MAX_SYNCS ||
 	    args->num_out_syncs > SVM_TEST_MAX_SYNCS)
 		return -EINVAL;
-	if (args->engine != DRM_SVM_TEST_ENGINE_ANY &&
-	    args->engine >= vm->gpu->config.engines)
+	if (!IS_ALIGNED(args->signal.addr, sizeof(u64)) ||
+	    (args->signal.value && !args->signal.addr) ||
+	    !IS_ALIGNED(args->report, sizeof(struct drm_svm_test_report)))
 		return -EINVAL;
 	return 0;
 }
@@ -74,11 +83,25 @@ static int submit_check_mm(struct svm_test_vm *vm)
 static int submit_alloc(struct svm_test_submission *sub)
 {
 	struct drm_svm_test_submit *args = sub->args;
+	struct svm_test_job *job;
 
-	sub->job = svm_test_job_alloc(sub->vm, args->num_cmds,
-				      args->num_in_syncs);
-	if (!sub->job)
+	job = svm_test_job_alloc(args->num_cmds, args->num_in_syncs);
+	if (!job)
 		return -ENOMEM;
+
+	job->file = sub->file;
+	job->vm = svm_test_vm_get(sub->vm);
+	job->signal = args->signal;
+	job->report = args->report;
+	sub->job = job;
+	if (args->flags & DRM_SVM_TEST_SUBMIT_EVENTFD) {
+		struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->eventfd);
+
+		/* -EBADF or -EINVAL: it is no file, or no eventfd */
+		if (IS_ERR(eventfd))
+			return -EINVAL;
+		job->eventfd = eventfd;
+	}
 
 	sub->outs = kzalloc_objs(*sub->outs, args->num_out_syncs,
 				 GFP_KERNEL_ACCOUNT);
@@ -128,7 +151,7 @@ static int submit_find_in_syncs(struct svm_test_submission *sub)
 		if (err)
 			return err;
 		/* -EINVAL: the syncobj, or its timeline, has no such fence */
-		err = drm_syncobj_find_fence(sub->file, sync.handle, sync.point,
+		err = drm_syncobj_find_fence(sub->drm_file, sync.handle, sync.point,
 					     0, &sub->job->deps[i].fence);
 		if (err) {
 			sub->job->deps[i].fence = NULL;
@@ -150,7 +173,7 @@ static int submit_find_out_syncs(struct svm_test_submission *sub)
 		if (err)
 			return err;
 		out->point = sync.point;
-		out->syncobj = drm_syncobj_find(sub->file, sync.handle);
+		out->syncobj = drm_syncobj_find(sub->drm_file, sync.handle);
 		if (!out->syncobj)
 			return -ENOENT;
 		if (!sync.point)
@@ -175,15 +198,10 @@ static void submit_cleanup(struct svm_test_submission *sub)
 	svm_test_job_put(sub->job);
 }
 
-/* The engine that is asked for, or the one with the fewest jobs */
-static unsigned int submit_engine(const struct svm_test_submission *sub)
+/* The engine with the fewest jobs */
+static u32 submit_least_engine(const struct svm_test_device *gpu)
 {
-	struct svm_test_device *gpu = sub->vm->gpu;
-	unsigned int best = 0, i;
-
-	if (sub->args->engine != DRM_SVM_TEST_ENGINE_ANY)
-		return array_index_nospec(sub->args->engine,
-					  gpu->config.engines);
+	u32 best = 0, i;
 
 	for (i = 1; i < gpu->config.engines; i++)
 		if (svm_test_engine_load(gpu->engines[i]) <
@@ -192,31 +210,50 @@ static unsigned int submit_engine(const struct svm_test_submission *sub)
 	return best;
 }
 
+/* Find the queue, for which the job then has a reference. */
+static int submit_find_queue(struct svm_test_submission *sub)
+{
+	struct svm_test_queue *queue;
+	u32 id = sub->args->queue;
+
+	lockdep_assert_held(&sub->file->submit_lock);
+
+	if (id == DRM_SVM_TEST_QUEUE_ANY)
+		id = submit_least_engine(sub->file->gpu);
+	queue = xa_load(&sub->file->queues, id);
+	/* It may be on its way out. */
+	if (!queue || READ_ONCE(queue->closing))
+		return -ENOENT;
+	sub->job->queue = svm_test_queue_get(queue);
+	return 0;
+}
+
 /*
  * Count the job, and enter it into the table of results unless nobody wants its
  * result: it counts until it ends, or else until its result is fetched.
  */
 static int submit_add_locked(struct svm_test_submission *sub)
 {
-	struct svm_test_vm *vm = sub->vm;
+	struct svm_test_file *file = sub->file;
 	int err;
 
-	lockdep_assert_held(&vm->submit_lock);
+	lockdep_assert_held(&file->submit_lock);
 
-	if (atomic_read(&vm->num_jobs) >= SVM_TEST_MAX_JOBS)
+	if (atomic_read(&file->num_jobs) >= (int)file->gpu->config.max_jobs)
 		return -EBUSY;
 
 	sub->args->out_job = 0;
 	sub->job->fetch = !(sub->args->flags & DRM_SVM_TEST_SUBMIT_NO_RESULT);
 	if (sub->job->fetch) {
-		err = xa_insert(&vm->results, vm->last_job + 1, sub->job,
+		err = xa_insert(&file->results, file->last_job + 1, sub->job,
 				GFP_KERNEL);
 		if (err)
 			return err;
 		svm_test_job_get(sub->job);
-		sub->args->out_job = ++vm->last_job;
+		sub->job->id = ++file->last_job;
+		sub->args->out_job = sub->job->id;
 	}
-	atomic_inc(&vm->num_jobs);
+	atomic_inc(&file->num_jobs);
 	return 0;
 }
 
@@ -242,17 +279,17 @@ static void submit_install_fence(struct svm_test_submission *sub)
 
 static int submit_publish(struct svm_test_submission *sub)
 {
-	unsigned int index = submit_engine(sub);
+	struct svm_test_file *file = sub->file;
 	struct svm_test_job *job = sub->job;
-	struct svm_test_vm *vm = sub->vm;
 	int err;
 
-	guard(mutex)(&vm->submit_lock);
+	guard(mutex)(&file->submit_lock);
 
-	if (vm->closed)
+	if (file->closed)
 		return -ENODEV;
-	job->engine = vm->gpu->engines[index];
-	job->queue = &vm->queues[index];
+	err = submit_find_queue(sub);
+	if (err)
+		return err;
 	err = submit_add_locked(sub);
 	if (err)
 		return err;
@@ -260,7 +297,7 @@ static int submit_publish(struct svm_test_submission *sub)
 	/* Nothing can fail from here on. */
 	svm_test_job_arm(job);
 	submit_install_fence(sub);
-	svm_test_engine_submit(job);
+	svm_test_queue_add(job);
 	sub->job = NULL;
 	return 0;
 }
@@ -283,21 +320,22 @@ static int submit_steps(struct svm_test_submission *sub)
  * svm_test_ioctl_submit() - DRM_IOCTL_SVM_TEST_SUBMIT
  * @drm: the device
  * @data: struct drm_svm_test_submit
- * @file: the file
+ * @drm_file: the file
  *
  * Return: 0, or an error after which nothing was submitted.
  */
 int svm_test_ioctl_submit(struct drm_device *drm, void *data,
-			  struct drm_file *file)
+			  struct drm_file *drm_file)
 {
 	struct svm_test_submission sub = {
-		.vm = file->driver_priv,
-		.file = file,
+		.file = to_svm_test_file(drm_file),
+		.vm = svm_test_file_vm(drm_file),
+		.drm_file = drm_file,
 		.args = data,
 	};
 	int err;
 
-	err = submit_check(sub.vm, sub.args);
+	err = submit_check(sub.args);
 	if (err)
 		return err;
 	err = submit_check_mm(sub.vm);
@@ -309,20 +347,20 @@ int svm_test_ioctl_submit(struct drm_device *drm, void *data,
 	return err;
 }
 
-static struct svm_test_job *wait_lookup(struct svm_test_vm *vm, u64 id)
+static struct svm_test_job *wait_lookup(struct svm_test_file *file, u64 id)
 {
 	struct svm_test_job *job;
 
-	xa_lock(&vm->results);
-	job = xa_load(&vm->results, id);
+	xa_lock(&file->results);
+	job = xa_load(&file->results, id);
 	if (job)
 		svm_test_job_get(job);
-	xa_unlock(&vm->results);
+	xa_unlock(&file->results);
 	return job;
 }
 
 /* Wait until the absolute time @timeout. */
-static int wait_done(struct svm_test_vm *vm, struct svm_test_job *job,
+static int wait_done(struct svm_test_file *file, struct svm_test_job *job,
 		     s64 timeout)
 {
 	ktime_t left = timeout;
@@ -336,7 +374,7 @@ static int wait_done(struct svm_test_vm *vm, struct svm_test_job *job,
 	if (left <= 0)
 		return -ETIME;
 
-	err = wait_event_interruptible_hrtimeout(vm->done,
+	err = wait_event_interruptible_hrtimeout(file->done,
 						 svm_test_job_is_done(job),
 						 left);
 	/* The last moment counts: the job may have ended with the time. */
@@ -344,13 +382,13 @@ static int wait_done(struct svm_test_vm *vm, struct svm_test_job *job,
 }
 
 /* Take the job out of the table of results; only one waiter can. */
-static int wait_fetch(struct svm_test_vm *vm, u64 id, struct svm_test_job *job)
+static int wait_fetch(struct svm_test_file *file, u64 id, struct svm_test_job *job)
 {
-	guard(mutex)(&vm->submit_lock);
+	guard(mutex)(&file->submit_lock);
 
-	if (xa_cmpxchg(&vm->results, id, job, NULL, GFP_KERNEL) != job)
+	if (xa_cmpxchg(&file->results, id, job, NULL, GFP_KERNEL) != job)
 		return -ENOENT;
-	atomic_dec(&vm->num_jobs);
+	atomic_dec(&file->num_jobs);
 	svm_test_job_put(job);
 	return 0;
 }
@@ -359,33 +397,33 @@ static int wait_fetch(struct svm_test_vm *vm, u64 id, struct svm_test_job *job)
  * svm_test_ioctl_wait() - DRM_IOCTL_SVM_TEST_WAIT
  * @drm: the device
  * @data: struct drm_svm_test_wait
- * @file: the file
+ * @drm_file: the file
  *
  * The timeout is absolute, so that the call can be restarted as it is.
  *
  * Return: 0, -EINVAL, -EPERM, -ENOENT, -ETIME or -ERESTARTSYS.
  */
 int svm_test_ioctl_wait(struct drm_device *drm, void *data,
-			struct drm_file *file)
+			struct drm_file *drm_file)
 {
 	struct drm_svm_test_wait *args = data;
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_file *file = to_svm_test_file(drm_file);
 	struct svm_test_job *job;
 	int err;
 
 	if (args->flags)
 		return -EINVAL;
-	err = svm_test_vm_check_mm(vm);
+	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
 	if (err)
 		return err;
 
-	job = wait_lookup(vm, args->job);
+	job = wait_lookup(file, args->job);
 	if (!job)
 		return -ENOENT;
 
-	err = wait_done(vm, job, args->timeout);
+	err = wait_done(file, job, args->timeout);
 	if (!err)
-		err = wait_fetch(vm, args->job, job);
+		err = wait_fetch(file, args->job, job);
 	if (!err) {
 		args->out_status = job->status;
 		args->out_errno = -job->err;
@@ -394,4 +432,160 @@ int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 	}
 	svm_test_job_put(job);
 	return err;
+}
+
+static int queue_create(struct svm_test_file *file, struct drm_svm_test_queue_create *args)
+{
+	struct svm_test_device *gpu = file->gpu;
+	struct svm_test_queue *queue;
+	u32 id = args->engine;
+	int err;
+
+	if (id == DRM_SVM_TEST_ENGINE_ANY)
+		id = submit_least_engine(gpu);
+	queue = svm_test_queue_create(gpu->engines[array_index_nospec(id, gpu->config.engines)],
+				      args->priority, args->time_limit_ns);
+	if (!queue)
+		return -ENOMEM;
+
+	guard(mutex)(&file->submit_lock);
+
+	if (file->closed)
+		err = -ENODEV;
+	else if (file->num_queues == SVM_TEST_MAX_QUEUES)
+		err = -EBUSY;
+	else
+		err = xa_alloc(&file->queues, &id, queue, xa_limit_31b, GFP_KERNEL);
+	if (err) {
+		svm_test_queue_put(queue);
+		return err;
+	}
+	file->num_queues++;
+	args->out_queue = id;
+	return 0;
+}
+
+/**
+ * svm_test_ioctl_queue_create() - DRM_IOCTL_SVM_TEST_QUEUE_CREATE
+ * @drm: the device
+ * @data: struct drm_svm_test_queue_create
+ * @drm_file: the file
+ *
+ * Return: 0, -EINVAL, -EPERM, -EBUSY, -ENOMEM or -ENODEV.
+ */
+int svm_test_ioctl_queue_create(struct drm_device *drm, void *data,
+				struct drm_file *drm_file)
+{
+	struct svm_test_file *file = to_svm_test_file(drm_file);
+	struct drm_svm_test_queue_create *args = data;
+	int err;
+
+	if (args->flags || args->pad || args->priority >= DRM_SVM_TEST_PRIORITY_NUM ||
+	    args->engine_class != DRM_SVM_TEST_ENGINE_CLASS_COMPUTE ||
+	    (args->engine != DRM_SVM_TEST_ENGINE_ANY &&
+	     args->engine >= file->gpu->config.engines))
+		return -EINVAL;
+	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
+	return err ?: queue_create(file, args);
+}
+
+/*
+ * Cancel the jobs of a queue, and let nothing in any more. It stays in the table, where
+ * unplug looks for what it has to wait for. Returns it with a reference.
+ */
+static struct svm_test_queue *queue_begin_destroy(struct svm_test_file *file, u32 id)
+{
+	struct svm_test_queue *queue;
+
+	guard(mutex)(&file->submit_lock);
+
+	/* Those that the file has from the start stay. */
+	if (id < file->gpu->config.engines)
+		return ERR_PTR(-EINVAL);
+	if (file->closed)
+		return ERR_PTR(-ENODEV);
+	queue = xa_load(&file->queues, id);
+	if (!queue || READ_ONCE(queue->closing))
+		return ERR_PTR(-ENOENT);
+	svm_test_queue_close(queue, -ECANCELED);
+	return svm_test_queue_get(queue);
+}
+
+/**
+ * svm_test_ioctl_queue_destroy() - DRM_IOCTL_SVM_TEST_QUEUE_DESTROY
+ * @drm: the device
+ * @data: struct drm_svm_test_queue_destroy
+ * @drm_file: the file
+ *
+ * Return: 0, -EINVAL, -EPERM, -ENOENT or -ENODEV.
+ */
+int svm_test_ioctl_queue_destroy(struct drm_device *drm, void *data,
+				 struct drm_file *drm_file)
+{
+	struct svm_test_file *file = to_svm_test_file(drm_file);
+	struct drm_svm_test_queue_destroy *args = data;
+	struct svm_test_queue *queue;
+	int err;
+
+	if (args->flags)
+		return -EINVAL;
+	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
+	if (err)
+		return err;
+	queue = queue_begin_destroy(file, args->queue);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+
+	svm_test_queue_wait_idle(queue);
+	scoped_guard(mutex, &file->submit_lock) {
+		xa_erase(&file->queues, args->queue);
+		file->num_queues--;
+	}
+	svm_test_queue_put(queue);
+	svm_test_queue_put(queue);
+	return 0;
+}
+
+static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *args)
+{
+	struct svm_test_queue *queue;
+	struct svm_test_job *job;
+
+	if (args->job) {
+		job = wait_lookup(file, args->job);
+		if (!job)
+			return -ENOENT;
+		svm_test_queue_cancel(job->queue, job);
+		svm_test_job_put(job);
+		return 0;
+	}
+
+	guard(mutex)(&file->submit_lock);
+
+	queue = xa_load(&file->queues, args->queue);
+	if (!queue)
+		return -ENOENT;
+	svm_test_queue_cancel(queue, NULL);
+	return 0;
+}
+
+/**
+ * svm_test_ioctl_cancel() - DRM_IOCTL_SVM_TEST_CANCEL
+ * @drm: the device
+ * @data: struct drm_svm_test_cancel
+ * @drm_file: the file
+ *
+ * Return: 0, -EINVAL, -EPERM or -ENOENT.
+ */
+int svm_test_ioctl_cancel(struct drm_device *drm, void *data,
+			  struct drm_file *drm_file)
+{
+	struct svm_test_file *file = to_svm_test_file(drm_file);
+	struct drm_svm_test_cancel *args = data;
+	int err;
+
+	if (args->flags || (args->job && args->queue))
+		return -EINVAL;
+	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
+	return err ?: cancel(file, args);
 }

@@ -6,8 +6,14 @@ struct drm_device;
 struct drm_file;
 
 int svm_test_ioctl_submit(struct drm_device *drm, void *data,
-			  struct drm_file *file);
+			  struct drm_file *drm_file);
 int svm_test_ioctl_wait(struct drm_device *drm, void *data,
-			struct drm_file *file);
+			struct drm_file *drm_file);
+int svm_test_ioctl_queue_create(struct drm_device *drm, void *data,
+				struct drm_file *drm_file);
+int svm_test_ioctl_queue_destroy(struct drm_device *drm, void *data,
+				 struct drm_file *drm_file);
+int svm_test_ioctl_cancel(struct drm_device *drm, void *data,
+			  struct drm_file *drm_file);
 
 #endif

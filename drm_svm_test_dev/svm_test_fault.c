@@ -40,6 +40,7 @@
 #include "svm_test_fault.h"
 #include "svm_test_gpusvm.h"
 #include "svm_test_job.h"
+#include "svm_test_queue.h"
 #include "svm_test_vm.h"
 
 /* Jiffies until misses that were parked are handed on again */
@@ -93,7 +94,7 @@ static bool fault_post_one(struct svm_test_fault_buffer *buffer,
  * @slots: the misses, of one job
  * @n: how many
  *
- * For each miss that was posted svm_test_engine_fault_done() comes once.
+ * For each miss that was posted svm_test_queue_fault_done() comes once.
  *
  * Return: how many were posted, from the first one on.
  */
@@ -193,8 +194,7 @@ static int fault_push(struct svm_test_fault_buffer *buffer,
 	const struct drm_svm_fault fault = {
 		.addr = slot->addr,
 		.cookie = (uintptr_t)slot,
-		.access = slot->access |
-			  (slot == slot->job->slots ? 0 : DRM_SVM_ACCESS_AHEAD),
+		.access = slot->access,
 	};
 	struct svm_test_vm *vm = slot->job->vm;
 	int err;
@@ -218,7 +218,7 @@ static int fault_push(struct svm_test_fault_buffer *buffer,
 void svm_test_fault_done(struct svm_test_slot *slot, int err)
 {
 	cost_end(slot->job->vm->gpu->faults);
-	svm_test_engine_fault_done(slot, err);
+	svm_test_queue_fault_done(slot, err);
 }
 
 /* Hand a miss on, or park it. From then on the slot may be gone. */
@@ -239,7 +239,7 @@ static void fault_hand_on(struct svm_test_fault_buffer *buffer,
 		list_add_tail(&slot->link, &buffer->parked);
 		queue_delayed_work(buffer->wq, &buffer->retry, RETRY_DELAY);
 	} else if (err) {
-		svm_test_engine_fault_done(slot, err);
+		svm_test_queue_fault_done(slot, err);
 	}
 }
 
@@ -320,7 +320,7 @@ void svm_test_fault_purge(struct svm_test_fault_buffer *buffer,
 
 	fault_cancel(buffer, vm, &cancelled);
 	list_for_each_entry_safe(slot, next, &cancelled, link)
-		svm_test_engine_fault_done(slot, -ECANCELED);
+		svm_test_queue_fault_done(slot, -ECANCELED);
 	fault_unstall(buffer);
 }
 

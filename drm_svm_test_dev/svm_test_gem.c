@@ -35,6 +35,7 @@
 
 #include "svm_test_bind.h"
 #include "svm_test_device.h"
+#include "svm_test_file.h"
 #include "svm_test_gem.h"
 #include "svm_test_pt.h"
 #include "svm_test_ttm.h"
@@ -322,7 +323,7 @@ int svm_test_ioctl_bo_create(struct drm_device *drm, void *data,
 	if (args->flags & ~DRM_SVM_TEST_BO_VRAM || !args->size ||
 	    !PAGE_ALIGNED(args->size) || args->size > SVM_TEST_MAX_BO_SIZE)
 		return -EINVAL;
-	err = svm_test_vm_check_mm(file->driver_priv);
+	err = svm_test_vm_check_mm(svm_test_file_vm(file));
 	if (err)
 		return err;
 
@@ -349,7 +350,7 @@ int svm_test_ioctl_bo_mmap(struct drm_device *drm, void *data,
 
 	if (args->flags)
 		return -EINVAL;
-	err = svm_test_vm_check_mm(file->driver_priv);
+	err = svm_test_vm_check_mm(svm_test_file_vm(file));
 	if (err)
 		return err;
 	return drm_gem_ttm_dumb_map_offset(file, drm, args->handle,
@@ -381,7 +382,7 @@ static void bo_add_stats(struct svm_test_bo *bo, struct drm_memory_stats *vram,
 void svm_test_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct drm_memory_stats vram = {}, system = {};
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	struct drm_gem_object *obj;
 	int id;
 

@@ -18,6 +18,7 @@
 #include <drm/drm_svm_test.h>
 
 #include "svm_test_device.h"
+#include "svm_test_file.h"
 #include "svm_test_gpusvm.h"
 #include "svm_test_gpusvm_priv.h"
 #include "svm_test_pt.h"
@@ -236,13 +237,16 @@ void svm_test_gpusvm_print(struct svm_test_vm *vm, struct drm_printer *p)
 static int peer_ioctl_attach(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
 		return err;
-	scoped_guard(mutex, &vm->attach_lock)
+	scoped_guard(mutex, &vm->attach_lock) {
 		err = svm_test_gpusvm_attach(vm, data);
+		if (!err)
+			vm->mm = current->mm;
+	}
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -250,7 +254,7 @@ static int peer_ioctl_attach(struct drm_device *drm, void *data,
 static int peer_ioctl_query(struct drm_device *drm, void *data,
 			    struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
@@ -263,7 +267,7 @@ static int peer_ioctl_query(struct drm_device *drm, void *data,
 static int peer_ioctl_prefetch(struct drm_device *drm, void *data,
 			       struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
@@ -276,7 +280,7 @@ static int peer_ioctl_prefetch(struct drm_device *drm, void *data,
 static int peer_ioctl_counters(struct drm_device *drm, void *data,
 			       struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)

@@ -4,8 +4,8 @@
  *
  * A job is referenced by its queue until it ends, by the table of results
  * until its result is fetched, and by each fault that is posted for it. It
- * points to its address space without a reference: that one waits, when it is
- * destroyed, until its queues are empty and its faults are answered.
+ * refers to its queue and to its address space, which is shut down when the files
+ * that use it have no jobs any more, and then answers the faults that are left.
  *
  * The result is written before svm_test_job.done, which is set with release
  * semantics; from then on the job does not change.
@@ -23,12 +23,15 @@
  */
 
 #include <linux/dma-fence-chain.h>
+#include <linux/eventfd.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include <drm/drm_svm_test.h>
 
-#include "svm_test_engine.h"
+#include "svm_test_file.h"
 #include "svm_test_job.h"
+#include "svm_test_queue.h"
 #include "svm_test_vm.h"
 
 static const char *job_fence_driver_name(struct dma_fence *fence)
@@ -66,6 +69,12 @@ static void job_release(struct kref *ref)
 	struct svm_test_job *job = container_of(ref, struct svm_test_job, ref);
 
 	job_free_input(job);
+	if (job->eventfd)
+		eventfd_ctx_put(job->eventfd);
+	if (job->queue)
+		svm_test_queue_put(job->queue);
+	if (job->vm)
+		svm_test_vm_put(job->vm);
 	/* Memory of a fence that was never initialized is just memory. */
 	if (dma_fence_was_initialized(job->fence))
 		dma_fence_put(job->fence);
@@ -98,7 +107,6 @@ void svm_test_job_put(struct svm_test_job *job)
 
 /**
  * svm_test_job_alloc() - make a job that is not queued yet
- * @vm: address space
  * @num_cmds: number of commands
  * @num_deps: number of fences to wait for
  *
@@ -106,8 +114,7 @@ void svm_test_job_put(struct svm_test_job *job)
  *
  * Return: the job, or NULL when there is no memory.
  */
-struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
-					u32 num_deps)
+struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps)
 {
 	struct svm_test_job *job;
 	int i;
@@ -117,10 +124,10 @@ struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
 		return NULL;
 
 	kref_init(&job->ref);
-	job->vm = vm;
 	INIT_LIST_HEAD(&job->link);
 	for (i = 0; i < ARRAY_SIZE(job->slots); i++)
 		job->slots[i].job = job;
+	job->last_slot.job = job;
 
 	job->fence = kzalloc_obj(*job->fence, GFP_KERNEL_ACCOUNT);
 	job->cmds = kvzalloc_objs(*job->cmds, num_cmds, GFP_KERNEL_ACCOUNT);
@@ -137,7 +144,7 @@ struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
 static void job_dep_signalled(struct svm_test_job *job)
 {
 	if (atomic_dec_and_test(&job->deps_pending))
-		svm_test_engine_job_ready(job);
+		svm_test_queue_job_ready(job);
 }
 
 static void job_dep_cb(struct dma_fence *fence, struct dma_fence_cb *cb)
@@ -151,17 +158,18 @@ static void job_dep_cb(struct dma_fence *fence, struct dma_fence_cb *cb)
  * svm_test_job_arm() - make the fence, and watch the fences to wait for
  * @job: the job, with its queue
  *
- * Under svm_test_vm.submit_lock. Cannot fail; svm_test_engine_submit() has to
+ * Under svm_test_file.submit_lock. Cannot fail; svm_test_queue_add() has to
  * follow.
  */
 void svm_test_job_arm(struct svm_test_job *job)
 {
 	u32 i;
 
-	lockdep_assert_held(&job->vm->submit_lock);
+	lockdep_assert_held(&job->file->submit_lock);
 
+	job->seqno = ++job->queue->seqno;
 	dma_fence_init(job->fence, &job_fence_ops, NULL,
-		       job->queue->fence_context, ++job->queue->fence_seqno);
+		       job->queue->fence_context, job->seqno);
 
 	/* One more, so that the job is not ready before all are watched. */
 	atomic_set(&job->deps_pending, job->num_deps + 1);
@@ -222,17 +230,63 @@ bool svm_test_job_is_done(const struct svm_test_job *job)
 }
 
 /**
- * svm_test_job_fail() - note why a job ends early
+ * svm_test_job_next_stage() - a job is over with what it is about
+ * @job: the job, on its engine
+ */
+void svm_test_job_next_stage(struct svm_test_job *job)
+{
+	memset(&job->progress, 0, sizeof(job->progress));
+	memset(&job->last, 0, sizeof(job->last));
+	job->stage++;
+	if (job->stage == SVM_TEST_STAGE_REPORT) {
+		job->last.dst = job->report;
+		if (!job->report)
+			job->stage++;
+	}
+	if (job->stage == SVM_TEST_STAGE_SIGNAL) {
+		job->last.op = DRM_SVM_TEST_OP_SIGNAL;
+		job->last.dst = job->signal.addr;
+		job->last.arg0 = job->signal.value;
+		if (!job->signal.addr)
+			job->stage++;
+	}
+}
+
+/* The first reason counts. */
+static void job_set_status(struct svm_test_job *job, u32 status, int err, u64 addr)
+{
+	if (job->status)
+		return;
+	job->status = status;
+	job->err = err;
+	job->addr = addr;
+}
+
+/**
+ * svm_test_job_fail() - end what a job is about early
  * @job: the job, on its engine
  * @status: enum drm_svm_test_status
  * @err: negative errno
  * @addr: the faulting address, or zero
+ *
+ * Its next stage follows: a job that fails still reports that, and signals its fence.
  */
 void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr)
 {
-	job->status = status;
-	job->err = err;
-	job->addr = addr;
+	job_set_status(job, status, err, addr);
+	svm_test_job_next_stage(job);
+}
+
+/**
+ * svm_test_job_end() - end a job early, with no user fence
+ * @job: the job, on its engine
+ * @status: enum drm_svm_test_status
+ * @err: negative errno
+ */
+void svm_test_job_end(struct svm_test_job *job, u32 status, int err)
+{
+	job_set_status(job, status, err, 0);
+	job->stage = SVM_TEST_STAGE_OVER;
 }
 
 /**
@@ -252,7 +306,7 @@ void svm_test_job_complete(struct svm_test_job *job)
 					  &job->deps[i].cb);
 	job_free_input(job);
 	if (!job->fetch)
-		atomic_dec(&job->vm->num_jobs);
+		atomic_dec(&job->file->num_jobs);
 
 	if (!job->status)
 		job->status = DRM_SVM_TEST_STATUS_OK;
@@ -261,5 +315,7 @@ void svm_test_job_complete(struct svm_test_job *job)
 	/* Pairs with svm_test_job_is_done() */
 	smp_store_release(&job->done, true);
 	dma_fence_signal(fence);
-	wake_up_all(&job->vm->done);
+	if (job->eventfd)
+		eventfd_signal(job->eventfd);
+	wake_up_all(&job->file->done);
 }

@@ -7,10 +7,12 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 
+#include <drm/drm_svm_test.h>
+
 #include "svm_test_config.h"
 
-struct drm_svm_test_cmd;
-struct svm_test_engine;
+struct eventfd_ctx;
+struct svm_test_file;
 struct svm_test_job;
 struct svm_test_op;
 struct svm_test_queue;
@@ -47,6 +49,22 @@ struct svm_test_slot {
 	u32 access;
 	/** @err: how the fault ended. */
 	int err;
+	/** @abandoned: @job does not wait for it any more; under svm_test_engine.lock. */
+	bool abandoned;
+};
+
+/**
+ * enum svm_test_stage - what a job is about
+ */
+enum svm_test_stage {
+	/** @SVM_TEST_STAGE_CMDS: its commands. */
+	SVM_TEST_STAGE_CMDS,
+	/** @SVM_TEST_STAGE_REPORT: they ended; it reports how, to memory. */
+	SVM_TEST_STAGE_REPORT,
+	/** @SVM_TEST_STAGE_SIGNAL: it signals its user fence. */
+	SVM_TEST_STAGE_SIGNAL,
+	/** @SVM_TEST_STAGE_OVER: nothing more. */
+	SVM_TEST_STAGE_OVER,
 };
 
 /**
@@ -76,14 +94,18 @@ struct svm_test_progress {
 struct svm_test_job {
 	/** @ref: held by the queue, each posted fault and the result table. */
 	struct kref ref;
-	/** @vm: address space; outlives the job's time in the queue. */
+	/** @file: the file; outlives the job's time in the queue. */
+	struct svm_test_file *file;
+	/** @vm: address space, referenced; shut down after the job's time in the queue. */
 	struct svm_test_vm *vm;
-	/** @engine: where it runs. */
-	struct svm_test_engine *engine;
-	/** @queue: the queue of @vm on @engine. */
+	/** @queue: the queue, referenced. */
 	struct svm_test_queue *queue;
-	/** @link: link in svm_test_queue.jobs, under the lock of @engine. */
+	/** @seqno: its number in @queue. */
+	u64 seqno;
+	/** @link: link in svm_test_queue.jobs, under svm_test_engine.lock. */
 	struct list_head link;
+	/** @id: its number in the file, or zero when its result is not to be fetched. */
+	u64 id;
 	/** @fetch: its result will be fetched, it counts until then. */
 	bool fetch;
 	/** @fence: signals when the job ends. */
@@ -106,14 +128,34 @@ struct svm_test_job {
 	/** @progress: how far it is. */
 	struct svm_test_progress progress;
 
+	/** @stage: what it is about; of the engine alone, as are the next four. */
+	enum svm_test_stage stage;
+	/** @last: the command of the stages after SVM_TEST_STAGE_CMDS. */
+	struct drm_svm_test_cmd last;
+	/** @signal: the user fence to signal, if it has an address. */
+	struct drm_svm_test_fence signal;
+	/** @report: address of a struct drm_svm_test_report, or zero. */
+	u64 report;
+	/** @stopped: it was stopped once. */
+	bool stopped;
+	/** @eventfd: signalled when the job has ended, or NULL. */
+	struct eventfd_ctx *eventfd;
+
 	/** @num_slots: accesses that missed. */
 	unsigned int num_slots;
-	/** @waits: for the fault of the first slot; under the lock of @engine. */
-	bool waits;
-	/** @ended: only faults ahead are left; under the lock of @engine. */
+	/** @awaits: the miss that is waited for, or NULL; under svm_test_engine.lock. */
+	struct svm_test_slot *awaits;
+	/** @ended: only faults ahead are left; under svm_test_engine.lock. */
 	bool ended;
+	/** @cancelled: to be stopped when it is the first one; under the same lock. */
+	bool cancelled;
 	/** @slots: the misses; the job needs the first one to go on. */
 	struct svm_test_slot slots[SVM_TEST_MAX_LANES];
+	/**
+	 * @last_slot: that of the stages after SVM_TEST_STAGE_CMDS, when the others may
+	 * still be in flight.
+	 */
+	struct svm_test_slot last_slot;
 
 	/** @status: enum drm_svm_test_status, the result. */
 	u32 status;
@@ -125,8 +167,13 @@ struct svm_test_job {
 	bool done;
 };
 
-struct svm_test_job *svm_test_job_alloc(struct svm_test_vm *vm, u32 num_cmds,
-					u32 num_deps);
+/* The misses of the present stage */
+static inline struct svm_test_slot *svm_test_job_slots(struct svm_test_job *job)
+{
+	return job->stage == SVM_TEST_STAGE_CMDS ? job->slots : &job->last_slot;
+}
+
+struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps);
 struct svm_test_job *svm_test_job_get(struct svm_test_job *job);
 void svm_test_job_put(struct svm_test_job *job);
 
@@ -134,7 +181,9 @@ void svm_test_job_arm(struct svm_test_job *job);
 bool svm_test_job_is_ready(const struct svm_test_job *job);
 int svm_test_job_deps_error(const struct svm_test_job *job);
 bool svm_test_job_is_done(const struct svm_test_job *job);
+void svm_test_job_next_stage(struct svm_test_job *job);
 void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr);
+void svm_test_job_end(struct svm_test_job *job, u32 status, int err);
 void svm_test_job_complete(struct svm_test_job *job);
 
 #endif

@@ -411,6 +411,79 @@ static int timestamp_begin(struct svm_test_cursor *cur)
 	return 0;
 }
 
+/* WAIT and SIGNAL: one has @src, the other @dst */
+
+static u64 fence_addr(const struct drm_svm_test_cmd *cmd)
+{
+	return cmd->op == DRM_SVM_TEST_OP_WAIT ? cmd->src : cmd->dst;
+}
+
+static int fence_check(const struct drm_svm_test_cmd *cmd)
+{
+	return IS_ALIGNED(fence_addr(cmd), sizeof(u64)) ? 0 : -EINVAL;
+}
+
+static int fence_begin(struct svm_test_cursor *cur)
+{
+	cur->progress->total = 1;
+	return svm_test_cmd_check_range(cur, fence_addr(cur->cmd), sizeof(u64));
+}
+
+static int wait_unit(struct svm_test_cursor *cur, u64 pos, struct svm_test_unit *unit)
+{
+	unit_add(unit, cur->cmd->src, DRM_SVM_ACCESS_READ);
+	unit->len = 1;
+	return 0;
+}
+
+static void wait_exec(struct svm_test_cursor *cur, const struct svm_test_unit *unit)
+{
+	/* Before all that the job does next: whoever signals writes the fence last. */
+	cur->waits = smp_load_acquire((u64 *)unit->acc[0].ptr) < cur->cmd->arg0;
+}
+
+static int signal_unit(struct svm_test_cursor *cur, u64 pos, struct svm_test_unit *unit)
+{
+	unit_add(unit, cur->cmd->dst, DRM_SVM_ACCESS_WRITE);
+	unit->len = 1;
+	return 0;
+}
+
+static void signal_exec(struct svm_test_cursor *cur, const struct svm_test_unit *unit)
+{
+	/* After all that the job wrote before */
+	smp_store_release((u64 *)unit->acc[0].ptr, cur->cmd->arg0);
+}
+
+/* The report of a job, which is no command of its own */
+
+static int report_begin(struct svm_test_cursor *cur)
+{
+	cur->progress->total = 1;
+	return svm_test_cmd_check_range(cur, cur->cmd->dst,
+					sizeof(struct drm_svm_test_report));
+}
+
+static void report_exec(struct svm_test_cursor *cur, const struct svm_test_unit *unit)
+{
+	struct svm_test_job *job = cur->job;
+	const struct drm_svm_test_report report = {
+		.job = job->id,
+		.addr = job->addr,
+		.status = job->status ?: DRM_SVM_TEST_STATUS_OK,
+		.error = -job->err,
+		.cmd = job->cmd,
+	};
+
+	memcpy(unit->acc[0].ptr, &report, sizeof(report));
+}
+
+const struct svm_test_op svm_test_report_op = {
+	.begin = report_begin,
+	.unit = signal_unit,
+	.exec = report_exec,
+};
+
 #define FIELDS2(a, b)	(SVM_TEST_FIELD_##a | SVM_TEST_FIELD_##b)
 #define FIELDS3(a, b, c)	(FIELDS2(a, b) | SVM_TEST_FIELD_##c)
 #define FIELDS4(a, b, c, d)	(FIELDS2(a, b) | FIELDS2(c, d))
@@ -458,6 +531,7 @@ static const struct svm_test_op ops[] = {
 		.fields = FIELDS4(DST, COUNT, ARG0, RESULT),
 		.elements = SVM_TEST_FIELD_ARG0,
 		.values = 1,
+		.signals = true,
 		.begin = add_begin,
 		.unit = atomic_unit,
 		.exec = add_exec,
@@ -467,6 +541,7 @@ static const struct svm_test_op ops[] = {
 		.fields = FIELDS4(DST, ARG0, ARG1, RESULT),
 		.elements = FIELDS2(ARG0, ARG1),
 		.values = 1,
+		.signals = true,
 		.begin = cmpxchg_begin,
 		.unit = atomic_unit,
 		.exec = cmpxchg_exec,
@@ -499,6 +574,21 @@ static const struct svm_test_op ops[] = {
 		.fields = SVM_TEST_FIELD_RESULT,
 		.values = 1,
 		.begin = timestamp_begin,
+	},
+	[DRM_SVM_TEST_OP_WAIT] = {
+		.fields = FIELDS2(SRC, ARG0),
+		.check = fence_check,
+		.begin = fence_begin,
+		.unit = wait_unit,
+		.exec = wait_exec,
+	},
+	[DRM_SVM_TEST_OP_SIGNAL] = {
+		.fields = FIELDS2(DST, ARG0),
+		.signals = true,
+		.check = fence_check,
+		.begin = fence_begin,
+		.unit = signal_unit,
+		.exec = signal_exec,
 	},
 };
 

@@ -32,6 +32,7 @@
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
 #include "svm_test_fault.h"
+#include "svm_test_file.h"
 #include "svm_test_mmu.h"
 #include "svm_test_port.h"
 #include "svm_test_pt.h"
@@ -65,8 +66,7 @@ static void svm_test_ctx_tlb_flush_start(struct drm_svm_context *ctx, u64 start,
 	/* Fully ordered: after the entries were cleared, before any TLB */
 	atomic64_inc_return(&vm->asid.flushes);
 	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_mmu_flush(svm_test_engine_mmu(gpu->engines[i]),
-				   &vm->asid, start, end);
+		svm_test_mmu_flush(gpu->engines[i]->mmu, &vm->asid, start, end);
 }
 
 static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
@@ -75,7 +75,7 @@ static void svm_test_ctx_tlb_flush_wait(struct drm_svm_context *ctx)
 	unsigned int i;
 
 	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_mmu_drain(svm_test_engine_mmu(gpu->engines[i]));
+		svm_test_mmu_drain(gpu->engines[i]->mmu);
 }
 
 static void svm_test_ctx_fault_done(struct drm_svm_context *ctx,
@@ -126,15 +126,18 @@ void svm_test_port_flush(struct svm_test_vm *vm, u64 start, u64 end)
 int svm_test_ioctl_attach(struct drm_device *drm, void *data,
 			  struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
 		return err;
 	/* svm_test_vm_enter() keeps a detach out, attach_lock a second attach */
-	scoped_guard(mutex, &vm->attach_lock)
+	scoped_guard(mutex, &vm->attach_lock) {
 		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
 					   &svm_test_context_ops, data);
+		if (!err)
+			vm->mm = current->mm;
+	}
 	svm_test_vm_leave(vm);
 	return err;
 }
@@ -150,7 +153,7 @@ int svm_test_ioctl_attach(struct drm_device *drm, void *data,
 int svm_test_ioctl_query(struct drm_device *drm, void *data,
 			 struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
@@ -171,7 +174,7 @@ int svm_test_ioctl_query(struct drm_device *drm, void *data,
 int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 			    struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)
@@ -192,7 +195,7 @@ int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 			    struct drm_file *file)
 {
-	struct svm_test_vm *vm = file->driver_priv;
+	struct svm_test_vm *vm = svm_test_file_vm(file);
 	int err = svm_test_vm_enter(vm);
 
 	if (err)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The GPU address space of a file.
+ * A GPU address space.
  *
- * It is created when the file is opened, attaches to the memory of a process
- * once, and is destroyed when the file is closed. An ioctl holds the file open,
- * and whatever else may look at it is ended, in order, before that: see
- * vm_shut_down(). The same is done when the device is unplugged while the file is
- * open; only for these two to meet there is a reference count.
+ * It is made with a file, attaches to the memory of a process once, and is shut
+ * down with the last file that uses it: see svm_test_file.c. An ioctl holds a file
+ * open, and whatever else may look at the address space is ended, in order, before
+ * that: see vm_shut_down(). A reference keeps the memory of the structure alone, for
+ * faults that are answered late and for an unplug that meets a close.
  */
 
 /**
@@ -19,8 +19,9 @@
  *    svm_test_vm.ctx_lock, an rwsem, then svm_test_vm.attach_lock, a mutex. The
  *    handler_lock of the fault buffer, a mutex. All of them are held over calls of
  *    drm_svm, and never taken in a function that drm_svm calls.
- * 2. svm_test_vm.submit_lock: a mutex; fences are armed under it, and handed to
- *    syncobjs, so the lock of a syncobj is inside of it.
+ * 2. svm_test_file.submit_lock: a mutex; fences are armed under it, and handed to
+ *    syncobjs, so the lock of a syncobj is inside of it. It is taken under
+ *    svm_test_device.vms_lock too.
  *    svm_test_bindings.lock: a mutex, then the dma_resv of a buffer object.
  * 3. the locks of drm_svm, of which the last is the page-table lock of a range
  * 4. an access section of an engine, see svm_test_mmu_enter(): no lock, but what
@@ -44,14 +45,11 @@
  */
 
 #include <linux/cleanup.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "svm_test_device.h"
-#include "svm_test_engine.h"
 #include "svm_test_fault.h"
 #include "svm_test_gpusvm.h"
-#include "svm_test_job.h"
 #include "svm_test_pt.h"
 #include "svm_test_vm.h"
 
@@ -59,7 +57,7 @@
 static atomic64_t last_asid = ATOMIC64_INIT(0);
 
 /**
- * svm_test_vm_create() - make the address space of a file
+ * svm_test_vm_create() - make an address space
  * @gpu: the device
  *
  * Return: the address space, not attached, or NULL when there is no memory.
@@ -67,10 +65,8 @@ static atomic64_t last_asid = ATOMIC64_INIT(0);
 struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
 {
 	struct svm_test_vm *vm;
-	unsigned int i;
 
-	vm = kzalloc(struct_size(vm, queues, gpu->config.engines),
-		     GFP_KERNEL_ACCOUNT);
+	vm = kzalloc_obj(*vm, GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return NULL;
 
@@ -85,32 +81,73 @@ struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu)
 	vm->asid.id = atomic64_inc_return(&last_asid);
 	init_rwsem(&vm->ctx_lock);
 	mutex_init(&vm->attach_lock);
-	mutex_init(&vm->submit_lock);
-	xa_init_flags(&vm->results, XA_FLAGS_ACCOUNT);
-	init_waitqueue_head(&vm->done);
+	INIT_LIST_HEAD(&vm->files);
 	svm_test_bind_init(vm);
-	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_queue_init(&vm->queues[i]);
 
 	scoped_guard(mutex, &gpu->vms_lock)
 		list_add_tail(&vm->link, &gpu->vms);
 	return vm;
 }
 
+/**
+ * svm_test_vm_find() - look up an address space
+ * @gpu: the device, its vms_lock held
+ * @id: its number
+ *
+ * Return: the address space, or NULL.
+ */
+struct svm_test_vm *svm_test_vm_find(struct svm_test_device *gpu, u64 id)
+{
+	struct svm_test_vm *vm;
+
+	lockdep_assert_held(&gpu->vms_lock);
+
+	list_for_each_entry(vm, &gpu->vms, link)
+		if (vm->asid.id == id)
+			return vm;
+	return NULL;
+}
+
+/**
+ * svm_test_vm_is_used() - was anything put into an address space?
+ * @vm: address space, of a file that is open
+ *
+ * Return: whether it is attached, or a buffer object is bound in it.
+ */
+bool svm_test_vm_is_used(struct svm_test_vm *vm)
+{
+	return svm_test_vm_check_attached(vm) != -ENXIO || !svm_test_bind_is_empty(vm);
+}
+
 static void vm_release(struct kref *ref)
 {
 	struct svm_test_vm *vm = container_of(ref, struct svm_test_vm, ref);
-	struct svm_test_job *job;
-	unsigned long id;
 
-	xa_for_each(&vm->results, id, job)
-		svm_test_job_put(job);
-	xa_destroy(&vm->results);
 	svm_test_bind_fini(vm);
 	svm_test_pt_destroy(vm->pt);
-	mutex_destroy(&vm->submit_lock);
 	mutex_destroy(&vm->attach_lock);
 	kfree(vm);
+}
+
+/**
+ * svm_test_vm_get() - take a reference, which keeps the memory of an address space
+ * @vm: address space
+ *
+ * Return: @vm.
+ */
+struct svm_test_vm *svm_test_vm_get(struct svm_test_vm *vm)
+{
+	kref_get(&vm->ref);
+	return vm;
+}
+
+/**
+ * svm_test_vm_put() - drop a reference
+ * @vm: address space
+ */
+void svm_test_vm_put(struct svm_test_vm *vm)
+{
+	kref_put(&vm->ref, vm_release);
 }
 
 /**
@@ -192,32 +229,16 @@ int svm_test_vm_check_mm(struct svm_test_vm *vm)
 	return err == -ENXIO ? 0 : err;
 }
 
-/* Cancel what is queued with @err, and let nothing in any more; does not wait. */
-static void vm_close(struct svm_test_vm *vm, int err)
-{
-	struct svm_test_device *gpu = vm->gpu;
-	unsigned int i;
-
-	guard(mutex)(&vm->submit_lock);
-
-	WRITE_ONCE(vm->closed, true);
-	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_queue_close(gpu->engines[i], &vm->queues[i], err);
-}
-
 /*
- * End all that an address space does, after vm_close(). In the order of who uses
- * what: jobs post faults, faults in the buffer go to drm_svm, drm_svm changes the
- * page table. Each step does nothing for a file that never attached, and nothing
- * the second time: a file may be closed while its device is unplugged.
+ * End all that an address space does, once its files have no jobs. In the order of
+ * who uses what: faults in the buffer go to drm_svm, drm_svm changes the page table.
+ * Each step does nothing for one that was never attached, and nothing the second
+ * time: the last file may be closed while the device is unplugged.
  */
 static void vm_shut_down(struct svm_test_vm *vm)
 {
 	struct svm_test_device *gpu = vm->gpu;
-	unsigned int i;
 
-	for (i = 0; i < gpu->config.engines; i++)
-		svm_test_queue_wait_idle(gpu->engines[i], &vm->queues[i]);
 	svm_test_fault_purge(gpu->faults, vm);
 	scoped_guard(rwsem_write, &vm->ctx_lock) {
 		if (svm_test_on_gpusvm(gpu))
@@ -230,16 +251,16 @@ static void vm_shut_down(struct svm_test_vm *vm)
 
 /**
  * svm_test_vm_destroy() - end all that an address space does, and free it
- * @vm: address space of a file that is closed
+ * @vm: address space that no file uses any more
  */
 void svm_test_vm_destroy(struct svm_test_vm *vm)
 {
-	vm_close(vm, -ECANCELED);
+	WRITE_ONCE(vm->closed, true);
 	vm_shut_down(vm);
 	/* Until here unplug finds it, and waits for it. */
 	scoped_guard(mutex, &vm->gpu->vms_lock)
 		list_del(&vm->link);
-	kref_put(&vm->ref, vm_release);
+	svm_test_vm_put(vm);
 }
 
 /* The next one that unplug has to look after, with a reference */
@@ -253,30 +274,21 @@ static struct svm_test_vm *vm_next_to_unplug(struct svm_test_device *gpu)
 		if (vm->unplugged)
 			continue;
 		vm->unplugged = true;
-		kref_get(&vm->ref);
-		return vm;
+		return svm_test_vm_get(vm);
 	}
 	return NULL;
 }
 
 /**
- * svm_test_vm_unplug_all() - end all that the address spaces of a device do
- * @gpu: the device, on which no ioctl begins any more
- *
- * Files may be open, and stay so. On return none of them has a job or is
- * attached. All jobs are cancelled before anything is waited for, and no lock is
- * held meanwhile that the close of another file takes.
+ * svm_test_vm_unplug_all() - detach the address spaces of a device
+ * @gpu: the device, whose files have no jobs and get none
  */
 void svm_test_vm_unplug_all(struct svm_test_device *gpu)
 {
 	struct svm_test_vm *vm;
 
-	scoped_guard(mutex, &gpu->vms_lock)
-		list_for_each_entry(vm, &gpu->vms, link)
-			vm_close(vm, -ENODEV);
-
 	while ((vm = vm_next_to_unplug(gpu))) {
 		vm_shut_down(vm);
-		kref_put(&vm->ref, vm_release);
+		svm_test_vm_put(vm);
 	}
 }

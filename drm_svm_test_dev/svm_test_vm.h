@@ -2,18 +2,14 @@
 #ifndef _SVM_TEST_VM_H_
 #define _SVM_TEST_VM_H_
 
-#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
-#include <linux/wait.h>
-#include <linux/xarray.h>
 
 #include <drm/drm_svm.h>
 
 #include "svm_test_bind.h"
-#include "svm_test_engine.h"
 #include "svm_test_tlb.h"
 
 struct svm_test_device;
@@ -21,10 +17,10 @@ struct svm_test_gpusvm;
 struct svm_test_pt;
 
 /**
- * struct svm_test_vm - the GPU address space of one file
+ * struct svm_test_vm - a GPU address space
  */
 struct svm_test_vm {
-	/** @ref: held by the file, and by unplug for a while. */
+	/** @ref: held by its files, by jobs, and by unplug for a while. */
 	struct kref ref;
 	/** @gpu: the device. */
 	struct svm_test_device *gpu;
@@ -32,6 +28,8 @@ struct svm_test_vm {
 	struct drm_svm_context ctx;
 	/** @gpusvm: the same with drm_gpusvm, in place of @ctx. */
 	struct svm_test_gpusvm *gpusvm;
+	/** @mm: what it is attached to, for svm_test_wait_wake(); never followed. */
+	const void *mm;
 	/** @pt: the page table. */
 	struct svm_test_pt *pt;
 	/** @asid: its tag in the TLBs. */
@@ -45,28 +43,14 @@ struct svm_test_vm {
 	struct rw_semaphore ctx_lock;
 	/** @attach_lock: one attempt to attach at a time. */
 	struct mutex attach_lock;
-	/** @link: link in svm_test_device.vms, under its lock, as is the next. */
+	/** @link: link in svm_test_device.vms, under its lock, as are the next two. */
 	struct list_head link;
+	/** @files: the files that use it. */
+	struct list_head files;
 	/** @unplugged: unplug has looked after it. */
 	bool unplugged;
-	/**
-	 * @submit_lock: orders submissions, so that fences of a queue have
-	 * growing numbers; protects the fields up to @results, and no job is
-	 * added to @num_jobs without it.
-	 */
-	struct mutex submit_lock;
-	/** @closed: nothing is submitted or attached any more; set once. */
+	/** @closed: nothing is attached any more; set once. */
 	bool closed;
-	/** @last_job: number of the last job. */
-	u64 last_job;
-	/** @results: jobs whose result can be fetched, by number. */
-	struct xarray results;
-	/** @num_jobs: jobs that did not end, or whose result is to be fetched. */
-	atomic_t num_jobs;
-	/** @done: woken when a job ends. */
-	wait_queue_head_t done;
-	/** @queues: one for each engine of the device. */
-	struct svm_test_queue queues[];
 };
 
 static inline struct svm_test_vm *to_svm_test_vm(struct drm_svm_context *ctx)
@@ -76,6 +60,10 @@ static inline struct svm_test_vm *to_svm_test_vm(struct drm_svm_context *ctx)
 
 struct svm_test_vm *svm_test_vm_create(struct svm_test_device *gpu);
 void svm_test_vm_destroy(struct svm_test_vm *vm);
+struct svm_test_vm *svm_test_vm_find(struct svm_test_device *gpu, u64 id);
+bool svm_test_vm_is_used(struct svm_test_vm *vm);
+struct svm_test_vm *svm_test_vm_get(struct svm_test_vm *vm);
+void svm_test_vm_put(struct svm_test_vm *vm);
 
 void svm_test_vm_unplug_all(struct svm_test_device *gpu);
 

@@ -412,7 +412,7 @@ static void prefetch_interrupted(int fd)
 	struct svm_spin spin;
 
 	svm_spin_start(&spin, fd, 0);
-	submit.engine = 0;
+	submit.queue = 0;
 	submit.out_syncs = client_ptr(&in);
 	submit.num_out_syncs = 1;
 	svm_submit_ioctl(fd, &submit);

@@ -69,13 +69,13 @@ static void submit_invalid(int fd)
 
 	svm_info(fd, &info);
 	probe_init(&probe);
-	for (int bit = 1; bit < 32; bit++)
+	for (int bit = 2; bit < 32; bit++)
 		REFUSED(flags, 1u << bit, -EINVAL);
 	for (int bit = 0; bit < 32; bit++)
-		REFUSED(pad, 1u << bit, -EINVAL);
-	REFUSED(engine, info.out_engines, -EINVAL);
-	REFUSED(engine, 0xfffffffe, -EINVAL);
-	REFUSED(engine, 0x80000000, -EINVAL);
+		REFUSED(eventfd, 1u << bit, -EINVAL);
+	REFUSED(queue, info.out_engines, -ENOENT);
+	REFUSED(queue, 0xfffffffe, -ENOENT);
+	REFUSED(queue, 0x80000000, -ENOENT);
 	probe_fini(&probe);
 }
 
@@ -86,7 +86,6 @@ static void huge_counts(int fd)
 
 	svm_info(fd, &info);
 	probe_init(&probe);
-	REFUSED(num_cmds, 0, -EINVAL);
 	REFUSED(num_cmds, info.out_max_cmds + 1, -EINVAL);
 	REFUSED(num_cmds, 0x80000000, -EINVAL);
 	REFUSED(num_cmds, ~0u, -EINVAL);
@@ -185,7 +184,7 @@ static void commands_copied(int fd)
 
 	probe_init(&probe);
 	svm_spin_start(&spin, fd, 0);
-	probe.args.engine = 0;
+	probe.args.queue = 0;
 	job = svm_submit_ioctl(fd, &probe.args);
 	memset(&probe.cmd, 0xff, sizeof(probe.cmd));
 	svm_spin_stop(&spin);
@@ -251,7 +250,7 @@ static void wait_time(int fd)
 	struct svm_spin spin;
 	struct drm_svm_test_wait result;
 
-	svm_spin_start(&spin, fd, DRM_SVM_TEST_ENGINE_ANY);
+	svm_spin_start(&spin, fd, DRM_SVM_TEST_QUEUE_ANY);
 	for (size_t i = 0; i < ARRAY_SIZE(past); i++) {
 		struct drm_svm_test_wait args = { .job = spin.job, .timeout = past[i] };
 
@@ -343,6 +342,13 @@ static void wait_signals(int fd)
 	svm_spin_stop(&spin);
 }
 
+/* Few jobs, so that it is soon that there is no room for more */
+static int open_few_jobs(void)
+{
+	svm_module_load("max_jobs=200");
+	return svm_open_attached();
+}
+
 static void result_cap(int fd)
 {
 	struct drm_svm_test_info info;
@@ -373,7 +379,7 @@ static void no_result(int fd)
 	svm_info(fd, &info);
 	probe_init(&probe);
 	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
-	probe.args.engine = 0;
+	probe.args.queue = 0;
 	for (uint32_t i = 0; i < info.out_max_jobs + 3; i++) {
 		int err;
 
@@ -404,7 +410,7 @@ static void no_result_cap(int fd)
 	probe_init(&probe);
 	svm_spin_start(&spin, fd, 0);
 	probe.args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
-	probe.args.engine = 0;
+	probe.args.queue = 0;
 	for (uint32_t i = 1; i < info.out_max_jobs; i++)
 		igt_assert_eq(client_submit(fd, &probe.args), 0);
 	igt_assert_eq(client_submit(fd, &probe.args), -EBUSY);
@@ -423,7 +429,7 @@ static void close_queued(int fd)
 
 	probe_init(&probe);
 	svm_spin_start(&spin, own, 0);
-	probe.args.engine = 0;
+	probe.args.queue = 0;
 	for (int i = 0; i < 16; i++)
 		svm_submit_ioctl(own, &probe.args);
 	close(own);
@@ -435,7 +441,7 @@ static void close_queued(int fd)
 }
 
 static const struct svm_case cases[] = {
-	{ "invalid", "Unknown flags, padding and engines are refused.", submit_invalid },
+	{ "invalid", "Unknown flags and queues are refused.", submit_invalid },
 	{ "huge-counts", "Counts beyond the limits are refused, up to the largest number.",
 	  huge_counts },
 	{ "pointers", "Arrays that cannot be read fail with EFAULT.", submit_pointers },
@@ -453,6 +459,10 @@ static const struct svm_case cases[] = {
 	{ "wait-once", "Of several waiters exactly one fetches the result.", wait_once },
 	{ "wait-signals", "A wait that signals interrupt can be restarted and still times out.",
 	  wait_signals },
+	{ "close-queued", "Closing a file cancels what it has queued.", close_queued },
+};
+
+static const struct svm_case few_jobs_cases[] = {
 	{ "result-cap", "The number of results that nobody fetches is limited.", result_cap },
 	{ "no-result",
 	  "Jobs without a result are forgotten when they end and cannot be waited for.",
@@ -460,7 +470,6 @@ static const struct svm_case cases[] = {
 	{ "no-result-cap",
 	  "The number of jobs that did not end is limited, whoever wants their results.",
 	  no_result_cap },
-	{ "close-queued", "Closing a file cancels what it has queued.", close_queued },
 };
 
 int igt_main()
@@ -469,4 +478,7 @@ int igt_main()
 		close(svm_open());
 
 	svm_cases(cases);
+	svm_cases_of(few_jobs_cases, open_few_jobs);
+	igt_fixture()
+		svm_module_reset();
 }

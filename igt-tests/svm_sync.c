@@ -48,7 +48,7 @@ static void sync_out(int fd, uint64_t point)
 	struct svm_spin spin;
 
 	svm_spin_start(&spin, fd, 0);
-	args.engine = 0;
+	args.queue = 0;
 	svm_submit_ioctl(fd, &args);
 	igt_assert(!svm_sync_wait(fd, &sync, 1));
 	igt_assert_eq(svm_sync_status(fd, &sync), 0);
@@ -72,8 +72,8 @@ static void sync_in(int fd, uint64_t point)
 	struct drm_svm_test_submit b = with_syncs(&second, &sync, NULL);
 	struct svm_spin spin;
 
-	a.engine = 0;
-	b.engine = other_engine(fd);
+	a.queue = 0;
+	b.queue = other_engine(fd);
 	svm_spin_start(&spin, fd, 0);
 	svm_submit_ioctl(fd, &a);
 	svm_submit_ioctl(fd, &b);
@@ -107,7 +107,7 @@ static void sync_chain(int fd)
 		in.point = i * 10;
 		out.point = (i + 1) * 10;
 		args = with_syncs(&cmd, i ? &in : NULL, &out);
-		args.engine = i % engines;
+		args.queue = i % engines;
 		jobs[i] = svm_submit_ioctl(fd, &args);
 	}
 	for (int i = 0; i < 20; i++)
@@ -259,10 +259,10 @@ static void across_files(void)
 	igt_assert_eq(drmSyncobjFDToHandle(other, handle_fd, &in.handle), 0);
 	close(handle_fd);
 	svm_spin_start(&spin, fd, 0);
-	a.engine = 0;
+	a.queue = 0;
 	svm_submit_ioctl(fd, &a);
 	b = with_syncs(&cmd, &in, NULL);
-	b.engine = other_engine(fd);
+	b.queue = other_engine(fd);
 	svm_submit_ioctl(other, &b);
 	igt_assert_eq(__svm_poll_job(other, b.out_job), -ETIME);
 	igt_assert_eq_u32(READ_ONCE(*word), 0);
@@ -289,10 +289,10 @@ static void close_waiting(void)
 	igt_assert_eq(drmSyncobjFDToHandle(other, handle_fd, &in.handle), 0);
 	close(handle_fd);
 	svm_spin_start(&spin, fd, 0);
-	a.engine = 0;
+	a.queue = 0;
 	svm_submit_ioctl(fd, &a);
 	b = with_syncs(&nop, &in, NULL);
-	b.engine = other_engine(fd);
+	b.queue = other_engine(fd);
 	svm_submit_ioctl(other, &b);
 	igt_set_timeout(20, "close waits for a job of another file");
 	close(other);

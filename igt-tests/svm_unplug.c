@@ -145,7 +145,7 @@ static void unplug_busy(int fd, const struct unplug *u)
 		svm_spin_start(&spin[i], fd, i);
 	behind.out_syncs = client_ptr(&sync);
 	behind.num_out_syncs = 1;
-	behind.engine = 0;
+	behind.queue = 0;
 	svm_submit_ioctl(fd, &behind);
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
 

@@ -21,6 +21,7 @@ static const struct svm_test_config good = {
 	.va_bits = 48,
 	.timeslice = 256,
 	.lanes = 4,
+	.max_jobs = 16,
 };
 
 /* One parameter with its limits */
@@ -46,6 +47,7 @@ static const struct limit_case limit_cases[] = {
 	LIMIT(va_bits, 40, 57),
 	LIMIT(timeslice, 1, 1000000),
 	LIMIT(lanes, 1, SVM_TEST_MAX_LANES),
+	LIMIT(max_jobs, 1, 1000000),
 	LIMIT(vram_mb, 0, 65536),
 	LIMIT(copy_latency_us, 0, 10000000),
 	LIMIT(copy_mbps, 0, 1000000),

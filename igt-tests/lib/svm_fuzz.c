@@ -30,6 +30,17 @@ enum kind {
 	NUM_CMDS,
 	LOCATION,
 	ENGINE,
+	ENGINE_CLASS,
+	PRIORITY,
+	QUEUE,
+	LIMIT,
+	VM,
+	FENCE_ADDR,
+	FENCE_VALUE,
+	REPORT,
+	FENCES_PTR,
+	NUM_FENCES,
+	EVENTFD,
 	JOB,
 	TIMEOUT,
 	HANDLE,
@@ -44,7 +55,7 @@ struct field {
 	uint32_t known;
 };
 
-#define MAX_FIELDS	12
+#define MAX_FIELDS	14
 #define MAX_ERRORS	14
 
 struct fuzz_call {
@@ -88,13 +99,17 @@ static const struct fuzz_call calls[] = {
 	{ "submit", DRM_IOCTL_SVM_TEST_SUBMIT, {
 		FIELD(drm_svm_test_submit, cmds, CMDS_PTR),
 		FIELD(drm_svm_test_submit, num_cmds, NUM_CMDS),
-		FIELD(drm_svm_test_submit, engine, ENGINE),
+		FIELD(drm_svm_test_submit, queue, QUEUE),
 		FIELD(drm_svm_test_submit, in_syncs, IN_SYNCS),
 		FIELD(drm_svm_test_submit, out_syncs, OUT_SYNCS),
 		FIELD(drm_svm_test_submit, num_in_syncs, NUM_SYNCS),
 		FIELD(drm_svm_test_submit, num_out_syncs, NUM_SYNCS),
-		FIELD(drm_svm_test_submit, flags, FLAGS, DRM_SVM_TEST_SUBMIT_NO_RESULT),
-		FIELD(drm_svm_test_submit, pad, PAD),
+		FIELD(drm_svm_test_submit, flags, FLAGS,
+		      DRM_SVM_TEST_SUBMIT_NO_RESULT | DRM_SVM_TEST_SUBMIT_EVENTFD),
+		FIELD(drm_svm_test_submit, eventfd, EVENTFD),
+		FIELD(drm_svm_test_submit, signal.addr, FENCE_ADDR),
+		FIELD(drm_svm_test_submit, signal.value, FENCE_VALUE),
+		FIELD(drm_svm_test_submit, report, REPORT),
 		FIELD(drm_svm_test_submit, out_job, OUT),
 	}, { EINVAL, EFAULT, ENOENT, EBUSY, ENOMEM, EINTR }, true },
 	{ "wait", DRM_IOCTL_SVM_TEST_WAIT, {
@@ -140,12 +155,44 @@ static const struct fuzz_call calls[] = {
 		/* no counts of ours fit to any */
 		FIELD(drm_svm_prefetch, progress, PAD),
 	}, { EINVAL, ENOENT, EFAULT, ENOSPC, ENOMEM, EINTR, EACCES, EOPNOTSUPP }, true },
+	{ "vm", DRM_IOCTL_SVM_TEST_VM, {
+		FIELD(drm_svm_test_vm, vm, VM),
+		FIELD(drm_svm_test_vm, flags, FLAGS),
+		FIELD(drm_svm_test_vm, pad, PAD),
+		FIELD(drm_svm_test_vm, out_vm, OUT),
+	}, { EINVAL, ENOENT, ENXIO, EEXIST, EPERM } },
+	{ "queue_create", DRM_IOCTL_SVM_TEST_QUEUE_CREATE, {
+		FIELD(drm_svm_test_queue_create, engine_class, ENGINE_CLASS),
+		FIELD(drm_svm_test_queue_create, engine, ENGINE),
+		FIELD(drm_svm_test_queue_create, priority, PRIORITY),
+		FIELD(drm_svm_test_queue_create, flags, FLAGS),
+		FIELD(drm_svm_test_queue_create, time_limit_ns, LIMIT),
+		FIELD(drm_svm_test_queue_create, out_queue, OUT),
+		FIELD(drm_svm_test_queue_create, pad, PAD),
+	}, { EINVAL, EBUSY, ENOMEM } },
+	{ "queue_destroy", DRM_IOCTL_SVM_TEST_QUEUE_DESTROY, {
+		FIELD(drm_svm_test_queue_destroy, queue, QUEUE),
+		FIELD(drm_svm_test_queue_destroy, flags, FLAGS),
+	}, { EINVAL, ENOENT } },
+	{ "cancel", DRM_IOCTL_SVM_TEST_CANCEL, {
+		FIELD(drm_svm_test_cancel, job, JOB),
+		FIELD(drm_svm_test_cancel, queue, QUEUE),
+		FIELD(drm_svm_test_cancel, flags, FLAGS),
+	}, { EINVAL, ENOENT } },
+	{ "fence_wait", DRM_IOCTL_SVM_TEST_FENCE_WAIT, {
+		FIELD(drm_svm_test_fence_wait, fences, FENCES_PTR),
+		FIELD(drm_svm_test_fence_wait, count, NUM_FENCES),
+		FIELD(drm_svm_test_fence_wait, flags, FLAGS, DRM_SVM_TEST_FENCE_WAIT_ANY),
+		FIELD(drm_svm_test_fence_wait, timeout, TIMEOUT),
+		FIELD(drm_svm_test_fence_wait, out_first, OUT),
+		FIELD(drm_svm_test_fence_wait, pad, PAD),
+	}, { EINVAL, EFAULT, ENOMEM, ETIME, EINTR }, true },
 };
 
 #define SUBMIT	(&calls[4])
 
 static const int job_errors[] = {
-	EINVAL, ENOENT, EACCES, EFAULT, EOPNOTSUPP, ENOMEM, ECANCELED,
+	EINVAL, ENOENT, EACCES, EFAULT, EOPNOTSUPP, ENOMEM, ECANCELED, ETIME,
 };
 
 /* Values */
@@ -255,7 +302,7 @@ static struct drm_svm_test_cmd cmd_elements(struct fuzz_gen *gen, uint32_t op)
 static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 {
 	struct drm_svm_test_cmd cmd = {
-		.op = 1 + below(gen, DRM_SVM_TEST_OP_TIMESTAMP),
+		.op = 1 + below(gen, DRM_SVM_TEST_OP_SIGNAL),
 		.dst = cmd_addr(gen),
 		.size = cmd_size(gen),
 	};
@@ -290,6 +337,18 @@ static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 	case DRM_SVM_TEST_OP_GATHER:
 	case DRM_SVM_TEST_OP_SCATTER:
 		cmd = cmd_elements(gen, cmd.op);
+		break;
+	case DRM_SVM_TEST_OP_WAIT:
+		/* most of them end at once, for their queue does not go on before */
+		cmd.src = cmd.dst & ~7ull;
+		cmd.dst = 0;
+		cmd.size = 0;
+		cmd.arg0 = one_in(gen, 10) ? cmd_value(gen) : 0;
+		break;
+	case DRM_SVM_TEST_OP_SIGNAL:
+		cmd.dst &= ~7ull;
+		cmd.size = 0;
+		cmd.arg0 = cmd_value(gen);
 		break;
 	default:
 		cmd.dst = 0;
@@ -354,6 +413,29 @@ static uint64_t make_syncs(struct fuzz_gen *gen, bool in)
 	return client_ptr(syncs);
 }
 
+/* User fences */
+
+static uint64_t fence_addr(struct fuzz_gen *gen)
+{
+	return cmd_addr(gen) & ~7ull;
+}
+
+static uint64_t make_fences(struct fuzz_gen *gen)
+{
+	for (int i = 0; i < FUZZ_SYNCS; i++) {
+		gen->fences[i].addr = one_in(gen, 16) ? cmd_addr(gen) : fence_addr(gen);
+		gen->fences[i].value = one_in(gen, 4) ? cmd_value(gen) : 0;
+	}
+	return client_ptr(gen->fences);
+}
+
+static uint64_t random_queue(struct fuzz_gen *gen)
+{
+	if (one_in(gen, 2))
+		return gen->file.queues[below(gen, FUZZ_QUEUES)];
+	return one_in(gen, 2) ? DRM_SVM_TEST_QUEUE_ANY : below(gen, gen->file.info.out_engines);
+}
+
 /* Fields */
 
 static uint64_t timeout(struct fuzz_gen *gen)
@@ -396,6 +478,28 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 	case ENGINE:
 		return one_in(gen, 2) ? DRM_SVM_TEST_ENGINE_ANY :
 					below(gen, gen->file.info.out_engines);
+	case ENGINE_CLASS:
+		return DRM_SVM_TEST_ENGINE_CLASS_COMPUTE;
+	case PRIORITY:
+		return below(gen, DRM_SVM_TEST_PRIORITY_NUM);
+	case QUEUE:
+		return random_queue(gen);
+	case LIMIT:
+		return one_in(gen, 2) ? 0 : below(gen, 50 * NSEC_PER_MSEC);
+	case VM:
+		return one_in(gen, 2) ? 0 : below(gen, 100);
+	case FENCE_ADDR:
+		return one_in(gen, 2) ? 0 : fence_addr(gen);
+	case FENCE_VALUE:
+		return one_in(gen, 2) ? 0 : cmd_value(gen);
+	case REPORT:
+		return one_in(gen, 2) ? 0 : cmd_addr(gen) & ~31ull;
+	case FENCES_PTR:
+		return make_fences(gen);
+	case NUM_FENCES:
+		return 1 + below(gen, FUZZ_SYNCS);
+	case EVENTFD:
+		return 0;
 	case JOB:
 		return gen->file.jobs[below(gen, FUZZ_JOBS)];
 	case TIMEOUT:
@@ -443,14 +547,17 @@ static uint64_t bad(struct fuzz_gen *gen, const struct field *field, uint64_t va
 	case IN_SYNCS:
 	case OUT_SYNCS:
 	case CMDS_PTR:
+	case FENCES_PTR:
 		return bad_pointer(gen);
 	case NUM_COUNTERS:
 		return one_in(gen, 2) ? DRM_SVM_COUNTERS_MAX + 1 : UINT32_MAX;
 	case NUM_SYNCS:
 		/* not one that is too large for our array, but not for the kernel */
 		return one_in(gen, 2) ? 65 : UINT32_MAX;
+	case NUM_FENCES:
+		return one_in(gen, 2) ? 0 : 65;
 	case NUM_CMDS:
-		return one_in(gen, 2) ? 0 : gen->file.info.out_max_cmds + 1;
+		return gen->file.info.out_max_cmds + 1 + below(gen, 2);
 	case BO_SIZE:
 		return bad_bo_size(gen);
 	default:
@@ -548,7 +655,7 @@ bool fuzz_may_return(const struct fuzz_gen *gen, const struct fuzz_try *t, int e
 bool fuzz_job_may_fail(const struct drm_svm_test_wait *result)
 {
 	if (result->out_status < DRM_SVM_TEST_STATUS_OK ||
-	    result->out_status > DRM_SVM_TEST_STATUS_CANCELLED)
+	    result->out_status > DRM_SVM_TEST_STATUS_TIMEOUT)
 		return false;
 	if (result->out_status == DRM_SVM_TEST_STATUS_OK)
 		return !result->out_errno;
@@ -567,6 +674,8 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 	const struct drm_svm_test_bo_create *create = (const void *)t->args;
 	const struct drm_svm_test_submit *submit = (const void *)t->args;
 	const struct drm_svm_test_wait *wait = (const void *)t->args;
+	const struct drm_svm_test_queue_create *queue = (const void *)t->args;
+	const struct drm_svm_test_vm *vm = (const void *)t->args;
 	uint32_t *bo = &gen->file.bos[below(gen, FUZZ_BOS)];
 
 	if (t->call->request == DRM_IOCTL_SVM_TEST_ATTACH)
@@ -580,6 +689,10 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 		*bo = create->out_handle;
 	} else if (t->call == SUBMIT) {
 		gen->file.jobs[below(gen, FUZZ_JOBS)] = submit->out_job;
+	} else if (t->call->request == DRM_IOCTL_SVM_TEST_QUEUE_CREATE) {
+		gen->file.queues[below(gen, FUZZ_QUEUES)] = queue->out_queue;
+	} else if (t->call->request == DRM_IOCTL_SVM_TEST_VM && vm->vm) {
+		gen->file.attached = true;
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_WAIT) {
 		igt_assert_f(fuzz_job_may_fail(wait), "a job: status %u, errno %u\n",
 			     wait->out_status, wait->out_errno);

@@ -16,6 +16,7 @@
 #define FUZZ_SYNCS	8
 #define FUZZ_BOS	4
 #define FUZZ_JOBS	64
+#define FUZZ_QUEUES	8
 
 /* Where jobs and ioctls may write: pages that come and go, with others between them */
 struct fuzz_place {
@@ -32,6 +33,7 @@ struct fuzz_file {
 	uint64_t va_end;
 	uint32_t syncs[FUZZ_SYNCS];	/* odd ones are timelines */
 	uint32_t bos[FUZZ_BOS];
+	uint32_t queues[FUZZ_QUEUES];	/* that were created, or zero */
 	uint64_t jobs[FUZZ_JOBS];	/* to be waited for, or zero */
 };
 
@@ -41,6 +43,7 @@ struct fuzz_gen {
 	struct fuzz_file file;
 	struct drm_svm_test_cmd cmds[FUZZ_CMDS];
 	struct drm_svm_sync in[FUZZ_SYNCS], out[FUZZ_SYNCS];
+	struct drm_svm_test_fence fences[FUZZ_SYNCS];
 };
 
 struct fuzz_call;

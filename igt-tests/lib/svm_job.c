@@ -99,7 +99,7 @@ struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, 
 	return (struct drm_svm_test_submit) {
 		.cmds = client_ptr(cmds),
 		.num_cmds = n,
-		.engine = DRM_SVM_TEST_ENGINE_ANY,
+		.queue = DRM_SVM_TEST_QUEUE_ANY,
 	};
 }
 
@@ -109,11 +109,11 @@ uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args)
 	return args->out_job;
 }
 
-uint64_t svm_submit_on(int fd, uint32_t engine, const struct drm_svm_test_cmd *cmds, uint32_t n)
+uint64_t svm_submit_on(int fd, uint32_t queue, const struct drm_svm_test_cmd *cmds, uint32_t n)
 {
 	struct drm_svm_test_submit args = svm_submit_args(cmds, n);
 
-	args.engine = engine;
+	args.queue = queue;
 	return svm_submit_ioctl(fd, &args);
 }
 

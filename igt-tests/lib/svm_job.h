@@ -29,7 +29,7 @@ struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count
 /* Submission. The ones without __ assert that the ioctl succeeds. */
 struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n);
 uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args);
-uint64_t svm_submit_on(int fd, uint32_t engine, const struct drm_svm_test_cmd *cmds, uint32_t n);
+uint64_t svm_submit_on(int fd, uint32_t queue, const struct drm_svm_test_cmd *cmds, uint32_t n);
 int __svm_poll_job(int fd, uint64_t job);	/* client_wait() without waiting */
 
 /* Wait; assert how the job ended. @err is a positive errno. */

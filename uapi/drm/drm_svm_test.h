@@ -16,25 +16,58 @@ extern "C" {
  * only through a page table and TLBs of the device. The rules and the errors of
  * drm_svm.h apply here too.
  *
- * A file is one GPU address space. It attaches to the memory of its process and
- * then submits jobs. A job is a list of commands whose operands are ordinary
- * pointers. The jobs of one file run on each engine in the order of submission.
- * Jobs on different engines, and jobs of different files, run in parallel. A job
- * that waits for memory does not delay the others.
+ * A file has a GPU address space, and attaches it to the memory of its process.
+ * Several files of a process can use the same one, see struct drm_svm_test_vm. Then
+ * the file submits jobs. A job is a list of commands whose operands are ordinary
+ * pointers. The jobs of one queue run in the order of submission; queues do not wait
+ * for each other. A file has a queue for each engine from the start: queue n is on
+ * engine n. A job that waits for memory does not delay those of other queues.
  *
  * A command that cannot be executed ends its job: the commands after it do not
- * run, the out-syncs of the job signal with the error, and the result names
- * the command, the address and the error. Later jobs run.
+ * run, its fence is signalled, its out-syncs signal with the error, and the result
+ * names the command, the address and the error. Later jobs run.
  *
  * Once a file is attached, only the process that attached may use it: for other
  * processes all ioctls of this header except INFO return EPERM.
  *
- * The table of drm_svm.h lacks one errno, because no ioctl returns it: ECANCELED
- * is the error of a job that was cancelled because its file was closed. It
- * appears in the result and in the out-syncs of the job. A job whose in-sync
+ * The table of drm_svm.h lacks two errnos, because no ioctl returns them for a job:
+ * ECANCELED is the error of a job that was cancelled, or whose file was closed; ETIME
+ * is that of a job that reached the time limit of its queue. They appear in the
+ * result and in the out-syncs of the job. A job whose in-sync
  * failed is cancelled with the error of that in-sync. A job whose device is
  * unplugged is cancelled with ENODEV.
  */
+
+/**
+ * DOC: User fences
+ *
+ * A user fence is a word of 64 bits in the memory of the process, aligned to 8 bytes.
+ * It has no handle: whoever may write the word may signal it, by a job, by a command in
+ * a job, or by the CPU. It is waited for by a value: the wait ends when the word is
+ * greater than or equal to it. So one word serves for any number of jobs, and a
+ * job can be submitted that waits for a value which nobody has promised yet.
+ *
+ * %DRM_SVM_TEST_OP_WAIT waits in a job, DRM_IOCTL_SVM_TEST_FENCE_WAIT in a thread. For
+ * poll(), a job that waits signals an eventfd. A job signals its fence after all that
+ * its commands wrote; whoever sees the value sees that. It does so when it failed or was
+ * cancelled too; @report says how it ended. It does not when its queue was destroyed or
+ * its file was closed, when it was cancelled a second time because the fence could not be
+ * written, or when the memory of the fence is gone. Then the job fails, and nothing else.
+ *
+ * What an engine of this device writes wakes those who wait at that address. What the
+ * CPU writes is noticed some milliseconds later.
+ */
+
+/**
+ * struct drm_svm_test_fence - a user fence, and a value of it
+ */
+struct drm_svm_test_fence {
+	/** @addr: address of the word, a multiple of 8. */
+	__u64 addr;
+
+	/** @value: what it is set to, or what is waited for. */
+	__u64 value;
+};
 
 /**
  * DOC: Syncobjs and page faults
@@ -73,6 +106,16 @@ extern "C" {
 #define DRM_SVM_TEST_BO_UNBIND		0x09
 /** DRM_SVM_TEST_PREFETCH - ioctl number of struct drm_svm_prefetch. */
 #define DRM_SVM_TEST_PREFETCH		0x0a
+/** DRM_SVM_TEST_VM - ioctl number of struct drm_svm_test_vm. */
+#define DRM_SVM_TEST_VM			0x0b
+/** DRM_SVM_TEST_QUEUE_CREATE - ioctl number of struct drm_svm_test_queue_create. */
+#define DRM_SVM_TEST_QUEUE_CREATE	0x0c
+/** DRM_SVM_TEST_QUEUE_DESTROY - ioctl number of struct drm_svm_test_queue_destroy. */
+#define DRM_SVM_TEST_QUEUE_DESTROY	0x0d
+/** DRM_SVM_TEST_CANCEL - ioctl number of struct drm_svm_test_cancel. */
+#define DRM_SVM_TEST_CANCEL		0x0e
+/** DRM_SVM_TEST_FENCE_WAIT - ioctl number of struct drm_svm_test_fence_wait. */
+#define DRM_SVM_TEST_FENCE_WAIT		0x0f
 
 /**
  * enum drm_svm_test_backend - the library that manages shared memory for the device
@@ -118,7 +161,10 @@ struct drm_svm_test_info {
 	 */
 	__u32 out_max_jobs;
 
-	/** @out_max_syncs: limit of a job for in-syncs and for out-syncs. */
+	/**
+	 * @out_max_syncs: limit of a job for in-syncs and for out-syncs, and of one wait
+	 * for user fences.
+	 */
 	__u32 out_max_syncs;
 
 	/** @out_fault_overflows: how often the fault buffer was full. */
@@ -136,6 +182,12 @@ struct drm_svm_test_info {
 
 	/** @out_bo_size: maximum size of a buffer object, in bytes. */
 	__u64 out_bo_size;
+
+	/** @out_max_queues: maximum number of queues of a file. */
+	__u32 out_max_queues;
+
+	/** @out_pad: zero. */
+	__u32 out_pad;
 
 	/** @out_backend: enum drm_svm_test_backend. */
 	__u64 out_backend;
@@ -218,6 +270,18 @@ enum drm_svm_test_op {
 	 * nanoseconds.
 	 */
 	DRM_SVM_TEST_OP_TIMESTAMP = 10,
+	/**
+	 * @DRM_SVM_TEST_OP_WAIT: go on when the __u64 at @src is at least @arg0;
+	 * meanwhile other queues run. @src is a multiple of 8; otherwise the
+	 * submission fails with EINVAL.
+	 */
+	DRM_SVM_TEST_OP_WAIT = 11,
+	/**
+	 * @DRM_SVM_TEST_OP_SIGNAL: set the __u64 at @dst to @arg0, after all that the
+	 * commands before it wrote. @dst is a multiple of 8; otherwise the submission
+	 * fails with EINVAL.
+	 */
+	DRM_SVM_TEST_OP_SIGNAL = 12,
 };
 
 /** DRM_SVM_TEST_CMD_64 - elements have 8 bytes. */
@@ -260,28 +324,208 @@ struct drm_svm_test_cmd {
 	__u64 result;
 };
 
+/**
+ * struct drm_svm_test_vm - the address space of a file
+ *
+ * A file that was not attached, and has nothing bound, can use the address space of
+ * another file of the process in place of its own. Both then need one attach, and have
+ * the same counters and bindings, but queues, jobs and handles of their own. The
+ * address space lasts as long as one of its files is open.
+ *
+ * Errors in addition to those of drm_svm.h: ENOENT, no open file has an address space
+ * of that number; ENXIO, it is not attached; EEXIST, this file has used its own one, or
+ * that of a third file.
+ */
+struct drm_svm_test_vm {
+	/** @vm: number of the address space to use, or zero to keep the present one. */
+	__u64 vm;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+
+	/** @out_vm: number of the address space of this file. */
+	__u64 out_vm;
+};
+
+/**
+ * enum drm_svm_test_engine_class - what the engine of a queue is for
+ */
+enum drm_svm_test_engine_class {
+	/** @DRM_SVM_TEST_ENGINE_CLASS_COMPUTE: jobs that use shared memory. */
+	DRM_SVM_TEST_ENGINE_CLASS_COMPUTE = 0,
+};
+
+/**
+ * enum drm_svm_test_priority - which queues of an engine come first
+ *
+ * A queue of a lower priority has a turn now and then also while others are busy.
+ */
+enum drm_svm_test_priority {
+	/** @DRM_SVM_TEST_PRIORITY_LOW: when others have nothing to do. */
+	DRM_SVM_TEST_PRIORITY_LOW = 0,
+	/** @DRM_SVM_TEST_PRIORITY_NORMAL: that of the queues of a new file. */
+	DRM_SVM_TEST_PRIORITY_NORMAL = 1,
+	/** @DRM_SVM_TEST_PRIORITY_HIGH: before others. */
+	DRM_SVM_TEST_PRIORITY_HIGH = 2,
+	/** @DRM_SVM_TEST_PRIORITY_NUM: number of priorities. */
+	DRM_SVM_TEST_PRIORITY_NUM
+};
+
 /** DRM_SVM_TEST_ENGINE_ANY - the kernel chooses the engine. */
 #define DRM_SVM_TEST_ENGINE_ANY		0xffffffffu
 
+/**
+ * struct drm_svm_test_queue_create - make a queue
+ *
+ * Errors in addition to those of drm_svm.h: EBUSY, the file has out_max_queues.
+ */
+struct drm_svm_test_queue_create {
+	/** @engine_class: enum drm_svm_test_engine_class. */
+	__u32 engine_class;
+
+	/** @engine: index of the engine, or %DRM_SVM_TEST_ENGINE_ANY. */
+	__u32 engine;
+
+	/** @priority: enum drm_svm_test_priority. */
+	__u32 priority;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/**
+	 * @time_limit_ns: for how many nanoseconds a job may be the first of the queue,
+	 * what it waits for included, or zero for no limit. Then it is stopped as if it
+	 * were cancelled, with %DRM_SVM_TEST_STATUS_TIMEOUT. It has the same time once
+	 * more to signal its fence.
+	 */
+	__u64 time_limit_ns;
+
+	/** @out_queue: number of the queue in this file. */
+	__u32 out_queue;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+};
+
+/**
+ * struct drm_svm_test_queue_destroy - cancel the jobs of a queue and remove it
+ *
+ * On return its jobs have ended. Their fences are not signalled: cancel them before.
+ * Errors in addition to those of drm_svm.h: ENOENT, there is no such queue; EINVAL, it
+ * is one of those that the file has from the start.
+ */
+struct drm_svm_test_queue_destroy {
+	/** @queue: number of the queue. */
+	__u32 queue;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+};
+
+/**
+ * struct drm_svm_test_cancel - have jobs end
+ *
+ * The call does not wait. A job ends in its turn: when those before it in the queue have
+ * ended, its commands do not run, or stop where they are; then it reports, and signals
+ * its fence. A job whose fence cannot be written because the memory blocks ends without
+ * when it is cancelled once more. A job that has ended stays as it is.
+ *
+ * Errors in addition to those of drm_svm.h: ENOENT, there is no such job or queue.
+ */
+struct drm_svm_test_cancel {
+	/** @job: from struct drm_svm_test_submit; or zero for all jobs of @queue. */
+	__u64 job;
+
+	/** @queue: number of the queue; zero with @job. */
+	__u32 queue;
+
+	/** @flags: must be zero. */
+	__u32 flags;
+};
+
+/** DRM_SVM_TEST_FENCE_WAIT_ANY - one of the fences is enough. */
+#define DRM_SVM_TEST_FENCE_WAIT_ANY	(1u << 0)
+
+/**
+ * struct drm_svm_test_fence_wait - wait for user fences
+ *
+ * Errors in addition to those of drm_svm.h: ENXIO, the file is not attached; EFAULT, a
+ * fence cannot be read; ETIME, they did not all, or with
+ * %DRM_SVM_TEST_FENCE_WAIT_ANY none did, reach their value in time.
+ */
+struct drm_svm_test_fence_wait {
+	/** @fences: pointer to an array of struct drm_svm_test_fence. */
+	__u64 fences;
+
+	/** @count: length of @fences, from 1 to the device's out_max_syncs. */
+	__u32 count;
+
+	/** @flags: %DRM_SVM_TEST_FENCE_WAIT_ANY or zero. */
+	__u32 flags;
+
+	/** @timeout: absolute, CLOCK_MONOTONIC, nanoseconds; a time in the past polls. */
+	__s64 timeout;
+
+	/** @out_first: index of the first fence that reached its value. */
+	__u32 out_first;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+};
+
+/**
+ * struct drm_svm_test_report - how a job ended, in the memory of the process
+ */
+struct drm_svm_test_report {
+	/** @job: number of the job, or zero. */
+	__u64 job;
+
+	/** @addr: the faulting address, or zero. */
+	__u64 addr;
+
+	/** @status: enum drm_svm_test_status. */
+	__u32 status;
+
+	/** @error: zero, or the errno as a positive number. */
+	__u32 error;
+
+	/** @cmd: index of the failed command, or the number of commands executed. */
+	__u32 cmd;
+
+	/** @pad: zero. */
+	__u32 pad;
+};
+
+/**
+ * DRM_SVM_TEST_QUEUE_ANY - the kernel chooses one of the queues that the file has from
+ * the start
+ */
+#define DRM_SVM_TEST_QUEUE_ANY		0xffffffffu
+
 /** DRM_SVM_TEST_SUBMIT_NO_RESULT - the result of the job will not be fetched. */
 #define DRM_SVM_TEST_SUBMIT_NO_RESULT	(1u << 0)
+/** DRM_SVM_TEST_SUBMIT_EVENTFD - signal @eventfd when the job has ended. */
+#define DRM_SVM_TEST_SUBMIT_EVENTFD	(1u << 1)
 
 /**
  * struct drm_svm_test_submit - run commands, asynchronously
  *
- * Errors in addition to those of drm_svm.h: ENOENT, a syncobj handle is unknown
- * or an in-sync has no fence; EBUSY, the file has out_max_jobs jobs that have not
- * ended, or whose result has not been fetched.
+ * Errors in addition to those of drm_svm.h: ENOENT, the queue or a syncobj handle is
+ * unknown, or an in-sync has no fence; EINVAL, @eventfd is not one; EBUSY, the file has
+ * out_max_jobs jobs that have not ended, or whose result has not been fetched.
  */
 struct drm_svm_test_submit {
-	/** @cmds: pointer to an array of struct drm_svm_test_cmd. */
+	/** @cmds: pointer to an array of struct drm_svm_test_cmd, or zero. */
 	__u64 cmds;
 
-	/** @num_cmds: length of @cmds, from 1 to the device's out_max_cmds. */
+	/** @num_cmds: length of @cmds, up to the device's out_max_cmds; zero if that is zero. */
 	__u32 num_cmds;
 
-	/** @engine: index of the engine, or %DRM_SVM_TEST_ENGINE_ANY. */
-	__u32 engine;
+	/** @queue: number of the queue, or %DRM_SVM_TEST_QUEUE_ANY. */
+	__u32 queue;
 
 	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
 	__u64 in_syncs;
@@ -295,11 +539,20 @@ struct drm_svm_test_submit {
 	/** @num_out_syncs: length of @out_syncs. */
 	__u32 num_out_syncs;
 
-	/** @flags: %DRM_SVM_TEST_SUBMIT_NO_RESULT or zero. */
+	/** @flags: %DRM_SVM_TEST_SUBMIT_NO_RESULT, %DRM_SVM_TEST_SUBMIT_EVENTFD. */
 	__u32 flags;
 
-	/** @pad: must be zero. */
-	__u32 pad;
+	/** @eventfd: an eventfd, with that flag; otherwise zero. */
+	__s32 eventfd;
+
+	/** @signal: the user fence to signal; all zero for none. */
+	struct drm_svm_test_fence signal;
+
+	/**
+	 * @report: address for a struct drm_svm_test_report, a multiple of its size, or
+	 * zero. It is written before the fence.
+	 */
+	__u64 report;
 
 	/** @out_job: number of the job, for struct drm_svm_test_wait. */
 	__u64 out_job;
@@ -316,10 +569,12 @@ enum drm_svm_test_status {
 	/** @DRM_SVM_TEST_STATUS_INVALID: a command was malformed. */
 	DRM_SVM_TEST_STATUS_INVALID = 3,
 	/**
-	 * @DRM_SVM_TEST_STATUS_CANCELLED: an in-sync failed, the file was closed, or
-	 * the device was unplugged.
+	 * @DRM_SVM_TEST_STATUS_CANCELLED: it was cancelled, an in-sync failed, the
+	 * queue was destroyed, the file was closed, or the device was unplugged.
 	 */
 	DRM_SVM_TEST_STATUS_CANCELLED = 4,
+	/** @DRM_SVM_TEST_STATUS_TIMEOUT: it reached the time limit of its queue. */
+	DRM_SVM_TEST_STATUS_TIMEOUT = 5,
 };
 
 /**
@@ -480,6 +735,21 @@ struct drm_svm_test_bo_unbind {
 /** DRM_IOCTL_SVM_TEST_PREFETCH - migrate pages. */
 #define DRM_IOCTL_SVM_TEST_PREFETCH \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_PREFETCH, struct drm_svm_prefetch)
+/** DRM_IOCTL_SVM_TEST_VM - name the address space of this file, or use another one. */
+#define DRM_IOCTL_SVM_TEST_VM \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_VM, struct drm_svm_test_vm)
+/** DRM_IOCTL_SVM_TEST_QUEUE_CREATE - make a queue. */
+#define DRM_IOCTL_SVM_TEST_QUEUE_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_QUEUE_CREATE, struct drm_svm_test_queue_create)
+/** DRM_IOCTL_SVM_TEST_QUEUE_DESTROY - cancel the jobs of a queue and remove it. */
+#define DRM_IOCTL_SVM_TEST_QUEUE_DESTROY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_QUEUE_DESTROY, struct drm_svm_test_queue_destroy)
+/** DRM_IOCTL_SVM_TEST_CANCEL - have jobs end. */
+#define DRM_IOCTL_SVM_TEST_CANCEL \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_CANCEL, struct drm_svm_test_cancel)
+/** DRM_IOCTL_SVM_TEST_FENCE_WAIT - wait for user fences. */
+#define DRM_IOCTL_SVM_TEST_FENCE_WAIT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_FENCE_WAIT, struct drm_svm_test_fence_wait)
 
 #if defined(__cplusplus)
 }
