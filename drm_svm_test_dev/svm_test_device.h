@@ -27,6 +27,7 @@ struct svm_test_memory;
 #define SVM_TEST_MAX_CMDS	4096U
 #define SVM_TEST_MAX_SYNCS	64U
 #define SVM_TEST_MAX_QUEUES	1024U
+#define SVM_TEST_MAX_ABANDONED	64
 
 #define SVM_TEST_MAX_BO_SIZE	SZ_4G
 

@@ -103,30 +103,34 @@ static void engine_retire(struct svm_test_job *job)
 }
 
 /*
- * The job has done all that it will. Faults of accesses ahead may be in flight:
- * what they do to the memory must not come after the job's end.
+ * The commands of a job are over. Faults of accesses ahead may be in flight: what they
+ * do to the memory must not come after the job's fence. Returns whether there are none.
  */
-static void engine_end(struct svm_test_engine *engine,
-		       struct svm_test_queue *queue, struct svm_test_job *job)
+static bool engine_settle(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue, struct svm_test_job *job)
 {
-	scoped_guard(spinlock_irq, &engine->lock) {
-		job->ended = true;
-		if (queue->ahead)
-			return;
-	}
-	engine_retire(job);
+	guard(spinlock_irq)(&engine->lock);
+
+	job->settles = queue->ahead && !job->forced;
+	return !job->settles;
 }
 
 /* The first job, and how it is to be stopped, if it is. */
 static struct svm_test_job *engine_first(struct svm_test_engine *engine,
 					 struct svm_test_queue *queue, u32 *stop)
 {
+	struct svm_test_job *job;
+
 	/* Others only append while the queue is marked as running. */
 	guard(spinlock_irq)(&engine->lock);
 
+	job = svm_test_queue_first(queue);
 	*stop = queue->stop;
 	WRITE_ONCE(queue->stop, 0);
-	return svm_test_queue_first(queue);
+	if (job && *stop)
+		job->forced |= queue->force;
+	queue->force = false;
+	return job;
 }
 
 /* End all jobs of a queue that is closing, so that whoever closes can go on. */
@@ -138,6 +142,8 @@ static void engine_close(struct svm_test_engine *engine,
 
 	svm_test_wait_end(&queue->wait);
 	while ((job = engine_first(engine, queue, &stop))) {
+		scoped_guard(spinlock_irq, &engine->lock)
+			svm_test_queue_abandon_locked(job);
 		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, queue->err);
 		engine_retire(job);
 		cond_resched();
@@ -171,6 +177,12 @@ static void engine_miss(struct svm_test_engine *engine,
 	unsigned int wanted = job->num_slots, posted, i;
 	struct svm_test_slot *slots = svm_test_job_slots(job);
 
+	if (job->forced && job->stage != SVM_TEST_STAGE_CMDS) {
+		job->num_slots = 0;
+		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, -ECANCELED);
+		engine_yield(engine, queue);
+		return;
+	}
 	for (i = 1; i < wanted; i++)
 		slots[i].access |= DRM_SVM_ACCESS_AHEAD;
 
@@ -196,33 +208,29 @@ static void engine_miss(struct svm_test_engine *engine,
 }
 
 /*
- * Stop a job: what it waits for is not waited for any longer. The first time its
- * commands end, and its user fence is still to be signalled, for which there is time
- * once more; the second time it ends.
+ * Stop a job: its commands end, and what they wait for is not waited for any longer. It
+ * still reports and signals its user fence, for which its time begins again; that is
+ * given up if it is forced, and the memory does not come.
  */
 static void engine_stop(struct svm_test_engine *engine,
 			struct svm_test_queue *queue, struct svm_test_job *job,
 			u32 status)
 {
 	int err = status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
-	bool first = !job->stopped;
+	bool cmds = job->stage == SVM_TEST_STAGE_CMDS, gives_up;
 
-	job->stopped = true;
 	scoped_guard(spinlock_irq, &engine->lock) {
-		if (first)
-			svm_test_queue_limit_locked(queue);
-		if (first && job->stage != SVM_TEST_STAGE_CMDS)
-			return;
-		if (job->awaits) {
-			job->awaits->abandoned = true;
-			queue->abandoned++;
-			job->awaits = NULL;
+		job->stopped = true;
+		svm_test_queue_limit_locked(queue);
+		gives_up = !cmds && job->forced && job->awaits;
+		if (cmds || gives_up) {
+			svm_test_queue_abandon_locked(job);
+			job->num_slots = 0;
 		}
 	}
-	job->num_slots = 0;
-	if (first)
+	if (cmds)
 		svm_test_job_fail(job, status, err, 0);
-	else
+	else if (gives_up)
 		svm_test_job_end(job, status, err);
 }
 
@@ -253,10 +261,10 @@ static enum svm_test_step engine_slice(struct svm_test_engine *engine,
 	unsigned int n = engine->gpu->config.timeslice;
 	enum svm_test_step step;
 
-	if (job->ended)
-		return SVM_TEST_STEP_DONE;
 	job_go_on(job);
 	do {
+		if (job->stage != SVM_TEST_STAGE_CMDS && !engine_settle(engine, queue, job))
+			return SVM_TEST_STEP_MORE;
 		step = svm_test_cmd_step(job, engine->mmu);
 		cond_resched();
 	} while (step == SVM_TEST_STEP_MORE && --n && !READ_ONCE(queue->stop) &&
@@ -299,7 +307,7 @@ static void engine_serve(struct svm_test_engine *engine,
 		svm_test_queue_block(queue, job->vm->mm, job->cmds[job->cmd].src);
 		break;
 	case SVM_TEST_STEP_DONE:
-		engine_end(engine, queue, job);
+		engine_retire(job);
 		engine_yield(engine, queue);
 		/* It may be closing, and empty now. */
 		wake_up_all(&engine->idle);

@@ -239,7 +239,9 @@ static int submit_add_locked(struct svm_test_submission *sub)
 
 	lockdep_assert_held(&file->submit_lock);
 
-	if (atomic_read(&file->num_jobs) >= (int)file->gpu->config.max_jobs)
+	/* Those that were stopped while they waited for memory are in flight for ever. */
+	if (atomic_read(&file->num_jobs) >= (int)file->gpu->config.max_jobs ||
+	    atomic_read(&sub->vm->abandoned) >= SVM_TEST_MAX_ABANDONED)
 		return -EBUSY;
 
 	sub->args->out_job = 0;
@@ -548,6 +550,7 @@ int svm_test_ioctl_queue_destroy(struct drm_device *drm, void *data,
 
 static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *args)
 {
+	bool force = args->flags & DRM_SVM_TEST_CANCEL_FORCE;
 	struct svm_test_queue *queue;
 	struct svm_test_job *job;
 
@@ -555,7 +558,7 @@ static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *
 		job = wait_lookup(file, args->job);
 		if (!job)
 			return -ENOENT;
-		svm_test_queue_cancel(job->queue, job);
+		svm_test_queue_cancel(job->queue, job, force);
 		svm_test_job_put(job);
 		return 0;
 	}
@@ -565,7 +568,7 @@ static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *
 	queue = xa_load(&file->queues, args->queue);
 	if (!queue)
 		return -ENOENT;
-	svm_test_queue_cancel(queue, NULL);
+	svm_test_queue_cancel(queue, NULL, force);
 	return 0;
 }
 
@@ -584,7 +587,7 @@ int svm_test_ioctl_cancel(struct drm_device *drm, void *data,
 	struct drm_svm_test_cancel *args = data;
 	int err;
 
-	if (args->flags || (args->job && args->queue))
+	if (args->flags & ~DRM_SVM_TEST_CANCEL_FORCE || (args->job && args->queue))
 		return -EINVAL;
 	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
 	return err ?: cancel(file, args);

@@ -132,7 +132,7 @@ void svm_test_file_close(struct svm_test_file *file)
 	}
 	if (last)
 		svm_test_vm_destroy(vm);
-	/* If it joined another one: nobody has used its own since. */
+	/* If it joined another one, it does not use its own. */
 	if (vm != file->own)
 		svm_test_vm_destroy(file->own);
 	kref_put(&file->ref, file_release);
@@ -235,6 +235,7 @@ int svm_test_ioctl_vm(struct drm_device *drm, void *data, struct drm_file *drm_f
 	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
 	if (!err && args->vm)
 		err = file_join(file, args->vm);
-	args->out_vm = svm_test_file_vm(drm_file)->asid.id;
+	if (!err)
+		args->out_vm = svm_test_file_vm(drm_file)->asid.id;
 	return err;
 }

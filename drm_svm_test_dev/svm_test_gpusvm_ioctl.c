@@ -243,9 +243,12 @@ static int peer_ioctl_attach(struct drm_device *drm, void *data,
 	if (err)
 		return err;
 	scoped_guard(mutex, &vm->attach_lock) {
+		const void *mm = vm->mm;
+
+		vm->mm = mm ?: current->mm;
 		err = svm_test_gpusvm_attach(vm, data);
-		if (!err)
-			vm->mm = current->mm;
+		if (err)
+			vm->mm = mm;
 	}
 	svm_test_vm_leave(vm);
 	return err;

@@ -285,7 +285,8 @@ void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr)
  */
 void svm_test_job_end(struct svm_test_job *job, u32 status, int err)
 {
-	job_set_status(job, status, err, 0);
+	if (job->stage != SVM_TEST_STAGE_OVER)
+		job_set_status(job, status, err, 0);
 	job->stage = SVM_TEST_STAGE_OVER;
 }
 

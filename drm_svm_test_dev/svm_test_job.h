@@ -128,7 +128,7 @@ struct svm_test_job {
 	/** @progress: how far it is. */
 	struct svm_test_progress progress;
 
-	/** @stage: what it is about; of the engine alone, as are the next four. */
+	/** @stage: what it is about; of the engine alone, as are the next three. */
 	enum svm_test_stage stage;
 	/** @last: the command of the stages after SVM_TEST_STAGE_CMDS. */
 	struct drm_svm_test_cmd last;
@@ -136,8 +136,6 @@ struct svm_test_job {
 	struct drm_svm_test_fence signal;
 	/** @report: address of a struct drm_svm_test_report, or zero. */
 	u64 report;
-	/** @stopped: it was stopped once. */
-	bool stopped;
 	/** @eventfd: signalled when the job has ended, or NULL. */
 	struct eventfd_ctx *eventfd;
 
@@ -145,10 +143,14 @@ struct svm_test_job {
 	unsigned int num_slots;
 	/** @awaits: the miss that is waited for, or NULL; under svm_test_engine.lock. */
 	struct svm_test_slot *awaits;
-	/** @ended: only faults ahead are left; under svm_test_engine.lock. */
-	bool ended;
+	/** @settles: only faults ahead are waited for; under svm_test_engine.lock. */
+	bool settles;
 	/** @cancelled: to be stopped when it is the first one; under the same lock. */
 	bool cancelled;
+	/** @stopped: it was; under the same lock. */
+	bool stopped;
+	/** @forced: it does not wait for the memory of its end; under the same lock. */
+	bool forced;
 	/** @slots: the misses; the job needs the first one to go on. */
 	struct svm_test_slot slots[SVM_TEST_MAX_LANES];
 	/**

@@ -133,10 +133,14 @@ int svm_test_ioctl_attach(struct drm_device *drm, void *data,
 		return err;
 	/* svm_test_vm_enter() keeps a detach out, attach_lock a second attach */
 	scoped_guard(mutex, &vm->attach_lock) {
+		/* Before: jobs may come as soon as it is attached. */
+		const void *mm = vm->mm;
+
+		vm->mm = mm ?: current->mm;
 		err = drm_svm_ioctl_attach(&vm->ctx, &vm->gpu->sdev,
 					   &svm_test_context_ops, data);
-		if (!err)
-			vm->mm = current->mm;
+		if (err)
+			vm->mm = mm;
 	}
 	svm_test_vm_leave(vm);
 	return err;

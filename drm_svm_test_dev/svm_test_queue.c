@@ -18,16 +18,16 @@
  *
  * Only the engine's thread ends jobs, from the head of a queue, so they end in order.
  * Whoever wants a job to end has it stopped: its commands end where they are, and it
- * still signals its user fence. When it is stopped once more, because that fence cannot
- * be written for a long time, it ends without. A queue that is closing ends its jobs
+ * still reports, and signals its user fence. A job that is forced does not wait for the
+ * memory of these two: it ends without. A queue that is closing ends its jobs
  * with no fence, for the memory may be on its way out.
  *
  * A job waits for the first of its faults alone, the access that is next. The others
  * are of accesses ahead. Memory ahead may never be accessed, so a job goes on beside
- * such a fault; it ends when all of those are answered. Until then no job of the queue
- * looks ahead again: a queue has no more such faults in flight than there are lanes, and
- * no slot is used twice. The first fault may never be answered, and is abandoned when
- * its job is stopped; a queue with many of those rests until some are answered.
+ * such a fault. When its commands are over it waits for all of those: what they do to
+ * the memory must not come after its fence. So a queue has no more such faults in flight
+ * than there are lanes, and no slot is used twice. The first fault may never be
+ * answered, and is abandoned when its job is stopped.
  *
  * Locking. svm_test_engine.lock, with interrupts off. Nothing is locked inside of it.
  */
@@ -45,12 +45,14 @@
 #include "svm_test_file.h"
 #include "svm_test_job.h"
 #include "svm_test_queue.h"
+#include "svm_test_vm.h"
 
-/* Faults in flight of stopped jobs, from which on a queue rests */
-#define MAX_ABANDONED	64U
-
-/* Blocked queues that look at their fence in one jiffy */
+/* Blocked queues that look at their fence in one jiffy, at least; and jiffies for all */
 #define LOOKS_PER_JIFFY	16U
+#define LOOK_JIFFIES	8U
+
+/* How long a job that was stopped may take to report and to signal, at least */
+#define LAST_TIME	NSEC_PER_SEC
 
 /**
  * svm_test_queue_first() - the job that runs, or is next to
@@ -68,14 +70,11 @@ struct svm_test_job *svm_test_queue_first(struct svm_test_queue *queue)
 static bool queue_can_run(const struct svm_test_queue *queue,
 			  const struct svm_test_job *job)
 {
-	if (queue->closing)
+	if (queue->closing || queue->stop)
 		return true;
-	if (job->ended)
+	if (job->settles)
 		return !queue->ahead;
-	if (queue->stop)
-		return true;
-	return !job->awaits && queue->abandoned < MAX_ABANDONED &&
-	       svm_test_job_is_ready(job);
+	return !job->awaits && (job->stopped || svm_test_job_is_ready(job));
 }
 
 /**
@@ -95,7 +94,11 @@ void svm_test_queue_update_locked(struct svm_test_queue *queue)
 		list_add_tail(&queue->link, &engine->stalled);
 		return;
 	}
-	list_add_tail(&queue->link, &engine->runnable[queue->priority]);
+	/* Somebody waits for the end of a queue that is closing. */
+	if (queue->closing)
+		list_add(&queue->link, &engine->runnable[DRM_SVM_TEST_PRIORITY_HIGH]);
+	else
+		list_add_tail(&queue->link, &engine->runnable[queue->priority]);
 	wake_up(&engine->wait);
 }
 
@@ -114,12 +117,19 @@ static void queue_kick_locked(struct svm_test_queue *queue)
 /**
  * svm_test_queue_limit_locked() - the time of the first job begins
  * @queue: the queue, the lock of its engine held
+ *
+ * That of its commands; or, when it was stopped, that of its end.
  */
 void svm_test_queue_limit_locked(struct svm_test_queue *queue)
 {
-	if (!queue->limit)
+	struct svm_test_job *job = svm_test_queue_first(queue);
+	ktime_t limit = queue->limit;
+
+	if (!limit)
 		return;
-	queue->deadline = ktime_add_safe(ktime_get(), queue->limit);
+	if (job->stopped)
+		limit = max_t(ktime_t, limit, LAST_TIME);
+	queue->deadline = ktime_add_safe(ktime_get(), limit);
 	hrtimer_start(&queue->timer, queue->deadline, HRTIMER_MODE_ABS);
 }
 
@@ -129,11 +139,13 @@ static void queue_begin_locked(struct svm_test_queue *queue)
 	struct svm_test_job *job = svm_test_queue_first(queue);
 
 	queue->stop = 0;
+	queue->force = false;
 	queue->deadline = KTIME_MAX;
 	if (!job)
 		return;
 	if (job->cancelled || job->seqno <= queue->cancelled)
 		queue->stop = DRM_SVM_TEST_STATUS_CANCELLED;
+	queue->force = job->forced || job->seqno <= queue->forced;
 	svm_test_queue_limit_locked(queue);
 }
 
@@ -148,6 +160,8 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	queue->deadline = KTIME_MAX;
 	queue->stop = DRM_SVM_TEST_STATUS_TIMEOUT;
+	/* The second time: its memory does not come. */
+	queue->force = svm_test_queue_first(queue)->stopped;
 	queue_kick_locked(queue);
 	return HRTIMER_NORESTART;
 }
@@ -297,7 +311,8 @@ void svm_test_queue_retire(struct svm_test_job *job)
 void svm_test_queue_block(struct svm_test_queue *queue, const void *mm, u64 addr)
 {
 	struct svm_test_engine *engine = queue->engine;
-	bool waits = !hlist_unhashed(&queue->wait.node) && queue->wait.addr == addr;
+	bool waits = !hlist_unhashed(&queue->wait.node) && queue->wait.mm == mm &&
+		     queue->wait.addr == addr;
 
 	if (!waits) {
 		svm_test_wait_end(&queue->wait);
@@ -332,7 +347,8 @@ void svm_test_queue_look(struct timer_list *timer)
 	guard(spinlock_irqsave)(&engine->lock);
 
 	/* Those that still wait come back behind the others. */
-	for (n = min(engine->num_blocked, LOOKS_PER_JIFFY); n; n--) {
+	n = max(LOOKS_PER_JIFFY, engine->num_blocked / LOOK_JIFFIES);
+	for (n = min(engine->num_blocked, n); n; n--) {
 		queue = list_first_entry(&engine->blocked, struct svm_test_queue, link);
 		queue_kick_locked(queue);
 	}
@@ -385,7 +401,7 @@ void svm_test_queue_fault_done(struct svm_test_slot *slot, int err)
 			slot->err = err;
 			job->awaits = NULL;
 		} else if (slot->abandoned) {
-			queue->abandoned--;
+			atomic_dec(&job->vm->abandoned);
 		} else {
 			queue->ahead--;
 		}
@@ -395,26 +411,50 @@ void svm_test_queue_fault_done(struct svm_test_slot *slot, int err)
 }
 
 /**
+ * svm_test_queue_abandon_locked() - a job does not wait for its fault any more
+ * @job: the first job of its queue, the lock of its engine held
+ */
+void svm_test_queue_abandon_locked(struct svm_test_job *job)
+{
+	lockdep_assert_held(&job->queue->engine->lock);
+
+	if (!job->awaits)
+		return;
+	job->awaits->abandoned = true;
+	job->awaits = NULL;
+	atomic_inc(&job->vm->abandoned);
+}
+
+/**
  * svm_test_queue_cancel() - stop jobs
  * @queue: the queue
  * @job: a job of it, or NULL for all that are queued at this moment
+ * @force: they are not to wait for the memory of their report and their fence
  *
  * Each is stopped when it is the first one. Does not wait.
  */
-void svm_test_queue_cancel(struct svm_test_queue *queue, struct svm_test_job *job)
+void svm_test_queue_cancel(struct svm_test_queue *queue, struct svm_test_job *job,
+			   bool force)
 {
 	struct svm_test_job *first;
 
 	guard(spinlock_irq)(&queue->engine->lock);
 
 	first = svm_test_queue_first(queue);
-	if (job)
+	if (!first)
+		return;
+	if (job) {
 		job->cancelled = true;
-	else if (first)
+		job->forced |= force;
+	} else {
 		queue->cancelled = list_last_entry(&queue->jobs, struct svm_test_job,
 						   link)->seqno;
-	if (first && (!job || job == first)) {
+		if (force)
+			queue->forced = queue->cancelled;
+	}
+	if (!job || job == first) {
 		queue->stop = DRM_SVM_TEST_STATUS_CANCELLED;
+		queue->force |= force;
 		queue_kick_locked(queue);
 	}
 }

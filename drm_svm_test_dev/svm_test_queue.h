@@ -45,12 +45,14 @@ struct svm_test_queue {
 	int err;
 	/** @stop: enum drm_svm_test_status with which the first job is to end, or zero. */
 	u32 stop;
+	/** @force: and it is not to wait for the memory of its report and its fence. */
+	bool force;
 	/** @cancelled: jobs up to this number are cancelled. */
 	u64 cancelled;
+	/** @forced: those of them that are forced. */
+	u64 forced;
 	/** @ahead: faults of the first job in flight, for accesses ahead. */
 	unsigned int ahead;
-	/** @abandoned: faults in flight of jobs that were stopped while they waited. */
-	unsigned int abandoned;
 	/** @deadline: when the first job is stopped, if there is a @limit. */
 	ktime_t deadline;
 	/** @timer: fires at @deadline, or later than an earlier one. */
@@ -82,7 +84,9 @@ void svm_test_queue_job_ready(struct svm_test_job *job);
 void svm_test_queue_fault_done(struct svm_test_slot *slot, int err);
 unsigned int svm_test_queue_free_slots(struct svm_test_job *job);
 
-void svm_test_queue_cancel(struct svm_test_queue *queue, struct svm_test_job *job);
+void svm_test_queue_cancel(struct svm_test_queue *queue, struct svm_test_job *job,
+			   bool force);
+void svm_test_queue_abandon_locked(struct svm_test_job *job);
 void svm_test_queue_close(struct svm_test_queue *queue, int err);
 void svm_test_queue_wait_idle(struct svm_test_queue *queue);
 

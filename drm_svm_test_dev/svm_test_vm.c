@@ -30,7 +30,8 @@
  *    the fault buffer, of svm_test_bindings.faults, of the copy engine and of the
  *    pages of VRAM: spinlocks in process context, with nothing inside. In an
  *    access section the lock of the TLB alone is taken.
- * 6. the lock of a fence, then svm_test_engine.lock: with interrupts off.
+ * 6. the lock of a fence, or that of a bucket of svm_test_wait.c, then
+ *    svm_test_engine.lock: with interrupts off.
  *
  * drm_dev_enter() is for buffer objects, and DRM's own for fdinfo; it comes before
  * line 2. It is no lock, but drm_dev_unplug() waits for it, whatever DRM device that is for; so

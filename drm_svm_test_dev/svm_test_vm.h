@@ -2,6 +2,7 @@
 #ifndef _SVM_TEST_VM_H_
 #define _SVM_TEST_VM_H_
 
+#include <linux/atomic.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -20,7 +21,7 @@ struct svm_test_pt;
  * struct svm_test_vm - a GPU address space
  */
 struct svm_test_vm {
-	/** @ref: held by its files, by jobs, and by unplug for a while. */
+	/** @ref: one for its files, and those of jobs and of unplug. */
 	struct kref ref;
 	/** @gpu: the device. */
 	struct svm_test_device *gpu;
@@ -34,6 +35,8 @@ struct svm_test_vm {
 	struct svm_test_pt *pt;
 	/** @asid: its tag in the TLBs. */
 	struct svm_test_asid asid;
+	/** @abandoned: faults in flight that no job waits for, as it was stopped or closed. */
+	atomic_t abandoned;
 	/** @bindings: where buffer objects are. */
 	struct svm_test_bindings bindings;
 	/**

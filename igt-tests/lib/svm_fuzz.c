@@ -177,7 +177,7 @@ static const struct fuzz_call calls[] = {
 	{ "cancel", DRM_IOCTL_SVM_TEST_CANCEL, {
 		FIELD(drm_svm_test_cancel, job, JOB),
 		FIELD(drm_svm_test_cancel, queue, QUEUE),
-		FIELD(drm_svm_test_cancel, flags, FLAGS),
+		FIELD(drm_svm_test_cancel, flags, FLAGS, DRM_SVM_TEST_CANCEL_FORCE),
 	}, { EINVAL, ENOENT } },
 	{ "fence_wait", DRM_IOCTL_SVM_TEST_FENCE_WAIT, {
 		FIELD(drm_svm_test_fence_wait, fences, FENCES_PTR),

@@ -50,12 +50,13 @@ extern "C" {
  * %DRM_SVM_TEST_OP_WAIT waits in a job, DRM_IOCTL_SVM_TEST_FENCE_WAIT in a thread. For
  * poll(), a job that waits signals an eventfd. A job signals its fence after all that
  * its commands wrote; whoever sees the value sees that. It does so when it failed or was
- * cancelled too; @report says how it ended. It does not when its queue was destroyed or
- * its file was closed, when it was cancelled a second time because the fence could not be
- * written, or when the memory of the fence is gone. Then the job fails, and nothing else.
+ * cancelled too; @report says how it ended. It does not when its queue was destroyed, its
+ * file was closed or the device was unplugged; when %DRM_SVM_TEST_CANCEL_FORCE, or the
+ * time limit for the second time, met memory that does not come; nor when the memory of
+ * the fence is gone. Then the job fails, and nothing else.
  *
- * What an engine of this device writes wakes those who wait at that address. What the
- * CPU writes is noticed some milliseconds later.
+ * A job that signals its fence, %DRM_SVM_TEST_OP_SIGNAL and atomics wake those who wait at
+ * that address. Any other write is noticed some milliseconds later.
  */
 
 /**
@@ -330,7 +331,8 @@ struct drm_svm_test_cmd {
  * A file that was not attached, and has nothing bound, can use the address space of
  * another file of the process in place of its own. Both then need one attach, and have
  * the same counters and bindings, but queues, jobs and handles of their own. The
- * address space lasts as long as one of its files is open.
+ * address space lasts as long as one of its files is open, and so do its bindings. The
+ * fdinfo of each file counts all of its VRAM.
  *
  * Errors in addition to those of drm_svm.h: ENOENT, no open file has an address space
  * of that number; ENXIO, it is not attached; EEXIST, this file has used its own one, or
@@ -399,7 +401,7 @@ struct drm_svm_test_queue_create {
 	 * @time_limit_ns: for how many nanoseconds a job may be the first of the queue,
 	 * what it waits for included, or zero for no limit. Then it is stopped as if it
 	 * were cancelled, with %DRM_SVM_TEST_STATUS_TIMEOUT. It has the same time once
-	 * more to signal its fence.
+	 * more, at least a second, to signal its fence.
 	 */
 	__u64 time_limit_ns;
 
@@ -425,13 +427,17 @@ struct drm_svm_test_queue_destroy {
 	__u32 flags;
 };
 
+/** DRM_SVM_TEST_CANCEL_FORCE - do not wait for the memory of report and fence. */
+#define DRM_SVM_TEST_CANCEL_FORCE	(1u << 0)
+
 /**
  * struct drm_svm_test_cancel - have jobs end
  *
  * The call does not wait. A job ends in its turn: when those before it in the queue have
  * ended, its commands do not run, or stop where they are; then it reports, and signals
- * its fence. A job whose fence cannot be written because the memory blocks ends without
- * when it is cancelled once more. A job that has ended stays as it is.
+ * its fence. With %DRM_SVM_TEST_CANCEL_FORCE it ends without, if the GPU has to fault for
+ * that memory. A job that has ended stays as it is. A page that a job waits for may still
+ * be made after its end.
  *
  * Errors in addition to those of drm_svm.h: ENOENT, there is no such job or queue.
  */
@@ -442,7 +448,7 @@ struct drm_svm_test_cancel {
 	/** @queue: number of the queue; zero with @job. */
 	__u32 queue;
 
-	/** @flags: must be zero. */
+	/** @flags: %DRM_SVM_TEST_CANCEL_FORCE or zero. */
 	__u32 flags;
 };
 
@@ -469,7 +475,7 @@ struct drm_svm_test_fence_wait {
 	/** @timeout: absolute, CLOCK_MONOTONIC, nanoseconds; a time in the past polls. */
 	__s64 timeout;
 
-	/** @out_first: index of the first fence that reached its value. */
+	/** @out_first: index of a fence that reached its value; see the flag. */
 	__u32 out_first;
 
 	/** @pad: must be zero. */
@@ -515,7 +521,8 @@ struct drm_svm_test_report {
  *
  * Errors in addition to those of drm_svm.h: ENOENT, the queue or a syncobj handle is
  * unknown, or an in-sync has no fence; EINVAL, @eventfd is not one; EBUSY, the file has
- * out_max_jobs jobs that have not ended, or whose result has not been fetched.
+ * out_max_jobs jobs that have not ended, or whose result has not been fetched, or too
+ * many faults of jobs that were stopped are not answered.
  */
 struct drm_svm_test_submit {
 	/** @cmds: pointer to an array of struct drm_svm_test_cmd, or zero. */
