@@ -20,6 +20,17 @@ static int client_ioctl(int fd, unsigned long request, void *args)
 	return drmIoctl(fd, request, args) ? -errno : 0;
 }
 
+/* The time @timeout_ns from now, or the last that there is */
+static int64_t client_deadline(int64_t timeout_ns)
+{
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+	return timeout_ns > INT64_MAX - ns ? INT64_MAX : ns + timeout_ns;
+}
+
 static bool is_device(int fd, unsigned int index)
 {
 	drmVersionPtr version = drmGetVersion(fd);
@@ -85,6 +96,27 @@ int client_counters(int fd, struct client_counts *counts)
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 }
 
+int client_vm(int fd, uint64_t join, uint64_t *vm)
+{
+	struct drm_svm_test_vm args = { .vm = join };
+	int error = client_ioctl(fd, DRM_IOCTL_SVM_TEST_VM, &args);
+
+	*vm = args.out_vm;
+	return error;
+}
+
+int client_queue_create(int fd, struct drm_svm_test_queue_create *args)
+{
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_QUEUE_CREATE, args);
+}
+
+int client_queue_destroy(int fd, uint32_t queue)
+{
+	struct drm_svm_test_queue_destroy args = { .queue = queue };
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_QUEUE_DESTROY, &args);
+}
+
 int client_submit(int fd, struct drm_svm_test_submit *args)
 {
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_SUBMIT, args);
@@ -105,12 +137,9 @@ int client_submit_cmds(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, 
 
 int client_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wait *result)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	*result = (struct drm_svm_test_wait) {
 		.job = job,
-		.timeout = now.tv_sec * NSEC_PER_SEC + now.tv_nsec + timeout_ns,
+		.timeout = client_deadline(timeout_ns),
 	};
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_WAIT, result);
 }
@@ -123,6 +152,36 @@ int client_run(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t 
 
 	error = client_submit_cmds(fd, cmds, n, &job);
 	return error ?: client_wait(fd, job, timeout_ns, result);
+}
+
+int client_cancel_job(int fd, uint64_t job, uint32_t flags)
+{
+	struct drm_svm_test_cancel args = { .job = job, .flags = flags };
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_CANCEL, &args);
+}
+
+int client_cancel_queue(int fd, uint32_t queue, uint32_t flags)
+{
+	struct drm_svm_test_cancel args = { .queue = queue, .flags = flags };
+
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_CANCEL, &args);
+}
+
+int client_fence_wait(int fd, const struct drm_svm_test_fence *fences, uint32_t n, uint32_t flags,
+		      int64_t timeout_ns, uint32_t *first)
+{
+	struct drm_svm_test_fence_wait args = {
+		.fences = client_ptr(fences),
+		.count = n,
+		.flags = flags,
+		.timeout = client_deadline(timeout_ns),
+	};
+	int error = client_ioctl(fd, DRM_IOCTL_SVM_TEST_FENCE_WAIT, &args);
+
+	if (first)
+		*first = args.out_first;
+	return error;
 }
 
 int client_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle)

@@ -48,6 +48,16 @@ struct client_counts {
 /* Returns zeroes if that fails. */
 int client_counters(int fd, struct client_counts *counts);
 
+/*
+ * Has @fd use the address space with number @join, unless that is zero. @vm returns the number
+ * of the one that it uses.
+ */
+int client_vm(int fd, uint64_t join, uint64_t *vm);
+
+/* Makes a queue, on an engine and with a priority. @args->out_queue returns its number. */
+int client_queue_create(int fd, struct drm_svm_test_queue_create *args);
+int client_queue_destroy(int fd, uint32_t queue);
+
 /* Submits a job, which runs while the CPU goes on. @args->out_job returns its number. */
 int client_submit(int fd, struct drm_svm_test_submit *args);
 /* The same, on any engine and without syncobjs. */
@@ -57,6 +67,19 @@ int client_wait(int fd, uint64_t job, int64_t timeout_ns, struct drm_svm_test_wa
 /* Submits and waits. */
 int client_run(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n, int64_t timeout_ns,
 	       struct drm_svm_test_wait *result);
+/*
+ * Has a job end, or all that are in a queue now; does not wait. @flags is
+ * DRM_SVM_TEST_CANCEL_FORCE or zero.
+ */
+int client_cancel_job(int fd, uint64_t job, uint32_t flags);
+int client_cancel_queue(int fd, uint32_t queue, uint32_t flags);
+
+/*
+ * Waits for user fences: for all, or with DRM_SVM_TEST_FENCE_WAIT_ANY for one. @first, unless
+ * NULL, returns the index of the first one that is there.
+ */
+int client_fence_wait(int fd, const struct drm_svm_test_fence *fences, uint32_t n, uint32_t flags,
+		      int64_t timeout_ns, uint32_t *first);
 
 /* Buffers, which have a handle and GPU addresses of their own. @flags: DRM_SVM_TEST_BO_* */
 int client_bo_create(int fd, uint64_t size, uint32_t flags, uint32_t *handle);

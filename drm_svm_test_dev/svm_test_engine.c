@@ -115,6 +115,11 @@ static bool engine_settle(struct svm_test_engine *engine,
 	return !job->settles;
 }
 
+static int stop_errno(u32 status)
+{
+	return status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
+}
+
 /* The first job, and how it is to be stopped, if it is. */
 static struct svm_test_job *engine_first(struct svm_test_engine *engine,
 					 struct svm_test_queue *queue, u32 *stop)
@@ -179,7 +184,9 @@ static void engine_miss(struct svm_test_engine *engine,
 
 	if (job->forced && job->stage != SVM_TEST_STAGE_CMDS) {
 		job->num_slots = 0;
-		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, -ECANCELED);
+		/* It may be forced at this moment, and stopped in the next turn. */
+		svm_test_job_end(job, job->stop ?: DRM_SVM_TEST_STATUS_CANCELLED,
+				 stop_errno(job->stop));
 		engine_yield(engine, queue);
 		return;
 	}
@@ -216,12 +223,14 @@ static void engine_stop(struct svm_test_engine *engine,
 			struct svm_test_queue *queue, struct svm_test_job *job,
 			u32 status)
 {
-	int err = status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
-	bool cmds = job->stage == SVM_TEST_STAGE_CMDS, gives_up;
+	bool cmds = job->stage == SVM_TEST_STAGE_CMDS, gives_up, first;
 
 	scoped_guard(spinlock_irq, &engine->lock) {
+		job->stop = status;
+		first = !job->stopped;
 		job->stopped = true;
-		svm_test_queue_limit_locked(queue);
+		if (first)
+			svm_test_queue_limit_locked(queue);
 		gives_up = !cmds && job->forced && job->awaits;
 		if (cmds || gives_up) {
 			svm_test_queue_abandon_locked(job);
@@ -229,9 +238,9 @@ static void engine_stop(struct svm_test_engine *engine,
 		}
 	}
 	if (cmds)
-		svm_test_job_fail(job, status, err, 0);
+		svm_test_job_fail(job, status, stop_errno(status), 0);
 	else if (gives_up)
-		svm_test_job_end(job, status, err);
+		svm_test_job_end(job, status, stop_errno(status));
 }
 
 /* Take up what a job has waited for; it may have failed by that. */

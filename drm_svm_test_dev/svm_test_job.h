@@ -128,10 +128,12 @@ struct svm_test_job {
 	/** @progress: how far it is. */
 	struct svm_test_progress progress;
 
-	/** @stage: what it is about; of the engine alone, as are the next three. */
+	/** @stage: what it is about; of the engine alone, as are the next two. */
 	enum svm_test_stage stage;
 	/** @last: the command of the stages after SVM_TEST_STAGE_CMDS. */
 	struct drm_svm_test_cmd last;
+	/** @stop: enum drm_svm_test_status with which it was stopped last, or zero. */
+	u32 stop;
 	/** @signal: the user fence to signal, if it has an address. */
 	struct drm_svm_test_fence signal;
 	/** @report: address of a struct drm_svm_test_report, or zero. */

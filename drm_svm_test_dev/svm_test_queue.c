@@ -161,7 +161,7 @@ static enum hrtimer_restart queue_timer(struct hrtimer *timer)
 	queue->deadline = KTIME_MAX;
 	queue->stop = DRM_SVM_TEST_STATUS_TIMEOUT;
 	/* The second time: its memory does not come. */
-	queue->force = svm_test_queue_first(queue)->stopped;
+	queue->force |= svm_test_queue_first(queue)->stopped;
 	queue_kick_locked(queue);
 	return HRTIMER_NORESTART;
 }
@@ -441,18 +441,16 @@ void svm_test_queue_cancel(struct svm_test_queue *queue, struct svm_test_job *jo
 	guard(spinlock_irq)(&queue->engine->lock);
 
 	first = svm_test_queue_first(queue);
-	if (!first)
-		return;
 	if (job) {
 		job->cancelled = true;
 		job->forced |= force;
-	} else {
+	} else if (first) {
 		queue->cancelled = list_last_entry(&queue->jobs, struct svm_test_job,
 						   link)->seqno;
 		if (force)
 			queue->forced = queue->cancelled;
 	}
-	if (!job || job == first) {
+	if (first && (!job || job == first)) {
 		queue->stop = DRM_SVM_TEST_STATUS_CANCELLED;
 		queue->force |= force;
 		queue_kick_locked(queue);

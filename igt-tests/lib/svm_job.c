@@ -79,6 +79,35 @@ struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count
 	};
 }
 
+struct drm_svm_test_cmd svm_cmd_next64(uint64_t *addr, uint64_t n)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_ATOMIC_CMPXCHG,
+		.flags = DRM_SVM_TEST_CMD_64,
+		.dst = client_ptr(addr),
+		.arg0 = n,
+		.arg1 = n + 1,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_wait(const uint64_t *fence, uint64_t value)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_WAIT,
+		.src = client_ptr(fence),
+		.arg0 = value,
+	};
+}
+
+struct drm_svm_test_cmd svm_cmd_signal(uint64_t *fence, uint64_t value)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_SIGNAL,
+		.dst = client_ptr(fence),
+		.arg0 = value,
+	};
+}
+
 struct drm_svm_test_cmd svm_cmd_chase(const struct svm_node *node, uint64_t count, void *result)
 {
 	return (struct drm_svm_test_cmd) {
@@ -149,6 +178,58 @@ void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, ui
 	igt_assert_eq_u32(result.out_errno, err);
 	igt_assert_eq_u32(result.out_cmd, 0);
 	igt_assert_eq_u64(result.out_addr, addr);
+}
+
+/* Queues and user fences */
+
+#define A_WHILE_US	20000
+
+uint32_t svm_queue_create(int fd, uint32_t engine, uint32_t priority, uint64_t limit_ns)
+{
+	struct drm_svm_test_queue_create args = {
+		.engine = engine,
+		.priority = priority,
+		.time_limit_ns = limit_ns,
+	};
+
+	igt_assert_eq(client_queue_create(fd, &args), 0);
+	return args.out_queue;
+}
+
+uint32_t svm_queue(int fd, unsigned int n)
+{
+	struct drm_svm_test_info info;
+
+	svm_info(fd, &info);
+	return svm_queue_create(fd, n % info.out_engines, DRM_SVM_TEST_PRIORITY_NORMAL, 0);
+}
+
+void svm_queue_destroy(int fd, uint32_t queue)
+{
+	igt_assert_eq(client_queue_destroy(fd, queue), 0);
+}
+
+uint64_t svm_submit_waiter(int fd, uint32_t queue, const uint64_t *fence, uint64_t value)
+{
+	struct drm_svm_test_cmd wait = svm_cmd_wait(fence, value);
+
+	return svm_submit_on(fd, queue, &wait, 1);
+}
+
+void svm_submit_signal(int fd, uint32_t queue, uint64_t *fence, uint64_t value)
+{
+	struct drm_svm_test_submit args = svm_submit_args(NULL, 0);
+
+	args.queue = queue;
+	args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
+	args.signal = svm_fence(fence, value);
+	svm_submit_ioctl(fd, &args);
+}
+
+void svm_assert_pending(int fd, uint64_t job)
+{
+	usleep(A_WHILE_US);
+	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 }
 
 /* Syncobjs */

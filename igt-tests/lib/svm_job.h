@@ -25,6 +25,10 @@ struct drm_svm_test_cmd svm_cmd_copy(void *dst, const void *src, size_t size);
 struct drm_svm_test_cmd svm_cmd_touch(const void *addr, size_t size, size_t stride, bool write);
 struct drm_svm_test_cmd svm_cmd_add32(void *addr, uint32_t value, uint64_t count);
 struct drm_svm_test_cmd svm_cmd_add64(void *addr, uint64_t value, uint64_t count);
+/* Sets @addr from @n to @n + 1, if it is @n */
+struct drm_svm_test_cmd svm_cmd_next64(uint64_t *addr, uint64_t n);
+struct drm_svm_test_cmd svm_cmd_wait(const uint64_t *fence, uint64_t value);
+struct drm_svm_test_cmd svm_cmd_signal(uint64_t *fence, uint64_t value);
 
 /* Submission. The ones without __ assert that the ioctl succeeds. */
 struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n);
@@ -37,6 +41,37 @@ void svm_wait_ok(int fd, uint64_t job);
 void svm_wait_failed(int fd, uint64_t job, uint32_t status, uint32_t err);
 /* Submit one command and assert that it faults at @addr with @err. */
 void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, uint64_t addr);
+
+/*
+ * Queues. svm_queue() makes one of normal priority with no limit, on engine @n
+ * modulo the number of engines.
+ */
+uint32_t svm_queue_create(int fd, uint32_t engine, uint32_t priority, uint64_t limit_ns);
+uint32_t svm_queue(int fd, unsigned int n);
+void svm_queue_destroy(int fd, uint32_t queue);
+
+/* User fences, words of 64 bits, and what the CPU does with them */
+static inline struct drm_svm_test_fence svm_fence(const uint64_t *word, uint64_t value)
+{
+	return (struct drm_svm_test_fence) { .addr = client_ptr(word), .value = value };
+}
+
+static inline uint64_t svm_fence_value(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline void svm_fence_set(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* A job that only waits. Another one that only signals, and has no result. */
+uint64_t svm_submit_waiter(int fd, uint32_t queue, const uint64_t *fence, uint64_t value);
+void svm_submit_signal(int fd, uint32_t queue, uint64_t *fence, uint64_t value);
+
+/* Assert that a job does not end, for a while */
+void svm_assert_pending(int fd, uint64_t job);
 
 /* Syncobjs. @point is zero for a binary one. */
 struct drm_svm_sync svm_sync_create(int fd, uint64_t point);

@@ -165,7 +165,7 @@ void svm_wait(int fd, uint64_t job, struct drm_svm_test_wait *result)
 {
 	igt_assert_eq(client_wait(fd, job, SVM_TIMEOUT_NS, result), 0);
 	igt_assert_f(result->out_status >= DRM_SVM_TEST_STATUS_OK &&
-		     result->out_status <= DRM_SVM_TEST_STATUS_CANCELLED,
+		     result->out_status <= DRM_SVM_TEST_STATUS_TIMEOUT,
 		     "job ended with status %u\n", result->out_status);
 	igt_assert_f((result->out_status == DRM_SVM_TEST_STATUS_OK) == !result->out_errno,
 		     "status %u, but errno %u\n", result->out_status, result->out_errno);

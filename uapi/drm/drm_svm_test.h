@@ -401,7 +401,8 @@ struct drm_svm_test_queue_create {
 	 * @time_limit_ns: for how many nanoseconds a job may be the first of the queue,
 	 * what it waits for included, or zero for no limit. Then it is stopped as if it
 	 * were cancelled, with %DRM_SVM_TEST_STATUS_TIMEOUT. It has the same time once
-	 * more, at least a second, to signal its fence.
+	 * more, at least a second, to signal its fence. Time goes on while the device is
+	 * suspended.
 	 */
 	__u64 time_limit_ns;
 
@@ -452,7 +453,7 @@ struct drm_svm_test_cancel {
 	__u32 flags;
 };
 
-/** DRM_SVM_TEST_FENCE_WAIT_ANY - one of the fences is enough. */
+/** DRM_SVM_TEST_FENCE_WAIT_ANY - one fence is enough; the first that is there is named. */
 #define DRM_SVM_TEST_FENCE_WAIT_ANY	(1u << 0)
 
 /**
@@ -475,7 +476,7 @@ struct drm_svm_test_fence_wait {
 	/** @timeout: absolute, CLOCK_MONOTONIC, nanoseconds; a time in the past polls. */
 	__s64 timeout;
 
-	/** @out_first: index of a fence that reached its value; see the flag. */
+	/** @out_first: index of the first fence that reached its value; without the flag, zero. */
 	__u32 out_first;
 
 	/** @pad: must be zero. */
