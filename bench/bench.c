@@ -15,7 +15,6 @@
 
 #define SETTLE_MS	100
 #define FLOOR_DEVICE	"/dev/drm_svm_floor"
-#define WAIT_NS		300000000000ll
 
 void bench_open_side(struct bench *bench)
 {
@@ -116,18 +115,15 @@ int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bo
 	return error ?: -(int)result.out_errno;
 }
 
-int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
-		 unsigned int engine, const struct drm_svm_sync *in,
-		 const struct drm_svm_sync *out, uint64_t *job)
+int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmds, unsigned int n,
+		 unsigned int engine, const volatile uint64_t *signal, uint64_t *job)
 {
 	struct drm_svm_test_submit args = {
-		.cmds = client_ptr(cmd),
-		.num_cmds = 1,
+		.cmds = client_ptr(cmds),
+		.num_cmds = n,
+		/* Each file has a queue for each engine */
 		.queue = engine,
-		.in_syncs = client_ptr(in),
-		.num_in_syncs = !!in,
-		.out_syncs = client_ptr(out),
-		.num_out_syncs = !!out,
+		.signal = { .addr = client_ptr(signal), .value = !!signal },
 	};
 	int error = client_submit(bench->fd, &args);
 

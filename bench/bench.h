@@ -39,6 +39,8 @@ enum setup {
 	NUM_SETUPS
 };
 
+#define WAIT_NS		300000000000ll	/* how long anything is waited for */
+
 #define WIDE_ENGINES	16u	/* of SETUP_WIDE */
 #define CROWD_ENGINES	128u	/* of SETUP_CROWD */
 
@@ -103,10 +105,9 @@ void bench_end(struct bench *bench, struct sample *s);
 
 /* The GPU accesses a word each @stride bytes. Zero or -errno. */
 int bench_touch(struct bench *bench, void *start, size_t size, size_t stride, bool write);
-/* One command as a job of its own, behind a syncobj and before one, or not. */
-int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmd,
-		 unsigned int engine, const struct drm_svm_sync *in,
-		 const struct drm_svm_sync *out, uint64_t *job);
+/* A job for one engine. At its end the word at @signal becomes 1, unless that is NULL. */
+int bench_submit(struct bench *bench, const struct drm_svm_test_cmd *cmds, unsigned int n,
+		 unsigned int engine, const volatile uint64_t *signal, uint64_t *job);
 int bench_wait(struct bench *bench, uint64_t job);
 /* Moves pages to VRAM or home; -EBUSY if some stay. */
 int bench_move(struct bench *bench, void *start, size_t size, uint32_t location);
@@ -137,5 +138,6 @@ void add_evict_cases(void);
 void add_oversub_cases(void);
 void add_life_cases(void);
 void add_memory_cases(void);
+void add_job_cases(void);
 
 #endif

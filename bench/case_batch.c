@@ -4,10 +4,7 @@
  * circle until the CPU opens it, so that submitting them is not part of it.
  */
 
-#include <errno.h>
 #include <unistd.h>
-
-#include <xf86drm.h>
 
 #include "bench.h"
 #include "count.h"
@@ -17,11 +14,13 @@
 #define LANES	16u	/* faults of a job at once */
 #define SETTLE_MS	100
 
-/* The job that runs in a circle: a list whose one node is its own successor */
+/*
+ * The job that runs in a circle: a list whose one node is its own successor. At its end it
+ * signals a fence.
+ */
 struct barrier {
 	struct area area;
-	volatile uint64_t *node;
-	uint32_t syncobj;
+	volatile uint64_t *node, *fence;
 	uint64_t job;
 };
 
@@ -32,20 +31,29 @@ static int barrier_close(struct bench *bench, struct barrier *barrier)
 		.count = UINT32_MAX,
 		.arg1 = sizeof(uint64_t),
 	};
-	struct drm_svm_sync out = {};
+	/* A write that leaves the fence as it is */
+	struct drm_svm_test_cmd nop = {
+		.op = DRM_SVM_TEST_OP_ATOMIC_ADD,
+		.flags = DRM_SVM_TEST_CMD_64,
+		.count = 1,
+	};
 	int error;
 
-	barrier->area = mem_map(PAGE, false);
+	/* In ranges of their own: the CPU's store does not take the fence from the GPU */
+	barrier->area = mem_map(2 * RANGE, false);
 	barrier->node = (uint64_t *)barrier->area.start;
-	*barrier->node = chase.src = client_ptr(barrier->area.start);
-	/* Else it begins with a fault, which would be counted */
+	barrier->fence = (uint64_t *)(barrier->area.start + RANGE);
+	*barrier->fence = 0;
+	nop.dst = client_ptr(barrier->fence);
+	/* Else both begin with a fault, which would be counted */
 	error = bench_touch(bench, barrier->area.start, PAGE, PAGE, false);
+	if (!error)
+		error = bench_submit(bench, &nop, 1, 0, NULL, &barrier->job) ?:
+			bench_wait(bench, barrier->job);
 	if (error)
 		return error;
-	if (drmSyncobjCreate(bench->fd, 0, &barrier->syncobj))
-		return -errno;
-	out.handle = barrier->syncobj;
-	return bench_submit(bench, &chase, 0, NULL, &out, &barrier->job);
+	*barrier->node = chase.src = client_ptr(barrier->area.start);
+	return bench_submit(bench, &chase, 1, 0, barrier->fence, &barrier->job);
 }
 
 static void barrier_open(struct barrier *barrier)
@@ -59,7 +67,6 @@ static int barrier_destroy(struct bench *bench, struct barrier *barrier)
 
 	barrier_open(barrier);
 	error = bench_wait(bench, barrier->job);
-	drmSyncobjDestroy(bench->fd, barrier->syncobj);
 	mem_unmap(&barrier->area);
 	return error;
 }
@@ -73,21 +80,24 @@ static unsigned int pages_of_job(const struct bench_case *c)
 
 /* So many engines touch the same pages, each of them as many as it has lanes. */
 static int submit_touch(struct bench *bench, const struct bench_case *c,
-			const struct area *area, unsigned int i, uint32_t syncobj,
-			uint64_t *job)
+			const struct area *area, unsigned int i,
+			const struct barrier *barrier, uint64_t *job)
 {
 	unsigned int each = pages_of_job(c);
-	struct drm_svm_sync in = { .handle = syncobj };
-	struct drm_svm_test_cmd cmd = {
+	struct drm_svm_test_cmd cmds[] = { {
+		.op = DRM_SVM_TEST_OP_WAIT,
+		.src = client_ptr(barrier->fence),
+		.arg0 = 1,
+	}, {
 		.op = DRM_SVM_TEST_OP_TOUCH,
 		.flags = DRM_SVM_TEST_CMD_WRITE,
 		.dst = client_ptr(area->start + i / c->sharers * each * c->stride),
 		.size = each * c->stride,
 		.arg0 = c->stride,
 		.arg1 = 1,
-	};
+	} };
 
-	return bench_submit(bench, &cmd, i, &in, NULL, job);
+	return bench_submit(bench, cmds, 2, i, NULL, job);
 }
 
 static int run_jobs(struct bench *bench, const struct bench_case *c,
@@ -101,7 +111,7 @@ static int run_jobs(struct bench *bench, const struct bench_case *c,
 	count_settle(SETTLE_MS);
 	error = barrier_close(bench, &barrier);
 	for (i = 0; i < n && !error; i++)
-		error = submit_touch(bench, c, area, i, barrier.syncobj, &jobs[i]);
+		error = submit_touch(bench, c, area, i, &barrier, &jobs[i]);
 	if (error)
 		return error;
 	bench_start(bench, s);

@@ -52,7 +52,7 @@ static int storm(struct bench *bench, double *rate)
 			.arg1 = 1,
 		};
 
-		error = bench_submit(bench, &cmd, n, NULL, NULL, &jobs[n]);
+		error = bench_submit(bench, &cmd, 1, n, NULL, &jobs[n]);
 	}
 	for (i = 0; i < n; i++) {
 		failed = bench_wait(bench, jobs[i]);

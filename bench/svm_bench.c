@@ -52,6 +52,7 @@ static void add_cases(void)
 	add_oversub_cases();
 	add_life_cases();
 	add_memory_cases();
+	add_job_cases();
 }
 
 static bool is_named(const struct bench_case *c, char **globs, int num_globs)
