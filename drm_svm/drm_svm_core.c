@@ -6,6 +6,7 @@
 #include <linux/dma-fence.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
@@ -71,6 +72,27 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx)
 	return svm->mm == current->mm ? 0 : -EPERM;
 }
 EXPORT_SYMBOL_GPL(drm_svm_context_check_mm);
+
+/**
+ * drm_svm_context_check_interval() - check an interval of a payload
+ * @ctx: the context, attached
+ * @start: first address
+ * @size: bytes
+ *
+ * Return: 0, or -EINVAL if it is empty, or does not consist of whole shared
+ * pages.
+ */
+int drm_svm_context_check_interval(const struct drm_svm_context *ctx, u64 start,
+				   u64 size)
+{
+	u64 end;
+
+	if (!size || !PAGE_ALIGNED(start | size) ||
+	    check_add_overflow(start, size, &end) ||
+	    end > drm_svm_context_va_end(ctx))
+		return -EINVAL;
+	return 0;
+}
 
 /**
  * drm_svm_context_put_busy() - drop one count of &drm_svm_context.busy

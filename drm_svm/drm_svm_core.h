@@ -109,6 +109,7 @@ struct drm_svm {
 
 	struct drm_svm_fault_queue queue;
 	struct drm_svm_waiters waiters;
+	struct drm_svm_movers movers;
 	struct drm_svm_threads threads;
 	struct drm_svm_gc gc;
 
@@ -223,6 +224,8 @@ extern struct workqueue_struct *drm_svm_idle_wq;
 int drm_svm_core_init(void);
 void drm_svm_core_exit(void);
 u64 drm_svm_context_va_end(const struct drm_svm_context *ctx);
+int drm_svm_context_check_interval(const struct drm_svm_context *ctx, u64 start,
+				   u64 size);
 void drm_svm_context_put_busy(struct drm_svm_context *ctx);
 void drm_svm_fault_might_wait(void);
 void drm_svm_fault_finish(struct drm_svm_fault_entry *entry);
@@ -290,16 +293,18 @@ u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter count
 int drm_svm_check_context_ops(const struct drm_svm_device *sdev,
 			      const struct drm_svm_context_ops *ops);
 
-/* drm_svm_sync.c */
-struct drm_svm_syncs;
-int drm_svm_syncs_wait(struct drm_file *file, u64 syncs, unsigned int n);
-struct drm_svm_syncs *drm_svm_syncs_get(struct drm_file *file, u64 syncs,
-					unsigned int n);
-void drm_svm_syncs_signal(struct drm_svm_syncs *s);
-void drm_svm_syncs_free(struct drm_svm_syncs *s);
-
 /* drm_svm_prefetch.c */
+int drm_svm_prefetch_check(struct drm_svm_context *ctx,
+			   struct drm_svm_prefetch *args);
 int drm_svm_prefetch_work(struct drm_svm_context *ctx,
-			  struct drm_svm_prefetch *args);
+			  struct drm_svm_prefetch *args, const bool *stop);
+
+/* drm_svm_prefetch_thread.c */
+void drm_svm_prefetch_init(struct drm_svm *svm);
+void drm_svm_prefetch_fini(struct drm_svm *svm);
+bool drm_svm_prefetch_wants_thread(struct drm_svm *svm);
+void drm_svm_prefetch_grow(struct drm_svm *svm);
+void drm_svm_prefetch_cancel_all(struct drm_svm *svm, struct drm_svm_context *ctx);
+void drm_svm_prefetch_interrupt(struct drm_svm *svm);
 
 #endif

@@ -165,6 +165,34 @@ struct drm_svm_waiters {
 	struct drm_svm_wait_thread thread[DRM_SVM_MAX_WAITERS];
 };
 
+/* Most threads of one address space that do prefetches */
+#define DRM_SVM_MAX_MOVERS	4U
+
+/* @work: the prefetch in hand, under the lock, or NULL. */
+struct drm_svm_mover {
+	struct drm_svm_thread thread;
+	struct drm_svm_prefetch_work *work;
+};
+
+/*
+ * Prefetches for threads of the process, under @lock. @npending of them have no
+ * thread yet, @nbusy threads have one in hand. @nmade threads exist; one more is
+ * being made while @growing. @idle: bits of the threads that sleep. @wanted: a
+ * worker of the fault queue is to make a thread. @dead: the process has ended.
+ */
+struct drm_svm_movers {
+	spinlock_t lock;
+	struct list_head pending;
+	unsigned int npending;
+	unsigned int nbusy;
+	unsigned int nmade;
+	bool growing;
+	bool wanted;
+	bool dead;
+	unsigned long idle;
+	struct drm_svm_mover mover[DRM_SVM_MAX_MOVERS];
+};
+
 /* drm_svm_mirror.c */
 int drm_svm_mirror_try(struct drm_svm_range *range,
 		       struct drm_svm_scratch *scratch,

@@ -102,17 +102,25 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
-/* Return whether there are faults. An idle worker is woken by the next push. */
-static bool drm_svm_queue_begin(struct drm_svm_worker *worker)
+/*
+ * Return whether there are faults, or a thread for prefetches is to be made, which @grow
+ * says. An idle worker is woken by the next push.
+ */
+static bool drm_svm_queue_begin(struct drm_svm_worker *worker, bool *grow)
 {
-	struct drm_svm_fault_queue *q = &worker->thread.svm->queue;
+	struct drm_svm *svm = worker->thread.svm;
+	struct drm_svm_fault_queue *q = &svm->queue;
 	unsigned int index = worker - q->worker;
 
 	guard(spinlock_irqsave)(&q->lock);
 	if (q->woken == worker)
 		q->woken = NULL;
-	__assign_bit(index, &q->idle, !q->count);
-	return q->count;
+	*grow = drm_svm_prefetch_wants_thread(svm);
+	__assign_bit(index, &q->idle, !q->count && !*grow);
+	/* that may take long: another worker serves the faults */
+	if (*grow)
+		drm_svm_queue_wake_locked(q);
+	return q->count || *grow;
 }
 
 /* Return the worker that the caller is to make now, or NULL. */
@@ -164,12 +172,17 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 	struct drm_svm_worker *worker = container_of(thread, struct drm_svm_worker, thread);
 	struct drm_svm *svm = thread->svm;
 	unsigned int n;
+	bool grow;
 
-	if (!drm_svm_queue_begin(worker)) {
+	if (!drm_svm_queue_begin(worker, &grow)) {
 		worker->served = false;
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
+	if (grow) {
+		drm_svm_prefetch_grow(svm);
+		return true;
+	}
 	/* faults came while the worker was busy */
 	if (worker->served)
 		drm_svm_queue_grow(svm);
@@ -232,6 +245,7 @@ static void drm_svm_queue_fail_work(struct work_struct *work)
 	struct drm_svm *svm = container_of(work, struct drm_svm, queue.fail_work);
 
 	drm_svm_wait_cancel(svm, NULL, -EFAULT);
+	drm_svm_prefetch_cancel_all(svm, NULL);
 	drm_svm_fault_queue_cancel(svm, NULL);
 }
 

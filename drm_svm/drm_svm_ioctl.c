@@ -4,7 +4,6 @@
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -42,19 +41,6 @@ int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_attach);
 
-/* Check that an interval is not empty, and consists of whole shared pages. */
-static int drm_svm_ioctl_check_interval(struct drm_svm_context *ctx, u64 start,
-					u64 size)
-{
-	u64 end;
-
-	if (!size || !PAGE_ALIGNED(start | size) ||
-	    check_add_overflow(start, size, &end) ||
-	    end > drm_svm_context_va_end(ctx))
-		return -EINVAL;
-	return 0;
-}
-
 /**
  * DOC: Query
  *
@@ -69,7 +55,7 @@ static int drm_svm_query_check(struct drm_svm_context *ctx,
 	if (args->flags & ~DRM_SVM_QUERY_RESIDENCE || args->pad ||
 	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
 		return -EINVAL;
-	return drm_svm_ioctl_check_interval(ctx, args->start, args->size);
+	return drm_svm_context_check_interval(ctx, args->start, args->size);
 }
 
 /* Buffers for one range */
@@ -252,86 +238,19 @@ int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);
 
-/* Check that all that is left of the interval is mapped. */
-static int drm_svm_prefetch_check_mapped(struct drm_svm_context *ctx,
-					 const struct drm_svm_prefetch *args)
-{
-	unsigned long end = args->start + args->size;
-	unsigned long start = args->start + args->progress;
-	struct mm_struct *mm = ctx->svm->mm;
-	struct vm_area_struct *vma;
-	int err = 0;
-
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	while (start < end && !err) {
-		vma = find_vma_intersection(mm, start, start + 1);
-		if (vma)
-			start = vma->vm_end;
-		else
-			err = -ENOENT;
-	}
-	mmap_read_unlock(mm);
-	return err;
-}
-
-/*
- * A call that goes on after an interruption keeps its counts; else they begin
- * at zero. Returns false if @args->progress and the counts do not fit.
- */
-static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
-{
-	u64 *counts[] = {
-		&args->out_moved, &args->out_resident, &args->out_busy,
-		&args->out_unsupported, &args->out_no_space, &args->out_failed,
-	};
-	u64 left = args->progress >> PAGE_SHIFT;
-	unsigned int i;
-
-	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
-		return false;
-	for (i = 0; i < ARRAY_SIZE(counts); i++) {
-		if (!args->progress)
-			*counts[i] = 0;
-		if (*counts[i] > left)
-			return false;
-		left -= *counts[i];
-	}
-	return !left;
-}
-
-static int drm_svm_prefetch_check(struct drm_svm_context *ctx,
-				  struct drm_svm_prefetch *args)
-{
-	if (args->flags ||
-	    args->num_in_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
-	    args->num_out_syncs > DRM_SVM_PREFETCH_MAX_SYNCS ||
-	    (args->location != DRM_SVM_LOCATION_VRAM &&
-	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
-	    drm_svm_ioctl_check_interval(ctx, args->start, args->size) ||
-	    !drm_svm_prefetch_begin_counts(args))
-		return -EINVAL;
-	if (args->location == DRM_SVM_LOCATION_VRAM && !drm_svm_context_vram(ctx))
-		return -ENOSPC;
-	return drm_svm_prefetch_check_mapped(ctx, args);
-}
-
 /**
  * drm_svm_ioctl_prefetch() - body of a prefetch ioctl
  * @ctx: the context
- * @file: whose syncobjs the payload names
  * @args: the payload
  *
- * The driver keeps @ctx attached. After drm_dev_unplug() the call returns soon,
- * unless reading the syncobj arrays blocks on user space.
+ * The driver keeps @ctx attached. After drm_dev_unplug() the call returns soon.
  *
  * Context: process context, no lock held that eviction takes.
  * Return: 0, or an error of struct drm_svm_prefetch.
  */
-int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
+int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx,
 			   struct drm_svm_prefetch *args)
 {
-	struct drm_svm_syncs *outs;
 	int err;
 
 	err = drm_svm_context_check_mm(ctx);
@@ -340,18 +259,10 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
 	err = drm_svm_prefetch_check(ctx, args);
 	if (err)
 		return err;
-	outs = drm_svm_syncs_get(file, args->out_syncs, args->num_out_syncs);
-	if (IS_ERR(outs))
-		return PTR_ERR(outs);
-	err = drm_svm_syncs_wait(file, args->in_syncs, args->num_in_syncs);
-	if (!err)
-		err = drm_svm_prefetch_work(ctx, args);
+	err = drm_svm_prefetch_work(ctx, args, NULL);
 	/* only the call that follows an interruption goes on from there */
 	if (err != -ERESTARTSYS)
 		args->progress = 0;
-	if (!err)
-		drm_svm_syncs_signal(outs);
-	drm_svm_syncs_free(outs);
 	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_prefetch);

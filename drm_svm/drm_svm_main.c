@@ -143,6 +143,7 @@ static void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
 	drm_svm_wait_fini(svm);
+	drm_svm_prefetch_fini(svm);
 	drm_svm_range_remove_all(svm);
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
@@ -164,6 +165,7 @@ static void drm_svm_end(struct drm_svm *svm)
 	drm_svm_threads_end(svm);
 	drm_svm_fault_queue_interrupt(svm);
 	drm_svm_wait_interrupt(svm);
+	drm_svm_prefetch_interrupt(svm);
 	if (drm_svm_threads_wait(svm))
 		drm_svm_free(svm);
 }
@@ -189,6 +191,7 @@ static struct drm_svm *drm_svm_alloc(struct mm_struct *mm)
 	svm->base = mm->mmap_base & DRM_SVM_RANGE_MASK;
 	drm_svm_gc_init(svm);
 	drm_svm_wait_init(svm);
+	drm_svm_prefetch_init(svm);
 	drm_svm_threads_init(svm, drm_svm_fault_queue_die, drm_svm_free_work);
 	svm->mm = mm;
 	mmgrab(mm);
@@ -386,6 +389,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 		WRITE_ONCE(ctx->dead, true);
 	drm_svm_fault_queue_cancel(svm, ctx);
 	drm_svm_wait_cancel(svm, ctx, -EFAULT);
+	drm_svm_prefetch_cancel_all(svm, ctx);
 	drm_svm_context_wait_idle(ctx);
 	/* unmap all before the first one is dropped: one flush covers all */
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);

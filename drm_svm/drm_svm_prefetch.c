@@ -45,6 +45,8 @@
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
 	const struct drm_svm_prefetch *args;
+	/* of a thread that works for somebody else; NULL in an ioctl */
+	const bool *stop;
 	struct drm_svm_migrator *migrator;
 	struct drm_svm_moved moved;
 	/* the current part */
@@ -63,6 +65,20 @@ struct drm_svm_prefetcher {
 	unsigned int want_end;
 	unsigned long pfns[DRM_SVM_RANGE_PAGES];
 };
+
+/*
+ * Returns 0 or the error with which the call ends. An ioctl does not end for any
+ * signal, because it may have moved nothing yet, but a thread that nobody waits
+ * for does, and then starts again.
+ */
+static int drm_svm_prefetch_lock(const struct drm_svm_prefetcher *p)
+{
+	struct mm_struct *mm = p->ctx->svm->mm;
+
+	if (p->stop)
+		return drm_svm_mmap_read_lock(mm, true) ? 0 : -ERESTARTSYS;
+	return mmap_read_lock_killable(mm) ? -EINTR : 0;
+}
 
 static unsigned int drm_svm_part_pages(const struct drm_svm_prefetcher *p)
 {
@@ -279,6 +295,7 @@ static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
 	struct drm_svm_migrator *migrator = p->migrator;
 	struct mm_struct *mm = p->ctx->svm->mm;
 	unsigned int i;
+	int err;
 
 	migrator->keep = drm_svm_keep_create(p->ctx->sdev->vram);
 	if (!migrator->keep)
@@ -289,12 +306,15 @@ static int drm_svm_prefetch_keep(struct drm_svm_prefetcher *p)
 			drm_svm_keep_add_bo(migrator->keep, migrator->chunks[i].bo);
 	}
 	while (start < end) {
-		if (mmap_read_lock_killable(mm))
-			return -EINTR;
+		err = drm_svm_prefetch_lock(p);
+		if (err)
+			return err;
 		start = drm_svm_prefetch_keep_some(p, start, end);
 		mmap_read_unlock(mm);
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		if (p->stop && signal_pending(current))
+			return READ_ONCE(*p->stop) ? -ECANCELED : -ERESTARTSYS;
 		cond_resched();
 	}
 	return 0;
@@ -335,12 +355,14 @@ static void drm_svm_prefetch_make_ranges(struct drm_svm_prefetcher *p)
 static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 				    unsigned long *start, unsigned long end)
 {
+	struct drm_svm_moved before = p->moved, filled = p->migrator->moved;
 	struct mm_struct *mm = p->ctx->svm->mm;
 	unsigned long from = *start;
 	int err;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
+	err = drm_svm_prefetch_lock(p);
+	if (err)
+		return err;
 	*start = drm_svm_prefetch_choose(p, from, end);
 	mmap_read_unlock(mm);
 	if (*start == from)
@@ -348,11 +370,16 @@ static int drm_svm_prefetch_to_vram(struct drm_svm_prefetcher *p,
 	err = drm_svm_prefetch_make_bos(p);
 	if (!err) {
 		drm_svm_prefetch_make_ranges(p);
-		err = mmap_read_lock_killable(mm);
+		err = drm_svm_prefetch_lock(p);
 	}
 	if (!err) {
 		drm_svm_migrator_run(p->migrator);
 		mmap_read_unlock(mm);
+	} else {
+		/* a call that goes on does this part again */
+		p->moved = before;
+		p->migrator->moved = filled;
+		*start = from;
 	}
 	drm_svm_migrator_release(p->migrator);
 	return err;
@@ -365,9 +392,11 @@ static int drm_svm_prefetch_to_system(struct drm_svm_prefetcher *p,
 	struct mm_struct *mm = p->ctx->svm->mm;
 	struct drm_svm_moved to_ram = { 0 };
 	u64 n, gone;
+	int err;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
+	err = drm_svm_prefetch_lock(p);
+	if (err)
+		return err;
 	if (!drm_svm_part_find(p, *start, end)) {
 		mmap_read_unlock(mm);
 		return -ENOENT;
@@ -399,11 +428,13 @@ static int drm_svm_prefetch_check_end(struct drm_svm_prefetcher *p)
 {
 	if (drm_dev_is_unplugged(p->ctx->sdev->drm))
 		return -ENODEV;
+	if (p->stop && READ_ONCE(*p->stop))
+		return -ECANCELED;
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	if (!signal_pending(current))
 		return 0;
-	return p->args->progress || p->moved.moved || p->migrator->moved.moved ?
+	return p->stop || p->args->progress || p->moved.moved || p->migrator->moved.moved ?
 	       -ERESTARTSYS : 0;
 }
 
@@ -454,19 +485,91 @@ static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
 	args->out_resident += npages;
 }
 
+/*
+ * A call that goes on after an interruption keeps its counts; else they begin
+ * at zero. Returns false if @args->progress and the counts do not fit.
+ */
+static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
+{
+	u64 *counts[] = {
+		&args->out_moved, &args->out_resident, &args->out_busy,
+		&args->out_unsupported, &args->out_no_space, &args->out_failed,
+	};
+	u64 left = args->progress >> PAGE_SHIFT;
+	unsigned int i;
+
+	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		if (!args->progress)
+			*counts[i] = 0;
+		if (*counts[i] > left)
+			return false;
+		left -= *counts[i];
+	}
+	return !left;
+}
+
+/**
+ * drm_svm_prefetch_check() - check the payload of a prefetch
+ * @ctx: the context
+ * @args: the payload; its counts become zero in a new call
+ *
+ * Context: any that may sleep; looks at no memory of the process.
+ * Return: 0, -EINVAL or -ENOSPC.
+ */
+int drm_svm_prefetch_check(struct drm_svm_context *ctx,
+			   struct drm_svm_prefetch *args)
+{
+	if (args->flags ||
+	    (args->location != DRM_SVM_LOCATION_VRAM &&
+	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
+	    drm_svm_context_check_interval(ctx, args->start, args->size) ||
+	    !drm_svm_prefetch_begin_counts(args))
+		return -EINVAL;
+	if (args->location == DRM_SVM_LOCATION_VRAM && !drm_svm_context_vram(ctx))
+		return -ENOSPC;
+	return 0;
+}
+
+/* Check that all that is left of the interval is mapped. */
+static int drm_svm_prefetch_check_mapped(struct drm_svm_prefetcher *p)
+{
+	unsigned long end = p->args->start + p->args->size;
+	unsigned long start = p->args->start + p->args->progress;
+	struct mm_struct *mm = p->ctx->svm->mm;
+	struct vm_area_struct *vma;
+	int err;
+
+	err = drm_svm_prefetch_lock(p);
+	if (err)
+		return err;
+	while (start < end && !err) {
+		vma = find_vma_intersection(mm, start, start + 1);
+		if (vma)
+			start = vma->vm_end;
+		else
+			err = -ENOENT;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
 /**
  * drm_svm_prefetch_work() - move the pages of an interval
  * @ctx: the context
  * @args: the payload, checked; its counts and its progress are updated
+ * @stop: becomes true when the work is not wanted any longer; NULL in an ioctl
  *
- * Context: process context, no lock held that eviction takes.
- * Return: 0, or an error of struct drm_svm_prefetch but those of its syncobjs.
+ * Context: process context of the process, no lock held that eviction takes.
+ * Return: 0, or an error of struct drm_svm_prefetch; -ERESTARTSYS when it was
+ * interrupted, and can go on; -ECANCELED for @stop.
  */
 int drm_svm_prefetch_work(struct drm_svm_context *ctx,
-			  struct drm_svm_prefetch *args)
+			  struct drm_svm_prefetch *args, const bool *stop)
 {
+	u64 progress = args->progress;
 	struct drm_svm_prefetcher *p;
-	u64 progress = 0;
 	int err = -ENOMEM;
 
 	p = kzalloc_obj(*p);
@@ -474,9 +577,11 @@ int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 		return -ENOMEM;
 	p->ctx = ctx;
 	p->args = args;
+	p->stop = stop;
 	p->migrator = drm_svm_migrator_alloc(ctx->svm);
 	if (p->migrator) {
-		err = drm_svm_prefetch_run(p, args, &progress);
+		err = drm_svm_prefetch_check_mapped(p) ?:
+		      drm_svm_prefetch_run(p, args, &progress);
 		if (!err || err == -ERESTARTSYS)
 			drm_svm_prefetch_report(p, args, (progress - args->progress) >>
 							 PAGE_SHIFT);

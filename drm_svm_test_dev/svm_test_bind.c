@@ -11,6 +11,10 @@
  * such misses are not handed to drm_svm but to a work item of the address
  * space, which has the buffer object moved back and maps the binding again.
  *
+ * Jobs with fences may not miss. What they use is mapped when they are submitted, and
+ * stays so until their fences signal: whoever moves a buffer object or unbinds it waits
+ * for these.
+ *
  * Locking. svm_test_bindings.lock protects the tree, and is held from the
  * lookup of a binding until it was mapped. Inside of it is the dma_resv of the
  * buffer object, which protects its list of bindings and whether they are
@@ -22,15 +26,18 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <drm/drm_drv.h>
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 
 #include "svm_test_bind.h"
+#include "svm_test_cmd.h"
 #include "svm_test_device.h"
 #include "svm_test_file.h"
 #include "svm_test_gem.h"
@@ -137,6 +144,120 @@ static int binding_map(struct svm_test_binding *binding, bool interruptible)
 		err = binding_map_resident(binding);
 	ttm_bo_unreserve(tbo);
 	return err;
+}
+
+/* What is done with each binding that a job reaches for */
+typedef int (*bind_visit_fn)(struct svm_test_binding *binding, struct drm_exec *exec);
+
+static int bind_visit_span(struct svm_test_vm *vm, const struct svm_test_span *span,
+			   bind_visit_fn visit, struct drm_exec *exec)
+{
+	struct svm_test_binding *binding;
+	u64 pos = span->addr, end;
+	int err;
+
+	if (!span->size)
+		return 0;
+	/* Below is memory that the job may not reach for. */
+	if (check_add_overflow(span->addr, span->size, &end) ||
+	    !svm_test_bind_covers(vm, span->addr))
+		return -EINVAL;
+	for (; pos < end; pos = binding->end) {
+		binding = mtree_load(&vm->bindings.tree, pos);
+		if (!binding)
+			return -ENOENT;
+		err = visit(binding, exec);
+		if (err)
+			return err;
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Visit what commands reach for; all of that has to be bound. */
+static int bind_visit(struct svm_test_vm *vm, const struct drm_svm_test_cmd *cmds, u32 n,
+		      bind_visit_fn visit, struct drm_exec *exec)
+{
+	struct svm_test_span spans[SVM_TEST_CMD_SPANS];
+	unsigned int s;
+	int err;
+	u32 i;
+
+	lockdep_assert_held(&vm->bindings.lock);
+
+	for (i = 0; i < n; i++) {
+		err = svm_test_cmd_spans(&cmds[i], spans);
+		for (s = 0; s < SVM_TEST_CMD_SPANS && !err; s++)
+			err = bind_visit_span(vm, &spans[s], visit, exec);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int bind_visit_map(struct svm_test_binding *binding, struct drm_exec *exec)
+{
+	return binding_map(binding, true);
+}
+
+static int bind_visit_lock(struct svm_test_binding *binding, struct drm_exec *exec)
+{
+	return drm_exec_prepare_obj(exec, &binding->bo->tbo.base, 1);
+}
+
+/* One may have been evicted for another one, or for somebody else, before it was locked. */
+static int bind_visit_check(struct svm_test_binding *binding, struct drm_exec *exec)
+{
+	return binding->mapped ? 0 : -EAGAIN;
+}
+
+/**
+ * svm_test_bind_map() - have buffer objects where the GPU finds them
+ * @vm: address space, its bindings.lock held
+ * @cmds: commands that reach for them
+ * @n: length of @cmds
+ *
+ * Return: 0; -EINVAL when a command may reach for anything else, -ENOENT when nothing is
+ * bound there; -ENOMEM, -ERESTARTSYS.
+ */
+int svm_test_bind_map(struct svm_test_vm *vm, const struct drm_svm_test_cmd *cmds, u32 n)
+{
+	return bind_visit(vm, cmds, n, bind_visit_map, NULL);
+}
+
+/**
+ * svm_test_bind_lock() - lock the buffer objects that commands reach for
+ * @vm: address space, its bindings.lock held
+ * @exec: to lock with; the caller goes on as drm_exec_retry_on_contention() says
+ * @cmds: the commands, which svm_test_bind_map() has accepted
+ * @n: length of @cmds
+ *
+ * Each has room for one fence more. None is moved: TTM may have to lock others for that,
+ * and drm_exec is over with locking then.
+ *
+ * Return: 0, -ENOMEM, -ERESTARTSYS.
+ */
+int svm_test_bind_lock(struct svm_test_vm *vm, struct drm_exec *exec,
+		       const struct drm_svm_test_cmd *cmds, u32 n)
+{
+	return bind_visit(vm, cmds, n, bind_visit_lock, exec);
+}
+
+/**
+ * svm_test_bind_check() - are all buffer objects that commands reach for in place?
+ * @vm: address space, its bindings.lock held
+ * @cmds: the commands, whose buffer objects are locked
+ * @n: length of @cmds
+ *
+ * If so they stay there as long as they are locked, or a fence is in their dma_resv.
+ *
+ * Return: 0; -EAGAIN when one was moved since svm_test_bind_map(); -ERESTARTSYS.
+ */
+int svm_test_bind_check(struct svm_test_vm *vm, const struct drm_svm_test_cmd *cmds, u32 n)
+{
+	return bind_visit(vm, cmds, n, bind_visit_check, NULL);
 }
 
 static struct svm_test_binding *binding_create(struct svm_test_vm *vm,
@@ -301,6 +422,10 @@ int svm_test_ioctl_bo_unbind(struct drm_device *drm, void *data,
 	    binding->end != args->addr + args->size)
 		return -ENOENT;
 
+	/* Jobs with fences use it. */
+	if (dma_resv_wait_timeout(binding->bo->tbo.base.resv, DMA_RESV_USAGE_BOOKKEEP,
+				  true, MAX_SCHEDULE_TIMEOUT) < 0)
+		return -ERESTARTSYS;
 	/* Not mtree_erase(), which does not say that there was no memory for it. */
 	err = mtree_store_range(&vm->bindings.tree, binding->start,
 				binding->end - 1, NULL, GFP_KERNEL);

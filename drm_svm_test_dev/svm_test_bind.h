@@ -9,7 +9,9 @@
 #include <linux/workqueue.h>
 
 struct drm_device;
+struct drm_exec;
 struct drm_file;
+struct drm_svm_test_cmd;
 struct svm_test_bo;
 struct svm_test_slot;
 struct svm_test_vm;
@@ -40,6 +42,11 @@ void svm_test_bind_push_fault(struct svm_test_vm *vm,
 			      struct svm_test_slot *slot);
 
 void svm_test_bo_unmap(struct svm_test_bo *bo);
+
+int svm_test_bind_lock(struct svm_test_vm *vm, struct drm_exec *exec,
+		       const struct drm_svm_test_cmd *cmds, u32 n);
+int svm_test_bind_map(struct svm_test_vm *vm, const struct drm_svm_test_cmd *cmds, u32 n);
+int svm_test_bind_check(struct svm_test_vm *vm, const struct drm_svm_test_cmd *cmds, u32 n);
 
 int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 			   struct drm_file *file);

@@ -65,6 +65,33 @@ int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd)
 }
 
 /**
+ * svm_test_cmd_spans() - what memory does a command reach for?
+ * @cmd: the command, validated
+ * @spans: the memory
+ *
+ * Return: 0, or -EINVAL when that is not known before the command is executed.
+ */
+int svm_test_cmd_spans(const struct drm_svm_test_cmd *cmd,
+		       struct svm_test_span spans[SVM_TEST_CMD_SPANS])
+{
+	const struct svm_test_op *op = svm_test_op_find(cmd->op);
+	u64 size = cmd->flags & DRM_SVM_TEST_CMD_64 ? sizeof(u64) : sizeof(u32);
+
+	if (!op->buffers)
+		return -EINVAL;
+	/* Else it is of one element. */
+	if (op->fields & SVM_TEST_FIELD_SIZE)
+		size = cmd->size;
+	spans[0].addr = cmd->dst;
+	spans[0].size = op->fields & SVM_TEST_FIELD_DST ? size : 0;
+	spans[1].addr = cmd->src;
+	spans[1].size = op->fields & SVM_TEST_FIELD_SRC ? size : 0;
+	spans[2].addr = cmd->result;
+	spans[2].size = cmd->result ? op->values * sizeof(u64) : 0;
+	return 0;
+}
+
+/**
  * svm_test_cmd_check_range() - can the GPU address a range?
  * @cur: the command
  * @addr: first address
@@ -315,6 +342,44 @@ static enum svm_test_step cmd_fail(struct svm_test_cursor *cur, int err)
 	return SVM_TEST_STEP_MORE;
 }
 
+/* Hand a prefetch to a thread of the process, and take its end up. */
+static enum svm_test_step cmd_move(struct svm_test_cursor *cur)
+{
+	struct drm_svm_prefetch *args = &cur->job->prefetch.args;
+	struct svm_test_job *job = cur->job;
+	int err;
+
+	if (svm_test_job_move(job) == SVM_TEST_MOVE_NONE) {
+		memset(args, 0, sizeof(*args));
+		args->start = cur->cmd->dst;
+		args->size = cur->cmd->size;
+		args->location = cur->cmd->arg0;
+		err = svm_test_queue_move(job);
+		if (!err)
+			return SVM_TEST_STEP_MOVE;
+	} else {
+		err = job->move_err;
+	}
+
+	job->move = SVM_TEST_MOVE_NONE;
+	if (job->stop) {
+		svm_test_job_fail(job, job->stop, svm_test_stop_errno(job->stop), 0);
+	} else if (err) {
+		svm_test_job_fail(job, err == -EINVAL ? DRM_SVM_TEST_STATUS_INVALID :
+							DRM_SVM_TEST_STATUS_FAULT,
+				  err, cur->cmd->dst);
+	} else {
+		const u64 values[] = {
+			args->out_moved, args->out_resident, args->out_busy,
+			args->out_unsupported, args->out_no_space, args->out_failed,
+		};
+
+		memcpy(cur->progress->value, values, sizeof(values));
+		cur->progress->pos = cur->progress->total;
+	}
+	return SVM_TEST_STEP_MORE;
+}
+
 static enum svm_test_step cmd_unit(struct svm_test_cursor *cur)
 {
 	struct svm_test_progress *progress = cur->progress;
@@ -365,6 +430,6 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 		return err ? cmd_fail(&cur, err) : SVM_TEST_STEP_MORE;
 	}
 	if (progress->pos < progress->total && !progress->stop)
-		return cmd_unit(&cur);
+		return progress->op->moves ? cmd_move(&cur) : cmd_unit(&cur);
 	return cmd_next(&cur);
 }

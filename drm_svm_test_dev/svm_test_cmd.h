@@ -20,6 +20,8 @@ enum svm_test_step {
 	SVM_TEST_STEP_MISS,
 	/** @SVM_TEST_STEP_WAIT: the user fence of the present command is to be waited for. */
 	SVM_TEST_STEP_WAIT,
+	/** @SVM_TEST_STEP_MOVE: a prefetch is under way, svm_test_job.move. */
+	SVM_TEST_STEP_MOVE,
 	/** @SVM_TEST_STEP_DONE: the job is over, well or not. */
 	SVM_TEST_STEP_DONE,
 };
@@ -102,6 +104,10 @@ struct svm_test_op {
 	u32 elements;
 	/** @values: how many values it returns. */
 	u32 values;
+	/** @buffers: what it reaches for is known before: jobs on buffers may use it. */
+	bool buffers;
+	/** @moves: it is a prefetch, which has no units. */
+	bool moves;
 	/** @signals: what it writes at @dst may be a user fence that somebody waits for. */
 	bool signals;
 	/** @ahead: units ahead can be known, so their misses are posted too. */
@@ -118,7 +124,22 @@ struct svm_test_op {
 	void (*exec)(struct svm_test_cursor *cur, const struct svm_test_unit *unit);
 };
 
+/**
+ * struct svm_test_span - memory that a command reaches for
+ */
+struct svm_test_span {
+	/** @addr: first address. */
+	u64 addr;
+	/** @size: bytes; nothing if zero. */
+	u64 size;
+};
+
+/* The most spans of a command */
+#define SVM_TEST_CMD_SPANS	3
+
 int svm_test_cmd_validate(const struct drm_svm_test_cmd *cmd);
+int svm_test_cmd_spans(const struct drm_svm_test_cmd *cmd,
+		       struct svm_test_span spans[SVM_TEST_CMD_SPANS]);
 enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 				     struct svm_test_mmu *mmu);
 

@@ -52,7 +52,7 @@ static void device_fini_hardware(struct svm_test_device *gpu)
 
 	/* The worker of the fault buffer wakes engines, so it goes first. */
 	svm_test_fault_buffer_destroy(gpu->faults);
-	for (i = 0; i < gpu->config.engines; i++)
+	for (i = 0; i < svm_test_num_engines(gpu); i++)
 		svm_test_engine_destroy(gpu->engines[i]);
 	svm_test_copy_destroy(gpu->copy);
 	svm_test_memory_destroy(gpu->memory);
@@ -87,7 +87,7 @@ static int device_init_hardware(struct svm_test_device *gpu)
 	if (!gpu->faults)
 		goto err_fini;
 
-	for (i = 0; i < gpu->config.engines; i++) {
+	for (i = 0; i < svm_test_num_engines(gpu); i++) {
 		struct svm_test_engine *engine = svm_test_engine_create(gpu, i);
 
 		if (IS_ERR(engine)) {
@@ -241,6 +241,13 @@ int svm_test_device_unplug(struct svm_test_device *gpu, bool surprise)
 		gpu->unplugged = true;
 		if (surprise)
 			device_lose_hardware(gpu);
+		/*
+		 * Jobs with fences end, with errors, those that are submitted from now on
+		 * included: TTM may wait for them, and drm_dev_unplug() for TTM. The engine
+		 * may have been paused.
+		 */
+		svm_test_engine_kill(svm_test_buffer_engine(gpu));
+		svm_test_pm_open(gpu);
 	}
 
 	/* No ioctl begins, and none that uses buffer objects is under way. */

@@ -5,6 +5,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
+#include <linux/time64.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_svm.h>
@@ -28,6 +29,7 @@ struct svm_test_memory;
 #define SVM_TEST_MAX_SYNCS	64U
 #define SVM_TEST_MAX_QUEUES	1024U
 #define SVM_TEST_MAX_ABANDONED	64
+#define SVM_TEST_MAX_FENCE_NS	(10ULL * NSEC_PER_SEC)
 
 #define SVM_TEST_MAX_BO_SIZE	SZ_4G
 
@@ -67,8 +69,11 @@ struct svm_test_device {
 	unsigned int index;
 	/** @faults: the fault buffer. */
 	struct svm_test_fault_buffer *faults;
-	/** @engines: the first svm_test_config.engines are there. */
-	struct svm_test_engine *engines[SVM_TEST_MAX_ENGINES];
+	/**
+	 * @engines: the first svm_test_config.engines are for shared memory; the next one
+	 * is for buffer objects alone.
+	 */
+	struct svm_test_engine *engines[SVM_TEST_MAX_ENGINES + 1];
 	/** @vram_closed: no place in VRAM is given out. */
 	bool vram_closed;
 	/** @vram_gone: nor is any content of buffer objects worth keeping. */
@@ -84,6 +89,18 @@ struct svm_test_device {
 	/** @vms: address spaces of all files. */
 	struct list_head vms;
 };
+
+/* How many svm_test_device.engines there are */
+static inline unsigned int svm_test_num_engines(const struct svm_test_device *gpu)
+{
+	return gpu->config.engines + 1;
+}
+
+/* The engine for buffer objects alone */
+static inline struct svm_test_engine *svm_test_buffer_engine(const struct svm_test_device *gpu)
+{
+	return gpu->engines[gpu->config.engines];
+}
 
 static inline struct svm_test_device *to_svm_test_device(struct drm_device *drm)
 {

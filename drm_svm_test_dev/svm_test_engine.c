@@ -7,10 +7,17 @@
  * queue by a time slice, and a job that waits costs nothing. Queues of a higher
  * priority come first, but for a turn now and then, so that none waits for ever.
  *
+ * One engine is for jobs on buffer objects alone, which stay where they are until the
+ * fence of the job signals. So these jobs never fault. Memory reclaim may come to wait
+ * for their fences: between the start of a turn and its end the thread neither
+ * allocates, nor takes a lock that is held over an allocation; lockdep is told. The
+ * other engines signal no fence that the kernel knows of.
+ *
  * Locking. svm_test_engine.lock.
  */
 
 #include <linux/cleanup.h>
+#include <linux/dma-fence.h>
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -115,11 +122,6 @@ static bool engine_settle(struct svm_test_engine *engine,
 	return !job->settles;
 }
 
-static int stop_errno(u32 status)
-{
-	return status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
-}
-
 /* The first job, and how it is to be stopped, if it is. */
 static struct svm_test_job *engine_first(struct svm_test_engine *engine,
 					 struct svm_test_queue *queue, u32 *stop)
@@ -149,6 +151,8 @@ static void engine_close(struct svm_test_engine *engine,
 	while ((job = engine_first(engine, queue, &stop))) {
 		scoped_guard(spinlock_irq, &engine->lock)
 			svm_test_queue_abandon_locked(job);
+		if (svm_test_job_move(job) == SVM_TEST_MOVE_RUNNING)
+			drm_svm_prefetch_cancel(&job->prefetch);
 		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, queue->err);
 		engine_retire(job);
 		cond_resched();
@@ -186,7 +190,7 @@ static void engine_miss(struct svm_test_engine *engine,
 		job->num_slots = 0;
 		/* It may be forced at this moment, and stopped in the next turn. */
 		svm_test_job_end(job, job->stop ?: DRM_SVM_TEST_STATUS_CANCELLED,
-				 stop_errno(job->stop));
+				 svm_test_stop_errno(job->stop));
 		engine_yield(engine, queue);
 		return;
 	}
@@ -214,6 +218,15 @@ static void engine_miss(struct svm_test_engine *engine,
 		engine_stall(engine, queue);
 }
 
+/* A job that may not fault misses all the same: it reaches for what is not bound. */
+static void engine_refuse(struct svm_test_engine *engine,
+			  struct svm_test_queue *queue, struct svm_test_job *job)
+{
+	job->num_slots = 0;
+	svm_test_job_fail(job, DRM_SVM_TEST_STATUS_FAULT, -EFAULT, job->slots[0].addr);
+	engine_yield(engine, queue);
+}
+
 /*
  * Stop a job: its commands end, and what they wait for is not waited for any longer. It
  * still reports and signals its user fence, for which its time begins again; that is
@@ -223,7 +236,7 @@ static void engine_stop(struct svm_test_engine *engine,
 			struct svm_test_queue *queue, struct svm_test_job *job,
 			u32 status)
 {
-	bool cmds = job->stage == SVM_TEST_STAGE_CMDS, gives_up, first;
+	bool cmds = job->stage == SVM_TEST_STAGE_CMDS, moves, gives_up, first;
 
 	scoped_guard(spinlock_irq, &engine->lock) {
 		job->stop = status;
@@ -231,16 +244,20 @@ static void engine_stop(struct svm_test_engine *engine,
 		job->stopped = true;
 		if (first)
 			svm_test_queue_limit_locked(queue);
+		moves = svm_test_job_move(job) == SVM_TEST_MOVE_RUNNING;
 		gives_up = !cmds && job->forced && job->awaits;
-		if (cmds || gives_up) {
+		if ((cmds && !moves) || gives_up) {
 			svm_test_queue_abandon_locked(job);
 			job->num_slots = 0;
 		}
 	}
-	if (cmds)
-		svm_test_job_fail(job, status, stop_errno(status), 0);
+	/* Memory must not move after the end of the job: wait for that of the prefetch. */
+	if (moves)
+		drm_svm_prefetch_cancel(&job->prefetch);
+	else if (cmds)
+		svm_test_job_fail(job, status, svm_test_stop_errno(status), 0);
 	else if (gives_up)
-		svm_test_job_end(job, status, stop_errno(status));
+		svm_test_job_end(job, status, svm_test_stop_errno(status));
 }
 
 /* Take up what a job has waited for; it may have failed by that. */
@@ -296,8 +313,10 @@ static void engine_serve(struct svm_test_engine *engine,
 	job = engine_first(engine, queue, &stop);
 	if (stop)
 		engine_stop(engine, queue, job, stop);
+	if (READ_ONCE(engine->dead))
+		svm_test_job_end(job, DRM_SVM_TEST_STATUS_CANCELLED, -ENODEV);
 	/* It goes on waiting, although it was stopped. */
-	if (READ_ONCE(job->awaits)) {
+	if (READ_ONCE(job->awaits) || svm_test_job_move(job) == SVM_TEST_MOVE_RUNNING) {
 		engine_yield(engine, queue);
 		return;
 	}
@@ -307,10 +326,14 @@ static void engine_serve(struct svm_test_engine *engine,
 
 	switch (step) {
 	case SVM_TEST_STEP_MORE:
+	case SVM_TEST_STEP_MOVE:
 		engine_yield(engine, queue);
 		break;
 	case SVM_TEST_STEP_MISS:
-		engine_miss(engine, queue, job);
+		if (engine->buffers)
+			engine_refuse(engine, queue, job);
+		else
+			engine_miss(engine, queue, job);
 		break;
 	case SVM_TEST_STEP_WAIT:
 		svm_test_queue_block(queue, job->vm->mm, job->cmds[job->cmd].src);
@@ -328,15 +351,20 @@ static int engine_main(void *data)
 {
 	struct svm_test_engine *engine = data;
 	struct svm_test_queue *queue;
+	bool cookie;
 
 	while (!kthread_should_stop()) {
 		queue = engine_pick(engine);
 		if (!queue) {
-			wait_event_idle(engine->wait, engine_has_work(engine) ||
-						      kthread_should_stop());
+			wait_event_idle(engine->wait,
+					engine_has_work(engine) || kthread_should_stop());
 			continue;
 		}
+		if (engine->buffers)
+			cookie = dma_fence_begin_signalling();
 		engine_serve(engine, queue);
+		if (engine->buffers)
+			dma_fence_end_signalling(cookie);
 		engine_rest(engine);
 	}
 	return 0;
@@ -358,6 +386,38 @@ void svm_test_engine_unstall(struct svm_test_engine *engine)
 		list_del_init(&queue->link);
 		svm_test_queue_update_locked(queue);
 	}
+}
+
+/**
+ * svm_test_engine_kill() - the hardware of an engine is gone
+ * @engine: the engine, for buffer objects alone
+ *
+ * Its jobs end from now on, as soon as what they wait for has signalled.
+ */
+void svm_test_engine_kill(struct svm_test_engine *engine)
+{
+	/* Between two units of work it looks again; see engine_slice(). */
+	svm_test_engine_pause(engine);
+	WRITE_ONCE(engine->dead, true);
+	svm_test_engine_resume(engine);
+}
+
+static bool engine_is_empty(struct svm_test_engine *engine)
+{
+	guard(spinlock_irq)(&engine->lock);
+
+	return !engine->load;
+}
+
+/**
+ * svm_test_engine_wait_idle() - wait until an engine has no jobs
+ * @engine: the engine, for buffer objects alone, to which nobody submits
+ *
+ * Return: 0 or -EINTR.
+ */
+int svm_test_engine_wait_idle(struct svm_test_engine *engine)
+{
+	return wait_event_killable(engine->idle, engine_is_empty(engine)) ? -EINTR : 0;
 }
 
 static bool engine_is_at_rest(struct svm_test_engine *engine)
@@ -419,6 +479,7 @@ struct svm_test_engine *svm_test_engine_create(struct svm_test_device *gpu,
 		return ERR_PTR(-ENOMEM);
 
 	engine->gpu = gpu;
+	engine->buffers = index == gpu->config.engines;
 	spin_lock_init(&engine->lock);
 	for (i = 0; i < DRM_SVM_TEST_PRIORITY_NUM; i++)
 		INIT_LIST_HEAD(&engine->runnable[i]);

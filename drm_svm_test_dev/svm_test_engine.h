@@ -42,8 +42,12 @@ struct svm_test_engine {
 	unsigned int num_blocked;
 	/** @look: has the queues in @blocked look again. */
 	struct timer_list look;
+	/** @buffers: its jobs use buffer objects alone, and signal fences; constant. */
+	bool buffers;
 	/** @paused: no command is executed. */
 	bool paused;
+	/** @dead: the hardware is gone: jobs end with -ENODEV; set once. */
+	bool dead;
 	/** @busy: the thread has taken a queue. */
 	bool busy;
 	/** @load: jobs in all queues. */
@@ -60,6 +64,8 @@ void svm_test_engine_destroy(struct svm_test_engine *engine);
 void svm_test_engine_pause(struct svm_test_engine *engine);
 void svm_test_engine_resume(struct svm_test_engine *engine);
 void svm_test_engine_unstall(struct svm_test_engine *engine);
+void svm_test_engine_kill(struct svm_test_engine *engine);
+int svm_test_engine_wait_idle(struct svm_test_engine *engine);
 
 /* How many jobs an engine has; may be out of date */
 static inline unsigned int svm_test_engine_load(const struct svm_test_engine *engine)

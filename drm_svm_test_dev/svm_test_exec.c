@@ -7,21 +7,28 @@
  * copied, checked and allocated first, with no lock held. Then it is published
  * in one go under svm_test_file.submit_lock: from the result table on nothing
  * can fail. The lock makes the order of fences that of the jobs in the queue.
+ *
+ * A job on buffer objects has these locked and mapped meanwhile, and its fence keeps them
+ * there.
  */
 
 #include <linux/align.h>
 #include <linux/dma-fence-chain.h>
+#include <linux/dma-resv.h>
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 #include <drm/drm_syncobj.h>
 
+#include "svm_test_bind.h"
 #include "svm_test_cmd.h"
 #include "svm_test_device.h"
 #include "svm_test_engine.h"
@@ -44,10 +51,17 @@ struct svm_test_submission {
 	struct svm_test_vm *vm;
 	struct drm_file *drm_file;
 	struct drm_svm_test_submit *args;
+	/* @queue: with a reference */
+	struct svm_test_queue *queue;
 	/* @job: with all it needs; NULL once it is queued */
 	struct svm_test_job *job;
+	/* @fence: that of the job, with a reference, once it is queued */
+	struct dma_fence *fence;
 	struct svm_test_out *outs;
 };
+
+/* Tries to have all buffer objects of a job in place at the same time */
+#define SUBMIT_TRIES	64
 
 #define SUBMIT_FLAGS	(DRM_SVM_TEST_SUBMIT_NO_RESULT | DRM_SVM_TEST_SUBMIT_EVENTFD)
 
@@ -80,16 +94,60 @@ static int submit_check_mm(struct svm_test_vm *vm)
 	return err;
 }
 
+/* The engine with the fewest jobs */
+static u32 submit_least_engine(const struct svm_test_device *gpu)
+{
+	u32 best = 0, i;
+
+	for (i = 1; i < gpu->config.engines; i++)
+		if (svm_test_engine_load(gpu->engines[i]) <
+		    svm_test_engine_load(gpu->engines[best]))
+			best = i;
+	return best;
+}
+
+static int submit_find_queue(struct svm_test_submission *sub)
+{
+	struct svm_test_queue *queue;
+	u32 id = sub->args->queue;
+
+	if (id == DRM_SVM_TEST_QUEUE_ANY)
+		id = submit_least_engine(sub->file->gpu);
+
+	guard(mutex)(&sub->file->submit_lock);
+
+	queue = xa_load(&sub->file->queues, id);
+	if (!queue)
+		return -ENOENT;
+	sub->queue = svm_test_queue_get(queue);
+	return 0;
+}
+
+/*
+ * Only a job that cannot fault may have fences, and it must not be made to wait for
+ * what can: neither for a user fence, nor for the memory of one.
+ */
+static int submit_check_queue(const struct svm_test_submission *sub)
+{
+	const struct drm_svm_test_submit *args = sub->args;
+
+	if (sub->queue->engine->buffers)
+		return args->signal.addr || args->report ? -EINVAL : 0;
+	return args->num_in_syncs || args->num_out_syncs ? -EINVAL : 0;
+}
+
 static int submit_alloc(struct svm_test_submission *sub)
 {
 	struct drm_svm_test_submit *args = sub->args;
 	struct svm_test_job *job;
 
-	job = svm_test_job_alloc(args->num_cmds, args->num_in_syncs);
+	job = svm_test_job_alloc(args->num_cmds, args->num_in_syncs,
+				 sub->queue->engine->buffers);
 	if (!job)
 		return -ENOMEM;
 
 	job->file = sub->file;
+	job->queue = svm_test_queue_get(sub->queue);
 	job->vm = svm_test_vm_get(sub->vm);
 	job->signal = args->signal;
 	job->report = args->report;
@@ -126,23 +184,23 @@ static int submit_copy_cmds(struct svm_test_submission *sub)
 	return 0;
 }
 
-static int copy_sync(u64 syncs, u32 i, struct drm_svm_sync *sync)
+static int copy_sync(u64 syncs, u32 i, struct drm_svm_test_sync *sync)
 {
-	struct drm_svm_sync __user *from = u64_to_user_ptr(syncs);
+	struct drm_svm_test_sync __user *from = u64_to_user_ptr(syncs);
 
 	if (copy_from_user(sync, from + i, sizeof(*sync)))
 		return -EFAULT;
-	if (sync->flags & ~DRM_SVM_SYNC_TIMELINE)
+	if (sync->flags & ~DRM_SVM_TEST_SYNC_TIMELINE)
 		return -EINVAL;
 	/* A point is what makes a timeline: neither goes without the other. */
-	if (!sync->point != !(sync->flags & DRM_SVM_SYNC_TIMELINE))
+	if (!sync->point != !(sync->flags & DRM_SVM_TEST_SYNC_TIMELINE))
 		return -EINVAL;
 	return 0;
 }
 
 static int submit_find_in_syncs(struct svm_test_submission *sub)
 {
-	struct drm_svm_sync sync;
+	struct drm_svm_test_sync sync;
 	u32 i;
 
 	for (i = 0; i < sub->args->num_in_syncs; i++) {
@@ -163,7 +221,7 @@ static int submit_find_in_syncs(struct svm_test_submission *sub)
 
 static int submit_find_out_syncs(struct svm_test_submission *sub)
 {
-	struct drm_svm_sync sync;
+	struct drm_svm_test_sync sync;
 	u32 i;
 
 	for (i = 0; i < sub->args->num_out_syncs; i++) {
@@ -196,36 +254,9 @@ static void submit_cleanup(struct svm_test_submission *sub)
 	}
 	kfree(sub->outs);
 	svm_test_job_put(sub->job);
-}
-
-/* The engine with the fewest jobs */
-static u32 submit_least_engine(const struct svm_test_device *gpu)
-{
-	u32 best = 0, i;
-
-	for (i = 1; i < gpu->config.engines; i++)
-		if (svm_test_engine_load(gpu->engines[i]) <
-		    svm_test_engine_load(gpu->engines[best]))
-			best = i;
-	return best;
-}
-
-/* Find the queue, for which the job then has a reference. */
-static int submit_find_queue(struct svm_test_submission *sub)
-{
-	struct svm_test_queue *queue;
-	u32 id = sub->args->queue;
-
-	lockdep_assert_held(&sub->file->submit_lock);
-
-	if (id == DRM_SVM_TEST_QUEUE_ANY)
-		id = submit_least_engine(sub->file->gpu);
-	queue = xa_load(&sub->file->queues, id);
-	/* It may be on its way out. */
-	if (!queue || READ_ONCE(queue->closing))
-		return -ENOENT;
-	sub->job->queue = svm_test_queue_get(queue);
-	return 0;
+	dma_fence_put(sub->fence);
+	if (sub->queue)
+		svm_test_queue_put(sub->queue);
 }
 
 /*
@@ -289,33 +320,111 @@ static int submit_publish(struct svm_test_submission *sub)
 
 	if (file->closed)
 		return -ENODEV;
-	err = submit_find_queue(sub);
-	if (err)
-		return err;
+	/* It may be on its way out. */
+	if (READ_ONCE(sub->queue->closing))
+		return -ENOENT;
 	err = submit_add_locked(sub);
 	if (err)
 		return err;
 
 	/* Nothing can fail from here on. */
 	svm_test_job_arm(job);
+	/* The job may end as soon as it is queued. */
+	if (job->fence)
+		sub->fence = dma_fence_get(job->fence);
 	submit_install_fence(sub);
 	svm_test_queue_add(job);
 	sub->job = NULL;
 	return 0;
 }
 
+static void submit_fence_buffers(struct drm_exec *exec, struct dma_fence *fence)
+{
+	struct drm_gem_object *obj;
+
+	drm_exec_for_each_locked_object(exec, obj)
+		dma_resv_add_fence(obj->resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+}
+
+/* Publish a job whose buffer objects are locked, and keep these where they are. */
+static int submit_publish_locked(struct svm_test_submission *sub, struct drm_exec *exec)
+{
+	struct svm_test_job *job = sub->job;
+	int err;
+
+	err = svm_test_bind_check(sub->vm, job->cmds, job->num_cmds);
+	if (!err)
+		err = submit_publish(sub);
+	if (!err)
+		submit_fence_buffers(exec, sub->fence);
+	return err;
+}
+
+/* -EAGAIN: the buffer objects did not stay where they were put. */
+static int submit_try_buffers(struct svm_test_submission *sub)
+{
+	struct svm_test_job *job = sub->job;
+	struct drm_exec exec;
+	int err;
+
+	err = svm_test_bind_map(sub->vm, job->cmds, job->num_cmds);
+	if (err)
+		return err;
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES, 0);
+	drm_exec_until_all_locked(&exec) {
+		err = svm_test_bind_lock(sub->vm, &exec, job->cmds, job->num_cmds);
+		drm_exec_retry_on_contention(&exec);
+		if (err)
+			break;
+	}
+	if (!err)
+		err = submit_publish_locked(sub, &exec);
+	drm_exec_fini(&exec);
+	return err;
+}
+
+/* Publish a job on buffer objects. */
+static int submit_publish_buffers(struct svm_test_submission *sub)
+{
+	struct mutex *lock = &sub->vm->bindings.lock;
+	unsigned int tries = 0;
+	int err;
+
+	err = svm_test_pm_enter(sub->file->gpu);
+	if (err)
+		return err;
+	err = mutex_lock_interruptible(lock);
+	if (!err) {
+		/* One that was evicted rests, so they come to lie side by side, or in RAM. */
+		do {
+			err = submit_try_buffers(sub);
+		} while (err == -EAGAIN && ++tries < SUBMIT_TRIES);
+		mutex_unlock(lock);
+	}
+	svm_test_pm_leave(sub->file->gpu);
+	if (err == -EAGAIN)
+		return -EBUSY;
+	return err == -EINTR ? -ERESTARTSYS : err;
+}
+
 static int submit_steps(struct svm_test_submission *sub)
 {
 	int err;
 
-	err = submit_alloc(sub);
+	err = submit_find_queue(sub);
+	if (!err)
+		err = submit_check_queue(sub);
+	if (!err)
+		err = submit_alloc(sub);
 	if (!err)
 		err = submit_copy_cmds(sub);
 	if (!err)
 		err = submit_find_in_syncs(sub);
 	if (!err)
 		err = submit_find_out_syncs(sub);
-	return err ?: submit_publish(sub);
+	if (err)
+		return err;
+	return sub->queue->engine->buffers ? submit_publish_buffers(sub) : submit_publish(sub);
 }
 
 /**
@@ -439,14 +548,20 @@ int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 static int queue_create(struct svm_test_file *file, struct drm_svm_test_queue_create *args)
 {
 	struct svm_test_device *gpu = file->gpu;
+	struct svm_test_engine *engine;
 	struct svm_test_queue *queue;
+	u64 limit = args->time_limit_ns;
 	u32 id = args->engine;
 	int err;
 
 	if (id == DRM_SVM_TEST_ENGINE_ANY)
 		id = submit_least_engine(gpu);
-	queue = svm_test_queue_create(gpu->engines[array_index_nospec(id, gpu->config.engines)],
-				      args->priority, args->time_limit_ns);
+	engine = gpu->engines[array_index_nospec(id, gpu->config.engines)];
+	if (args->engine_class == DRM_SVM_TEST_ENGINE_CLASS_BUFFER) {
+		engine = svm_test_buffer_engine(gpu);
+		limit = limit ?: SVM_TEST_MAX_FENCE_NS;
+	}
+	queue = svm_test_queue_create(engine, args->priority, limit);
 	if (!queue)
 		return -ENOMEM;
 
@@ -467,6 +582,27 @@ static int queue_create(struct svm_test_file *file, struct drm_svm_test_queue_cr
 	return 0;
 }
 
+static int queue_check_class(const struct svm_test_device *gpu,
+			     const struct drm_svm_test_queue_create *args)
+{
+	unsigned int engines;
+
+	switch (args->engine_class) {
+	case DRM_SVM_TEST_ENGINE_CLASS_COMPUTE:
+		engines = gpu->config.engines;
+		break;
+	case DRM_SVM_TEST_ENGINE_CLASS_BUFFER:
+		engines = 1;
+		/* Fences have to signal. */
+		if (args->time_limit_ns > SVM_TEST_MAX_FENCE_NS)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return args->engine == DRM_SVM_TEST_ENGINE_ANY || args->engine < engines ? 0 : -EINVAL;
+}
+
 /**
  * svm_test_ioctl_queue_create() - DRM_IOCTL_SVM_TEST_QUEUE_CREATE
  * @drm: the device
@@ -483,9 +619,7 @@ int svm_test_ioctl_queue_create(struct drm_device *drm, void *data,
 	int err;
 
 	if (args->flags || args->pad || args->priority >= DRM_SVM_TEST_PRIORITY_NUM ||
-	    args->engine_class != DRM_SVM_TEST_ENGINE_CLASS_COMPUTE ||
-	    (args->engine != DRM_SVM_TEST_ENGINE_ANY &&
-	     args->engine >= file->gpu->config.engines))
+	    queue_check_class(file->gpu, args))
 		return -EINVAL;
 	err = svm_test_vm_check_mm(svm_test_file_vm(drm_file));
 	return err ?: queue_create(file, args);

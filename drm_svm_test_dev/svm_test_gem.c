@@ -198,9 +198,30 @@ static vm_fault_t bo_fault_reserved(struct vm_fault *vmf,
 	return ret;
 }
 
+/*
+ * Jobs use the buffer object. Wait for them with no lock held, and not in drm_dev_enter();
+ * the fault is repeated then.
+ */
+static vm_fault_t bo_fault_wait(struct vm_fault *vmf, struct ttm_buffer_object *tbo)
+{
+	drm_gem_object_get(&tbo->base);
+	mmap_read_unlock(vmf->vma->vm_mm);
+	dma_resv_wait_timeout(tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP, true,
+			      MAX_SCHEDULE_TIMEOUT);
+	drm_gem_object_put(&tbo->base);
+	return VM_FAULT_RETRY;
+}
+
+static bool bo_fault_may_wait(const struct vm_fault *vmf)
+{
+	return fault_flag_allow_retry_first(vmf->flags) &&
+	       !(vmf->flags & (FAULT_FLAG_RETRY_NOWAIT | FAULT_FLAG_VMA_LOCK));
+}
+
 static vm_fault_t svm_test_bo_fault(struct vm_fault *vmf)
 {
 	struct ttm_buffer_object *tbo = vmf->vma->vm_private_data;
+	bool waits = false;
 	vm_fault_t ret;
 	int index;
 
@@ -208,10 +229,18 @@ static vm_fault_t svm_test_bo_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 
 	ret = ttm_bo_vm_reserve(tbo, vmf);
-	if (!ret)
-		ret = bo_fault_reserved(vmf, tbo);
+	if (!ret) {
+		/* In RAM it stays where it is. */
+		waits = bo_fault_may_wait(vmf) &&
+			tbo->resource->mem_type != TTM_PL_SYSTEM &&
+			!dma_resv_test_signaled(tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP);
+		if (waits)
+			dma_resv_unlock(tbo->base.resv);
+		else
+			ret = bo_fault_reserved(vmf, tbo);
+	}
 	drm_dev_exit(index);
-	return ret;
+	return waits ? bo_fault_wait(vmf, tbo) : ret;
 }
 
 /* For debuggers */

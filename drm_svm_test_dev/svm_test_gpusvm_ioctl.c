@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch takes no
- * syncobjs, a query does not say where pages are that the GPU has not mapped, few
+ * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch is no
+ * command of a job, a query does not say where pages are that the GPU has not mapped, few
  * counters count, and those of VRAM are of all files.
  */
 
@@ -147,7 +147,6 @@ static int prefetch_piece(struct svm_test_gpusvm *peer,
 	}
 }
 
-/* -EOPNOTSUPP when there are syncobjs */
 static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 {
 	u64 start, next, end = args->start + args->size;
@@ -156,8 +155,6 @@ static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 	err = peer_check_interval(vm, args->start, args->size);
 	if (err)
 		return err;
-	if (args->num_in_syncs || args->num_out_syncs)
-		return -EOPNOTSUPP;
 	if (args->flags || args->progress ||
 	    (args->location != DRM_SVM_LOCATION_SYSTEM &&
 	     args->location != DRM_SVM_LOCATION_VRAM))

@@ -10,16 +10,12 @@
  * The result is written before svm_test_job.done, which is set with release
  * semantics; from then on the job does not change.
  *
- * Fences. A job can wait for page faults, and so for memory, for user space
- * and for ever, and still its out-syncs are fences. A driver for hardware must
- * not do that: the kernel waits for fences in reclaim, and the fault may wait
- * for what reclaim is to free. This device never puts the fence of a job into
- * a dma_resv, but that is no protection: user space can export the syncobj and
- * import its fence into a buffer of any driver, or have another driver's job
- * wait for it. It is done here because syncobjs are what the tests order jobs
- * by; jobs of a real driver that may fault signal memory, not fences. That
- * closing a file ends its jobs helps whoever can still close it, and not a
- * process that is stuck in reclaim.
+ * Fences. A job that can wait for a page fault has no fence that the kernel knows of,
+ * since the kernel waits for fences in reclaim, and the fault may wait for what reclaim
+ * is to free. Such a job signals memory, see svm_test_wait.c. A dma_fence is for jobs on
+ * buffer objects alone: these do not move while the fence is in their dma_resv, nothing
+ * else is reached for, and a job that takes too long is stopped. So the fence signals in
+ * finite time, with an error if need be.
  */
 
 #include <linux/dma-fence-chain.h>
@@ -76,7 +72,7 @@ static void job_release(struct kref *ref)
 	if (job->vm)
 		svm_test_vm_put(job->vm);
 	/* Memory of a fence that was never initialized is just memory. */
-	if (dma_fence_was_initialized(job->fence))
+	if (job->fence && dma_fence_was_initialized(job->fence))
 		dma_fence_put(job->fence);
 	else
 		kfree(job->fence);
@@ -109,12 +105,13 @@ void svm_test_job_put(struct svm_test_job *job)
  * svm_test_job_alloc() - make a job that is not queued yet
  * @num_cmds: number of commands
  * @num_deps: number of fences to wait for
+ * @fence: it has a fence
  *
  * All memory of the job is charged to the caller.
  *
  * Return: the job, or NULL when there is no memory.
  */
-struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps)
+struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps, bool fence)
 {
 	struct svm_test_job *job;
 	int i;
@@ -129,10 +126,11 @@ struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps)
 		job->slots[i].job = job;
 	job->last_slot.job = job;
 
-	job->fence = kzalloc_obj(*job->fence, GFP_KERNEL_ACCOUNT);
+	if (fence)
+		job->fence = kzalloc_obj(*job->fence, GFP_KERNEL_ACCOUNT);
 	job->cmds = kvzalloc_objs(*job->cmds, num_cmds, GFP_KERNEL_ACCOUNT);
 	job->deps = kvzalloc_objs(*job->deps, num_deps, GFP_KERNEL_ACCOUNT);
-	if (!job->fence || !job->cmds || !job->deps) {
+	if (!job->fence != !fence || !job->cmds || !job->deps) {
 		svm_test_job_put(job);
 		return NULL;
 	}
@@ -168,8 +166,10 @@ void svm_test_job_arm(struct svm_test_job *job)
 	lockdep_assert_held(&job->file->submit_lock);
 
 	job->seqno = ++job->queue->seqno;
-	dma_fence_init(job->fence, &job_fence_ops, NULL,
-		       job->queue->fence_context, job->seqno);
+	job->submitted = ktime_get();
+	if (job->fence)
+		dma_fence_init(job->fence, &job_fence_ops, NULL,
+			       job->queue->fence_context, job->seqno);
 
 	/* One more, so that the job is not ready before all are watched. */
 	atomic_set(&job->deps_pending, job->num_deps + 1);
@@ -305,18 +305,19 @@ void svm_test_job_complete(struct svm_test_job *job)
 	for (i = 0; i < job->num_deps; i++)
 		dma_fence_remove_callback(job->deps[i].fence,
 					  &job->deps[i].cb);
-	job_free_input(job);
 	if (!job->fetch)
 		atomic_dec(&job->file->num_jobs);
 
 	if (!job->status)
 		job->status = DRM_SVM_TEST_STATUS_OK;
-	if (job->err)
+	if (fence && job->err)
 		dma_fence_set_error(fence, job->err);
 	/* Pairs with svm_test_job_is_done() */
 	smp_store_release(&job->done, true);
-	dma_fence_signal(fence);
+	if (fence)
+		dma_fence_signal(fence);
 	if (job->eventfd)
 		eventfd_signal(job->eventfd);
 	wake_up_all(&job->file->done);
+	job_free_input(job);
 }

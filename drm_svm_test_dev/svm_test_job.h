@@ -5,8 +5,10 @@
 #include <linux/atomic.h>
 #include <linux/dma-fence.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 
+#include <drm/drm_svm.h>
 #include <drm/drm_svm_test.h>
 
 #include "svm_test_config.h"
@@ -68,6 +70,18 @@ enum svm_test_stage {
 };
 
 /**
+ * enum svm_test_move - where the prefetch of a command is
+ */
+enum svm_test_move {
+	/** @SVM_TEST_MOVE_NONE: it did not begin, or its end was taken notice of. */
+	SVM_TEST_MOVE_NONE,
+	/** @SVM_TEST_MOVE_RUNNING: a thread of the process has it; the job waits. */
+	SVM_TEST_MOVE_RUNNING,
+	/** @SVM_TEST_MOVE_DONE: it is over. */
+	SVM_TEST_MOVE_DONE,
+};
+
+/**
  * struct svm_test_progress - how far the present command is
  *
  * Only moves forward when an effect took place, in the same access section, so
@@ -85,7 +99,7 @@ struct svm_test_progress {
 	/** @node: CHASE: the next node. */
 	u64 node;
 	/** @value: what the command returns. */
-	u64 value[2];
+	u64 value[6];
 };
 
 /**
@@ -102,13 +116,15 @@ struct svm_test_job {
 	struct svm_test_queue *queue;
 	/** @seqno: its number in @queue. */
 	u64 seqno;
+	/** @submitted: when it was queued. */
+	ktime_t submitted;
 	/** @link: link in svm_test_queue.jobs, under svm_test_engine.lock. */
 	struct list_head link;
 	/** @id: its number in the file, or zero when its result is not to be fetched. */
 	u64 id;
 	/** @fetch: its result will be fetched, it counts until then. */
 	bool fetch;
-	/** @fence: signals when the job ends. */
+	/** @fence: signals when the job ends; NULL for a job that can fault. */
 	struct dma_fence *fence;
 
 	/** @cmds: the commands; freed when the job ends. */
@@ -141,6 +157,13 @@ struct svm_test_job {
 	/** @eventfd: signalled when the job has ended, or NULL. */
 	struct eventfd_ctx *eventfd;
 
+	/** @move: PREFETCH: whether drm_svm works on it; under svm_test_engine.lock. */
+	enum svm_test_move move;
+	/** @move_err: how that ended. */
+	int move_err;
+	/** @prefetch: the work. */
+	struct drm_svm_prefetch_work prefetch;
+
 	/** @num_slots: accesses that missed. */
 	unsigned int num_slots;
 	/** @awaits: the miss that is waited for, or NULL; under svm_test_engine.lock. */
@@ -171,13 +194,26 @@ struct svm_test_job {
 	bool done;
 };
 
+/* Where the prefetch of the present command is: at its end, with what came of it */
+static inline enum svm_test_move svm_test_job_move(const struct svm_test_job *job)
+{
+	/* Pairs with queue_moved() */
+	return smp_load_acquire(&job->move);
+}
+
 /* The misses of the present stage */
 static inline struct svm_test_slot *svm_test_job_slots(struct svm_test_job *job)
 {
 	return job->stage == SVM_TEST_STAGE_CMDS ? job->slots : &job->last_slot;
 }
 
-struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps);
+/* The error of a job that was stopped, by its status */
+static inline int svm_test_stop_errno(u32 status)
+{
+	return status == DRM_SVM_TEST_STATUS_TIMEOUT ? -ETIME : -ECANCELED;
+}
+
+struct svm_test_job *svm_test_job_alloc(u32 num_cmds, u32 num_deps, bool fence);
 struct svm_test_job *svm_test_job_get(struct svm_test_job *job);
 void svm_test_job_put(struct svm_test_job *job);
 

@@ -21,7 +21,9 @@
 #include <drm/drm_svm_test.h>
 
 #include "svm_test_cmd.h"
+#include "svm_test_gpusvm.h"
 #include "svm_test_job.h"
+#include "svm_test_vm.h"
 
 /* Atomics of a unit: keeps access sections as short as a page of others */
 #define ATOMICS_PER_UNIT	64
@@ -455,6 +457,25 @@ static void signal_exec(struct svm_test_cursor *cur, const struct svm_test_unit 
 	smp_store_release((u64 *)unit->acc[0].ptr, cur->cmd->arg0);
 }
 
+/* PREFETCH: no unit, but values */
+
+static int prefetch_check(const struct drm_svm_test_cmd *cmd)
+{
+	if (!cmd->size || !PAGE_ALIGNED(cmd->dst | cmd->size))
+		return -EINVAL;
+	return cmd->arg0 == DRM_SVM_LOCATION_VRAM ||
+	       cmd->arg0 == DRM_SVM_LOCATION_SYSTEM ? 0 : -EINVAL;
+}
+
+static int prefetch_begin(struct svm_test_cursor *cur)
+{
+	cur->progress->total = 1;
+	/* The second manager moves memory in an ioctl alone. */
+	if (svm_test_on_gpusvm(cur->job->vm->gpu))
+		return -EOPNOTSUPP;
+	return svm_test_cmd_check_range(cur, cur->cmd->dst, cur->cmd->size);
+}
+
 /* The report of a job, which is no command of its own */
 
 static int report_begin(struct svm_test_cursor *cur)
@@ -491,6 +512,7 @@ const struct svm_test_op svm_test_report_op = {
 
 static const struct svm_test_op ops[] = {
 	[DRM_SVM_TEST_OP_FILL] = {
+		.buffers = true,
 		.flags = DRM_SVM_TEST_CMD_64,
 		.fields = FIELDS3(DST, SIZE, ARG0),
 		.elements = SVM_TEST_FIELD_ARG0,
@@ -501,6 +523,7 @@ static const struct svm_test_op ops[] = {
 		.exec = fill_exec,
 	},
 	[DRM_SVM_TEST_OP_COPY] = {
+		.buffers = true,
 		.fields = FIELDS3(DST, SRC, SIZE),
 		.ahead = true,
 		.begin = pair_begin,
@@ -508,6 +531,7 @@ static const struct svm_test_op ops[] = {
 		.exec = copy_exec,
 	},
 	[DRM_SVM_TEST_OP_COMPARE] = {
+		.buffers = true,
 		.fields = FIELDS4(DST, SRC, SIZE, RESULT),
 		.values = 1,
 		.ahead = true,
@@ -516,6 +540,7 @@ static const struct svm_test_op ops[] = {
 		.exec = compare_exec,
 	},
 	[DRM_SVM_TEST_OP_TOUCH] = {
+		.buffers = true,
 		.flags = DRM_SVM_TEST_CMD_64 | DRM_SVM_TEST_CMD_WRITE,
 		.fields = FIELDS5(DST, SIZE, ARG0, ARG1, RESULT),
 		.elements = SVM_TEST_FIELD_ARG1,
@@ -527,6 +552,7 @@ static const struct svm_test_op ops[] = {
 		.exec = touch_exec,
 	},
 	[DRM_SVM_TEST_OP_ATOMIC_ADD] = {
+		.buffers = true,
 		.flags = DRM_SVM_TEST_CMD_64,
 		.fields = FIELDS4(DST, COUNT, ARG0, RESULT),
 		.elements = SVM_TEST_FIELD_ARG0,
@@ -537,6 +563,7 @@ static const struct svm_test_op ops[] = {
 		.exec = add_exec,
 	},
 	[DRM_SVM_TEST_OP_ATOMIC_CMPXCHG] = {
+		.buffers = true,
 		.flags = DRM_SVM_TEST_CMD_64,
 		.fields = FIELDS4(DST, ARG0, ARG1, RESULT),
 		.elements = FIELDS2(ARG0, ARG1),
@@ -571,6 +598,7 @@ static const struct svm_test_op ops[] = {
 		.exec = indexed_exec,
 	},
 	[DRM_SVM_TEST_OP_TIMESTAMP] = {
+		.buffers = true,
 		.fields = SVM_TEST_FIELD_RESULT,
 		.values = 1,
 		.begin = timestamp_begin,
@@ -589,6 +617,13 @@ static const struct svm_test_op ops[] = {
 		.begin = fence_begin,
 		.unit = signal_unit,
 		.exec = signal_exec,
+	},
+	[DRM_SVM_TEST_OP_PREFETCH] = {
+		.fields = FIELDS4(DST, SIZE, ARG0, RESULT),
+		.values = 6,
+		.moves = true,
+		.check = prefetch_check,
+		.begin = prefetch_begin,
 	},
 };
 

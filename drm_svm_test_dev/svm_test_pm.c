@@ -12,6 +12,10 @@
  * resumed. Its faults may be answered meanwhile, with memory of the system;
  * nothing gets a place in VRAM.
  *
+ * Jobs with fences are another matter: TTM may wait for them, to bring their buffer
+ * objects home, and so may anybody else. So none is submitted any more, those that were
+ * end before the last engine is stopped.
+ *
  * Locking. svm_test_device.power_lock, over all of it. A device that is unplugged
  * is left alone.
  */
@@ -29,13 +33,59 @@
 #include "svm_test_pm.h"
 #include "svm_test_vram.h"
 
+/**
+ * svm_test_pm_enter() - submit a job with fences
+ * @gpu: the device
+ *
+ * Until svm_test_pm_leave() it is not suspended. Waits while it is.
+ *
+ * Return: 0 or -ERESTARTSYS.
+ */
+int svm_test_pm_enter(struct svm_test_device *gpu)
+{
+	int err;
+
+	for (;;) {
+		err = down_read_interruptible(&gpu->pm.gate);
+		if (err)
+			return -ERESTARTSYS;
+		if (!gpu->pm.closed)
+			return 0;
+		up_read(&gpu->pm.gate);
+		err = wait_event_interruptible(gpu->pm.opened, !READ_ONCE(gpu->pm.closed));
+		if (err)
+			return err;
+	}
+}
+
+/**
+ * svm_test_pm_leave() - end what svm_test_pm_enter() began
+ * @gpu: the device
+ */
+void svm_test_pm_leave(struct svm_test_device *gpu)
+{
+	up_read(&gpu->pm.gate);
+}
+
+/**
+ * svm_test_pm_open() - let jobs with fences in
+ * @gpu: the device, resumed or unplugged
+ */
+void svm_test_pm_open(struct svm_test_device *gpu)
+{
+	scoped_guard(rwsem_write, &gpu->pm.gate)
+		WRITE_ONCE(gpu->pm.closed, false);
+	wake_up_all(&gpu->pm.opened);
+}
+
 static void pm_resume_engines(struct svm_test_device *gpu)
 {
 	unsigned int i;
 
 	WRITE_ONCE(gpu->vram_closed, false);
-	for (i = 0; i < gpu->config.engines; i++)
+	for (i = 0; i < svm_test_num_engines(gpu); i++)
 		svm_test_engine_resume(gpu->engines[i]);
+	svm_test_pm_open(gpu);
 }
 
 /* Bring home what VRAM holds; nothing comes in meanwhile. */
@@ -57,6 +107,12 @@ static int pm_empty_vram(struct svm_test_device *gpu)
 	return 0;
 }
 
+static void pm_resume_vram(struct svm_test_device *gpu)
+{
+	if (svm_test_config_vram_size(&gpu->config) && !svm_test_on_gpusvm(gpu))
+		drm_svm_vram_resume(&gpu->vram);
+}
+
 static int pm_suspend_locked(struct svm_test_device *gpu,
 			     enum svm_test_pm_by by)
 {
@@ -65,16 +121,24 @@ static int pm_suspend_locked(struct svm_test_device *gpu,
 
 	lockdep_assert_held(&gpu->power_lock);
 
+	scoped_guard(rwsem_write, &gpu->pm.gate)
+		WRITE_ONCE(gpu->pm.closed, true);
 	for (i = 0; i < gpu->config.engines; i++)
 		svm_test_engine_pause(gpu->engines[i]);
 	WRITE_ONCE(gpu->vram_closed, true);
 
 	err = pm_empty_vram(gpu);
+	if (!err) {
+		err = svm_test_engine_wait_idle(svm_test_buffer_engine(gpu));
+		if (err)
+			pm_resume_vram(gpu);
+	}
 	if (err) {
 		drm_err(&gpu->drm, "VRAM cannot be emptied: %pe\n", ERR_PTR(err));
 		pm_resume_engines(gpu);
 		return err;
 	}
+	svm_test_engine_pause(svm_test_buffer_engine(gpu));
 	svm_test_memory_lose(gpu->memory);
 	gpu->pm.by = by;
 	return 0;
@@ -85,8 +149,7 @@ static void pm_resume_locked(struct svm_test_device *gpu)
 	lockdep_assert_held(&gpu->power_lock);
 
 	gpu->pm.by = SVM_TEST_PM_NOBODY;
-	if (svm_test_config_vram_size(&gpu->config) && !svm_test_on_gpusvm(gpu))
-		drm_svm_vram_resume(&gpu->vram);
+	pm_resume_vram(gpu);
 	pm_resume_engines(gpu);
 }
 
@@ -167,6 +230,8 @@ static int pm_notify(struct notifier_block *nb, unsigned long event, void *unuse
  */
 void svm_test_pm_init(struct svm_test_device *gpu)
 {
+	init_rwsem(&gpu->pm.gate);
+	init_waitqueue_head(&gpu->pm.opened);
 	gpu->pm.notifier.notifier_call = pm_notify;
 	/* Fails only for one that is registered */
 	register_pm_notifier(&gpu->pm.notifier);

@@ -3,6 +3,8 @@
 #define _SVM_TEST_PM_H_
 
 #include <linux/notifier.h>
+#include <linux/rwsem.h>
+#include <linux/wait.h>
 
 struct svm_test_device;
 
@@ -26,6 +28,15 @@ struct svm_test_pm {
 	struct notifier_block notifier;
 	/** @by: who has suspended it; under svm_test_device.power_lock. */
 	enum svm_test_pm_by by;
+	/**
+	 * @gate: held for reading while a job with fences is submitted, for writing to
+	 * change @closed.
+	 */
+	struct rw_semaphore gate;
+	/** @closed: no such job is submitted: nobody would end it. */
+	bool closed;
+	/** @opened: woken when @closed becomes false. */
+	wait_queue_head_t opened;
 };
 
 void svm_test_pm_init(struct svm_test_device *gpu);
@@ -33,5 +44,9 @@ void svm_test_pm_fini(struct svm_test_device *gpu);
 
 int svm_test_pm_suspend(struct svm_test_device *gpu);
 int svm_test_pm_resume(struct svm_test_device *gpu);
+
+int svm_test_pm_enter(struct svm_test_device *gpu);
+void svm_test_pm_leave(struct svm_test_device *gpu);
+void svm_test_pm_open(struct svm_test_device *gpu);
 
 #endif

@@ -110,8 +110,13 @@ static const struct drm_svm_context_ops svm_test_context_ops = {
  */
 void svm_test_port_flush(struct svm_test_vm *vm, u64 start, u64 end)
 {
+	struct svm_test_mmu *mmu = svm_test_buffer_engine(vm->gpu)->mmu;
+
 	svm_test_ctx_tlb_flush_start(&vm->ctx, start, end);
+	/* The one engine that never sees addresses of drm_svm */
+	svm_test_mmu_flush(mmu, &vm->asid, start, end);
 	svm_test_ctx_tlb_flush_wait(&vm->ctx);
+	svm_test_mmu_drain(mmu);
 }
 
 /**
@@ -183,7 +188,7 @@ int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 
 	if (err)
 		return err;
-	err = drm_svm_ioctl_prefetch(&vm->ctx, file, data);
+	err = drm_svm_ioctl_prefetch(&vm->ctx, data);
 	svm_test_vm_leave(vm);
 	return err;
 }

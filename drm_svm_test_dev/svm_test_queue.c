@@ -74,7 +74,8 @@ static bool queue_can_run(const struct svm_test_queue *queue,
 		return true;
 	if (job->settles)
 		return !queue->ahead;
-	return !job->awaits && (job->stopped || svm_test_job_is_ready(job));
+	return !job->awaits && job->move != SVM_TEST_MOVE_RUNNING &&
+	       svm_test_job_is_ready(job);
 }
 
 /**
@@ -123,13 +124,16 @@ static void queue_kick_locked(struct svm_test_queue *queue)
 void svm_test_queue_limit_locked(struct svm_test_queue *queue)
 {
 	struct svm_test_job *job = svm_test_queue_first(queue);
-	ktime_t limit = queue->limit;
+	ktime_t limit = queue->limit, from = ktime_get();
 
 	if (!limit)
 		return;
-	if (job->stopped)
+	/* Fences have to signal, however many jobs are before. */
+	if (queue->engine->buffers)
+		from = job->submitted;
+	else if (job->stopped)
 		limit = max_t(ktime_t, limit, LAST_TIME);
-	queue->deadline = ktime_add_safe(ktime_get(), limit);
+	queue->deadline = ktime_add_safe(from, limit);
 	hrtimer_start(&queue->timer, queue->deadline, HRTIMER_MODE_ABS);
 }
 
@@ -356,6 +360,42 @@ void svm_test_queue_look(struct timer_list *timer)
 		mod_timer(&engine->look, jiffies + 1);
 }
 
+static void queue_moved(struct drm_svm_prefetch_work *work, int err)
+{
+	struct svm_test_job *job = container_of(work, struct svm_test_job, prefetch);
+
+	scoped_guard(spinlock_irq, &job->queue->engine->lock) {
+		job->move_err = err;
+		/* Pairs with svm_test_job_move() */
+		smp_store_release(&job->move, SVM_TEST_MOVE_DONE);
+		svm_test_queue_update_locked(job->queue);
+	}
+	svm_test_job_put(job);
+}
+
+/**
+ * svm_test_queue_move() - have drm_svm do the prefetch of a job
+ * @job: the first job, on its engine, with what is to be moved
+ *
+ * The job waits for the end of it.
+ *
+ * Return: 0 or an error of drm_svm_prefetch_queue().
+ */
+int svm_test_queue_move(struct svm_test_job *job)
+{
+	int err;
+
+	/* Before: the end may come at once. */
+	job->prefetch.done = queue_moved;
+	scoped_guard(spinlock_irq, &job->queue->engine->lock)
+		job->move = SVM_TEST_MOVE_RUNNING;
+	svm_test_job_get(job);
+	err = drm_svm_prefetch_queue(&job->vm->ctx, &job->prefetch);
+	if (err)
+		svm_test_job_put(job);
+	return err;
+}
+
 /**
  * svm_test_queue_job_ready() - the last in-sync of a job has signalled
  * @job: the job, queued or about to be
@@ -364,9 +404,11 @@ void svm_test_queue_look(struct timer_list *timer)
  */
 void svm_test_queue_job_ready(struct svm_test_job *job)
 {
-	guard(spinlock_irqsave)(&job->queue->engine->lock);
+	struct svm_test_queue *queue = job->queue;
 
-	svm_test_queue_update_locked(job->queue);
+	guard(spinlock_irqsave)(&queue->engine->lock);
+
+	svm_test_queue_update_locked(queue);
 }
 
 /**

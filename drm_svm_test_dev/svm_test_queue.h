@@ -80,6 +80,7 @@ void svm_test_queue_add(struct svm_test_job *job);
 void svm_test_queue_retire(struct svm_test_job *job);
 void svm_test_queue_block(struct svm_test_queue *queue, const void *mm, u64 addr);
 void svm_test_queue_look(struct timer_list *timer);
+int svm_test_queue_move(struct svm_test_job *job);
 void svm_test_queue_job_ready(struct svm_test_job *job);
 void svm_test_queue_fault_done(struct svm_test_slot *slot, int err);
 unsigned int svm_test_queue_free_slots(struct svm_test_job *job);

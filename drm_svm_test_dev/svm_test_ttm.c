@@ -8,7 +8,8 @@
  * for them. There are also the ghosts of TTM, which hold the old place of a
  * buffer object while its content is copied; nobody wants them moved.
  *
- * A buffer object of this driver moves in three steps: its GPU mappings go,
+ * A buffer object of this driver moves when no job with fences uses it any more, in
+ * three steps: its GPU mappings go,
  * with every TLB entry, so that no engine writes any more; it is copied; TTM is
  * told. A copy that fails leaves it where it was.
  *
@@ -200,6 +201,19 @@ static int move_content(struct ttm_buffer_object *tbo, bool evict,
 	return err;
 }
 
+/* Jobs use a buffer object until their fences signal. */
+static int move_wait_jobs(struct ttm_buffer_object *tbo, struct ttm_operation_ctx *ctx)
+{
+	long left;
+
+	left = dma_resv_wait_timeout(tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP,
+				     ctx->interruptible,
+				     ctx->no_wait_gpu ? 0 : MAX_SCHEDULE_TIMEOUT);
+	if (left < 0)
+		return left;
+	return left ? 0 : -EBUSY;
+}
+
 static int svm_test_move(struct ttm_buffer_object *tbo, bool evict,
 			 struct ttm_operation_ctx *ctx,
 			 struct ttm_resource *new_mem, struct ttm_place *hop)
@@ -215,6 +229,9 @@ static int svm_test_move(struct ttm_buffer_object *tbo, bool evict,
 
 	if (WARN_ON_ONCE(!bo))
 		return -EINVAL;
+	err = move_wait_jobs(tbo, ctx);
+	if (err)
+		return err;
 	svm_test_bo_unmap(bo);
 	if (move_has_content(tbo))
 		err = move_content(tbo, evict, ctx, new_mem);
@@ -258,10 +275,20 @@ static int svm_test_access_memory(struct ttm_buffer_object *tbo, unsigned long o
 	return len;
 }
 
+/* To make room it is not worth to wait for jobs. */
+static bool svm_test_eviction_valuable(struct ttm_buffer_object *tbo,
+				       const struct ttm_place *place)
+{
+	if (to_svm_test_bo(tbo) &&
+	    !dma_resv_test_signaled(tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP))
+		return false;
+	return drm_svm_bo_eviction_valuable(tbo, place);
+}
+
 static struct ttm_device_funcs svm_test_ttm_funcs = {
 	.ttm_tt_create = svm_test_tt_create,
 	.ttm_tt_destroy = svm_test_tt_destroy,
-	.eviction_valuable = drm_svm_bo_eviction_valuable,
+	.eviction_valuable = svm_test_eviction_valuable,
 	.evict_flags = svm_test_evict_flags,
 	.move = svm_test_move,
 	.swap_notify = svm_test_swap_notify,

@@ -19,10 +19,12 @@
  *    svm_test_vm.ctx_lock, an rwsem, then svm_test_vm.attach_lock, a mutex. The
  *    handler_lock of the fault buffer, a mutex. All of them are held over calls of
  *    drm_svm, and never taken in a function that drm_svm calls.
- * 2. svm_test_file.submit_lock: a mutex; fences are armed under it, and handed to
+ *    svm_test_pm.gate, an rwsem: for writing in power_lock, for reading over the
+ *    submission of a job with fences, that is over line 2.
+ * 2. svm_test_bindings.lock: a mutex, then the dma_resv of buffer objects, then
+ *    svm_test_file.submit_lock: a mutex; fences are armed under it, and handed to
  *    syncobjs, so the lock of a syncobj is inside of it. It is taken under
  *    svm_test_device.vms_lock too.
- *    svm_test_bindings.lock: a mutex, then the dma_resv of a buffer object.
  * 3. the locks of drm_svm, of which the last is the page-table lock of a range
  * 4. an access section of an engine, see svm_test_mmu_enter(): no lock, but what
  *    is waited for by a flush, under the page-table lock of a range.
@@ -35,9 +37,9 @@
  *
  * drm_dev_enter() is for buffer objects, and DRM's own for fdinfo; it comes before
  * line 2. It is no lock, but drm_dev_unplug() waits for it, whatever DRM device that is for; so
- * nothing waits for user space or for a job in between. A file of debugfs that is
- * read or written is waited for as well, and takes locks of line 1; so none is held
- * over drm_dev_unplug().
+ * nothing waits for user space in between, nor for a job, but for one with a fence, which
+ * ends in seconds. A file of debugfs that is read or written is waited for as well, and
+ * takes locks of line 1; so none is held over drm_dev_unplug().
  *
  * So nothing in an access section may wait for a lock of drm_svm or of a
  * window: whoever holds that may be waiting for the section. The locks of line

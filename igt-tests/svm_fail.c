@@ -184,21 +184,26 @@ static void fdinfo_check(struct svm_sweep *s, int err)
 	svm_sweep_check(s);
 }
 
-/* Jobs: each adds one to the first word of the memory */
+/*
+ * Jobs that can fault: each adds one to the first word of the memory, signals an
+ * eventfd, reports, and signals the next value of a fence.
+ */
+
+static uint64_t *sweep_fence(const struct svm_sweep *s)
+{
+	return svm_page(s->base, 1);
+}
+
+static const struct drm_svm_test_report *sweep_report(const struct svm_sweep *s)
+{
+	return svm_page(s->base, 2);
+}
 
 static void submit_setup(struct svm_sweep *s)
 {
-	struct drm_svm_test_submit args;
-	struct drm_svm_test_cmd cmd;
-
 	small_setup(s);
-	s->in = svm_sync_create(s->fd, 0);
-	s->out = svm_sync_create(s->fd, 3);
-	cmd = svm_cmd_touch(s->base, 4, 4, false);
-	args = svm_submit_args(&cmd, 1);
-	args.out_syncs = client_ptr(&s->in);
-	args.num_out_syncs = 1;
-	svm_wait_ok(s->fd, svm_submit_ioctl(s->fd, &args));
+	s->other = svm_event();
+	*sweep_fence(s) = 0;
 }
 
 static int submit_act(struct svm_sweep *s)
@@ -207,10 +212,11 @@ static int submit_act(struct svm_sweep *s)
 	struct drm_svm_test_submit args = svm_submit_args(&cmd, 1);
 	int err;
 
-	args.in_syncs = client_ptr(&s->in);
-	args.num_in_syncs = 1;
-	args.out_syncs = client_ptr(&s->out);
-	args.num_out_syncs = 1;
+	args.queue = 0;
+	args.flags = DRM_SVM_TEST_SUBMIT_EVENTFD;
+	args.eventfd = s->other;
+	args.signal = svm_fence(sweep_fence(s), ++s->seen);
+	args.report = client_ptr(sweep_report(s));
 	err = client_submit(s->fd, &args);
 	s->job = args.out_job;
 	return err;
@@ -219,20 +225,22 @@ static int submit_act(struct svm_sweep *s)
 static void submit_check(struct svm_sweep *s, int err)
 {
 	/* the answer got lost, the job not */
-	bool ran = !err || svm_sync_wait(s->fd, &s->out, s->injected == SVM_INJECTED_USER ?
-						       1000 : 0);
-	int sum = ran;
+	bool lost = err && s->injected == SVM_INJECTED_USER;
+	bool ran = svm_event_wait(s->other, 1, err && !lost ? 0 : 1000);
 
 	if (err) {
-		s->out.point++;
-		igt_assert(!ran || s->injected == SVM_INJECTED_USER);
+		igt_assert(!ran || lost);
 		igt_assert_eq(submit_act(s), 0);
-		sum++;
+		igt_assert(svm_event_wait(s->other, 1, 1000));
+	} else {
+		igt_assert(ran);
 	}
 	svm_wait_ok(s->fd, s->job);
-	igt_assert(svm_sync_wait(s->fd, &s->out, 1000));
-	igt_assert_eq_u32(*(uint32_t *)s->base, SVM_SWEEP_SEED + sum);
-	*(uint32_t *)s->base = SVM_SWEEP_SEED;
+	igt_assert_eq_u32(*(uint32_t *)s->base, SVM_SWEEP_SEED + ran + !!err);
+	igt_assert_eq_u64(*sweep_fence(s), s->seen);
+	igt_assert_eq_u64(sweep_report(s)->job, s->job);
+	igt_assert_eq_u32(sweep_report(s)->status, DRM_SVM_TEST_STATUS_OK);
+	svm_pattern(s->base, s->size, SVM_SWEEP_SEED);
 	svm_sweep_check(s);
 }
 
@@ -256,7 +264,7 @@ static void wait_check(struct svm_sweep *s, int err)
 	/* a result is fetched once, also when it got lost */
 	igt_assert(again == -ENOENT || (err && !again));
 	igt_assert_eq_u32(*(uint32_t *)s->base, SVM_SWEEP_SEED + 1);
-	*(uint32_t *)s->base = SVM_SWEEP_SEED;
+	svm_pattern(s->base, s->size, SVM_SWEEP_SEED);
 	svm_sweep_check(s);
 }
 
@@ -265,21 +273,17 @@ static void wait_check(struct svm_sweep *s, int err)
 static void touched_setup(struct svm_sweep *s)
 {
 	svm_sweep_small(s, PAGES);
-	s->out = svm_sync_create(s->fd, 3);
 }
 
 static void huge_setup(struct svm_sweep *s)
 {
 	svm_sweep_huge(s);
-	s->out = svm_sync_create(s->fd, 0);
 }
 
 static int prefetch(struct svm_sweep *s, unsigned int location)
 {
 	struct drm_svm_prefetch args = svm_prefetch_args(s->base, s->size, location);
 
-	args.out_syncs = client_ptr(&s->out);
-	args.num_out_syncs = !!s->out.handle;
 	return __svm_prefetch(s->fd, &args);
 }
 
@@ -532,6 +536,59 @@ static void bo_check(struct svm_sweep *s, int err)
 	bo_check_content(s);
 }
 
+/* Jobs on a buffer object that goes to VRAM: each adds one to its first word */
+
+static void submit_buffer_setup(struct svm_sweep *s)
+{
+	struct drm_svm_test_submit args;
+	uint64_t *map;
+
+	bo_setup(s);
+	s->gpu = svm_bo_bind(s->fd, s->handle, svm_bo_start(s->fd), BO_SIZE);
+	s->queue = svm_buffer_queue(s->fd, 0);
+	s->in = svm_sync_create(s->fd, 0);
+	s->out = svm_sync_create(s->fd, 3);
+	args = svm_submit_synced(s->queue, NULL, 0, NULL, &s->in);
+	svm_wait_ok(s->fd, svm_submit_ioctl(s->fd, &args));
+	map = svm_bo_map(s->fd, s->handle, BO_SIZE);
+	WRITE_ONCE(*map, 0);
+	munmap(map, BO_SIZE);
+}
+
+static int submit_buffer_act(struct svm_sweep *s)
+{
+	struct drm_svm_test_cmd add = svm_cmd_add64(s->gpu, 1, 1);
+	struct drm_svm_test_submit args = svm_submit_synced(s->queue, &add, 1, &s->in, &s->out);
+	int err = client_submit(s->fd, &args);
+
+	s->job = args.out_job;
+	return err;
+}
+
+static void submit_buffer_check(struct svm_sweep *s, int err)
+{
+	/* the answer got lost, the job not */
+	bool lost = err && s->injected == SVM_INJECTED_USER;
+	bool ran = svm_sync_wait(s->fd, &s->out, err && !lost ? 0 : 1000);
+	uint64_t *map;
+
+	if (err) {
+		igt_assert(!ran || lost);
+		s->out.point++;
+		igt_assert_eq(submit_buffer_act(s), 0);
+		igt_assert(svm_sync_wait(s->fd, &s->out, 1000));
+	} else {
+		igt_assert(ran);
+	}
+	svm_wait_ok(s->fd, s->job);
+	map = svm_bo_map(s->fd, s->handle, BO_SIZE);
+	igt_assert_eq_u64(READ_ONCE(*map), ran + !!err);
+	WRITE_ONCE(*map, 0);
+	munmap(map, BO_SIZE);
+	svm_bo_unbind(s->fd, s->gpu, BO_SIZE);
+	bo_check_content(s);
+}
+
 /* VRAM comes back, and the buffer object into it. */
 
 static void resume_setup(struct svm_sweep *s)
@@ -647,8 +704,10 @@ static const struct svm_path paths[] = {
 	{ "counters", "Counters, and what the device is.", small_setup, counters_act,
 	  counters_check },
 	{ "fdinfo", "What the kernel shows of a file.", fdinfo_setup, show_act, fdinfo_check },
-	{ "submit", "A job with syncobjs; it runs once, or not at all.",
+	{ "submit", "A job with a fence, a report and an eventfd; it runs once, or not at all.",
 	  submit_setup, submit_act, submit_check },
+	{ "submit-buffer", "A job on a buffer object, with syncobjs; the same.",
+	  submit_buffer_setup, submit_buffer_act, submit_buffer_check },
 	{ "wait", "The result of a job.", wait_setup, wait_act, wait_check },
 	{ "prefetch-vram", "Pages go to VRAM.", touched_setup, to_vram_act, to_vram_check },
 	{ "prefetch-vram-holes", "Untouched pages are made in VRAM.",

@@ -240,7 +240,7 @@ static void malformed_commands(int fd)
 	uint64_t ok = client_ptr(svm_mmap_anon(svm_page_size())), big = 1ull << 32;
 	struct drm_svm_test_cmd bad[] = {
 		{ .op = DRM_SVM_TEST_OP_INVALID },
-		{ .op = DRM_SVM_TEST_OP_SIGNAL + 1 },
+		{ .op = DRM_SVM_TEST_OP_PREFETCH + 1 },
 		{ .op = ~0u },
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1u << 31, .dst = ok, .size = 4 },
 		{ .op = DRM_SVM_TEST_OP_FILL, .flags = 1u << 2, .dst = ok, .size = 4 },

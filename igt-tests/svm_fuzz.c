@@ -223,6 +223,7 @@ static void open_file(struct fuzzer *f, bool foreign)
 			  client_count(&c, CUR_DMA_PAGES) | client_count(&c, CUR_VRAM_PAGES) |
 			  client_count(&c, CUR_VRAM_RESERVED), 0);
 	igt_assert_eq_u64(svm_fdinfo_bytes(file->fd, "drm-resident-vram"), 0);
+	fuzz_prepare(&f->gen);
 }
 
 /* Jobs may have no end, but their file has */

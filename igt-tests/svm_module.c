@@ -9,15 +9,14 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <linux/sync_file.h>
 #include <xf86drm.h>
 
 #include "igt.h"
+#include "svm_bo.h"
 #include "svm_job.h"
 #include "svm_mem.h"
 
@@ -116,28 +115,39 @@ static void unload_helper(void)
 	smoke(0);
 }
 
-/* A fence of a job outlives the file, the device and the code */
+/*
+ * Fences of jobs outlive the file, the device and the code. One of them is done,
+ * the other one fails when the file is closed.
+ */
 static void unload_fence(void)
 {
-	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
-	struct drm_svm_test_cmd nop = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
-	struct drm_svm_test_submit args = svm_submit_args(&nop, 1);
-	struct drm_svm_sync sync;
-	int fd, file;
+	struct drm_svm_test_submit args;
+	struct drm_svm_test_sync syncs[2];
+	struct drm_svm_test_cmd add;
+	int fd, files[2];
+	struct svm_buf buf;
+	uint32_t queue;
 
 	svm_module_load(NULL);
 	fd = svm_open_attached();
-	sync = svm_sync_create(fd, 0);
-	args.out_syncs = client_ptr(&sync);
-	args.num_out_syncs = 1;
+	queue = svm_buffer_queue(fd, 0);
+	buf = svm_buf(fd, svm_page_size(), 0);
+	add = svm_cmd_add64(buf.gpu, 1, 1);
+	for (int i = 0; i < 2; i++)
+		syncs[i] = svm_sync_create(fd, 0);
+	args = svm_submit_synced(queue, &add, 1, NULL, &syncs[0]);
 	svm_wait_ok(fd, svm_submit_ioctl(fd, &args));
-	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
+	svm_buf_free(&buf);
+	svm_hold_start(fd, queue, &syncs[1]);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq(drmSyncobjExportSyncFile(fd, syncs[i].handle, &files[i]), 0);
+	igt_assert_eq(svm_sync_file_status(files[1]), 0);
 	close(fd);
 	svm_module_unload();
-	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
-	igt_assert_eq(info.status, 1);
-	close(file);
+	for (int i = 0; i < 2; i++) {
+		igt_assert_eq(svm_sync_file_status(files[i]), i ? -ECANCELED : 1);
+		close(files[i]);
+	}
 }
 
 /* Mappings of a process outlive the driver, and its next life knows nothing of them */
@@ -418,7 +428,7 @@ static const struct svm_test tests[] = {
 	{ "unload-busy", "A running job keeps the driver; closing its file frees it.",
 	  unload_busy },
 	{ "unload-helper", "The helper layer stays as long as its driver.", unload_helper },
-	{ "unload-fence", "The fence of a job outlives the driver.", unload_fence },
+	{ "unload-fence", "Fences of jobs outlive the driver.", unload_fence },
 	{ "unload-memory", "Memory that was shared outlives the driver.", unload_memory },
 	{ "reload", "The driver can be loaded again and again.", module_reload },
 	{ "cycles", "Opening and closing leaves nothing behind.", module_cycles },

@@ -308,7 +308,7 @@ static void prefetch_invalid(int fd)
 	char *base = svm_mmap_small(page);
 	const struct drm_svm_prefetch good = svm_prefetch_args(base, page, VRAM);
 	struct drm_svm_prefetch bad[] = {
-		good, good, good, good, good, good, good, good, good,
+		good, good, good, good, good, good, good,
 	};
 
 	bad[0].start++;
@@ -318,15 +318,9 @@ static void prefetch_invalid(int fd)
 	bad[4].location = DRM_SVM_LOCATION_NONE;
 	bad[5].location = DRM_SVM_LOCATION_PEER;
 	bad[6].flags = 1;
-	bad[7].num_in_syncs = DRM_SVM_PREFETCH_MAX_SYNCS + 1;
-	bad[8].num_out_syncs = DRM_SVM_PREFETCH_MAX_SYNCS + 1;
 	memset(base, 1, page);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		igt_assert_eq(__svm_prefetch(fd, &bad[i]), -EINVAL);
-	bad[7].num_in_syncs = 1;
-	igt_assert_eq(__svm_prefetch(fd, &bad[7]), -EFAULT);
-	bad[8].num_out_syncs = 1;
-	igt_assert_eq(__svm_prefetch(fd, &bad[8]), -EFAULT);
 	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
 }
 
@@ -343,87 +337,138 @@ static void not_attached(int fd)
 	igt_waitchildren();
 }
 
-static void prefetch_syncs(int fd)
+/* Prefetches in a queue */
+
+struct in_queue {
+	uint64_t fence, pad[3];
+	struct drm_svm_test_report report;
+	uint64_t counts[6];
+};
+
+static struct drm_svm_test_cmd cmd_prefetch(const void *base, size_t size, uint32_t location,
+					    const uint64_t *counts)
+{
+	return (struct drm_svm_test_cmd) {
+		.op = DRM_SVM_TEST_OP_PREFETCH, .dst = client_ptr(base), .size = size,
+		.arg0 = location, .result = client_ptr(counts),
+	};
+}
+
+static uint64_t submit_in_queue(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n,
+				struct in_queue *q)
+{
+	struct drm_svm_test_submit args = svm_submit_args(cmds, n);
+
+	args.queue = 0;
+	args.signal.addr = client_ptr(&q->fence);
+	args.signal.value = 10;
+	args.report = client_ptr(&q->report);
+	return svm_submit_ioctl(fd, &args);
+}
+
+/* After the commands before it, before those behind it, and its counts before the fence */
+static void queue_order(int fd)
+{
+	size_t page = svm_page_size(), pages = 32, size = pages * page;
+	char *base = svm_mmap_small(size), *copy = svm_mmap_small(size);
+	struct in_queue *q = svm_mmap_anon(page);
+	struct drm_svm_test_cmd cmds[] = {
+		svm_cmd_wait(&q->fence, 1),
+		svm_cmd_fill(base, size / 2, MAGIC),
+		cmd_prefetch(base, size, SYSTEM, NULL),
+		cmd_prefetch(base, size, VRAM, q->counts),
+		svm_cmd_copy(copy, base, size),
+	};
+	uint64_t job = submit_in_queue(fd, cmds, ARRAY_SIZE(cmds), q);
+
+	memset(base, 0x33, size);
+	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
+	igt_assert_eq(svm_resident(fd, base, size, SYSTEM), pages);
+	__atomic_store_n(&q->fence, 1, __ATOMIC_SEQ_CST);
+	igt_assert(svm_until(__atomic_load_n(&q->fence, __ATOMIC_ACQUIRE) == 10, 30000));
+	igt_assert_eq_u64(q->counts[0] + q->counts[1], pages);
+	igt_assert_lte_u64(pages / 2, q->counts[0]);
+	svm_wait_ok(fd, job);
+	igt_assert_eq(svm_resident(fd, base, size, VRAM), pages);
+	igt_assert(svm_cpu_all32(copy, size / 2, MAGIC));
+	igt_assert(svm_cpu_all32(copy + size / 2, size / 2, 0x33333333));
+	igt_assert(svm_cpu_all32(base, size / 2, MAGIC));
+}
+
+/* A hole: the command fails, nothing is moved, and jobs behind it run */
+static void queue_unmapped(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(8 * page);
+	struct in_queue *q = svm_mmap_anon(page);
+	struct drm_svm_test_cmd cmds[] = {
+		cmd_prefetch(base, 8 * page, VRAM, q->counts),
+		svm_cmd_fill(base, page, MAGIC),
+	};
+	uint64_t job;
+
+	memset(base, 1, 8 * page);
+	munmap(base + 7 * page, page);
+	job = submit_in_queue(fd, cmds, 2, q);
+	svm_wait_failed(fd, job, DRM_SVM_TEST_STATUS_FAULT, ENOENT);
+	igt_assert_eq_u64(q->fence, 10);
+	igt_assert_eq_u32(q->report.status, DRM_SVM_TEST_STATUS_FAULT);
+	igt_assert_eq_u32(q->report.error, ENOENT);
+	igt_assert_eq_u32(q->report.cmd, 0);
+	igt_assert_eq_u64(q->report.addr, client_ptr(base));
+	igt_assert_eq(svm_resident(fd, base, 7 * page, SYSTEM), 7);
+	igt_assert(svm_cpu_all32(base, 7 * page, 0x01010101));
+	svm_wait_ok(fd, svm_submit_on(fd, 0, &cmds[1], 1));
+}
+
+static void queue_invalid(int fd)
 {
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(page);
-	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
-	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, page, MAGIC);
-	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
-	struct drm_svm_sync in = svm_sync_create(fd, 0);
-	struct drm_svm_sync outs[2] = { svm_sync_create(fd, 0), svm_sync_create(fd, 7) };
+	const struct drm_svm_test_cmd good = cmd_prefetch(base, page, VRAM, NULL);
+	struct drm_svm_test_cmd bad[] = { good, good, good, good, good, good, good };
 
-	args.in_syncs = client_ptr(&in);
-	args.num_in_syncs = 1;
-	args.out_syncs = client_ptr(outs);
-	args.num_out_syncs = 2;
-	/* no fence in it yet */
-	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-	submit.out_syncs = client_ptr(&in);
-	submit.num_out_syncs = 1;
-	svm_submit_ioctl(fd, &submit);
-	svm_prefetch_counts(fd, &args);
-	igt_assert_eq(svm_sync_status(fd, &in), 1);
-	igt_assert_eq(svm_sync_status(fd, &outs[0]), 1);
-	igt_assert_eq(svm_sync_status(fd, &outs[1]), 1);
-	igt_assert(svm_cpu_all32(base, page, MAGIC));
-	outs[1].handle = 12345;
-	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
+	bad[0].dst++;
+	bad[1].size++;
+	bad[2].size = 0;
+	bad[3].arg0 = DRM_SVM_LOCATION_NONE;
+	bad[4].arg0 = DRM_SVM_LOCATION_PEER;
+	bad[5].flags = DRM_SVM_TEST_CMD_64;
+	bad[6].count = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct drm_svm_test_submit args = svm_submit_args(&bad[i], 1);
+
+		igt_assert_eq(client_submit(fd, &args), -EINVAL);
+	}
+	/* only the device knows where its addresses end */
+	bad[0] = cmd_prefetch((void *)(1ull << 47), page, VRAM, NULL);
+	svm_wait_failed(fd, svm_submit(fd, bad, 1), DRM_SVM_TEST_STATUS_INVALID, EINVAL);
 }
 
-/* The job before it failed. */
-static void sync_failed(int fd)
+/* Other queues of the file go on, and more prefetches than there are threads all end */
+static void queue_many(int fd)
 {
-	size_t page = svm_page_size();
-	char *base = svm_mmap_small(2 * page);
-	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
-	struct drm_svm_test_cmd cmd = svm_cmd_fill(base + page, page, MAGIC);
-	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
-	struct drm_svm_sync in = svm_sync_create(fd, 0), out = svm_sync_create(fd, 0);
+	enum { MANY = 12 };
+	size_t page = svm_page_size(), size = 16 * page;
+	char *base = svm_mmap_small(MANY * size);
+	uint32_t queues[MANY];
+	uint64_t jobs[MANY];
 
-	memset(base, 1, page);
-	munmap(base + page, page);
-	submit.out_syncs = client_ptr(&in);
-	submit.num_out_syncs = 1;
-	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = client_ptr(&in);
-	args.num_in_syncs = 1;
-	args.out_syncs = client_ptr(&out);
-	args.num_out_syncs = 1;
-	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-	igt_assert_eq(svm_resident(fd, base, page, SYSTEM), 1);
-	igt_assert_eq(__svm_prefetch(fd, &args), -ENOENT);
-}
+	svm_pattern(base, MANY * size, MAGIC);
+	for (int i = 0; i < MANY; i++) {
+		struct drm_svm_test_queue_create args = { .engine = DRM_SVM_TEST_ENGINE_ANY };
+		struct drm_svm_test_cmd cmd = cmd_prefetch(base + i * size, size, VRAM, NULL);
 
-static void on_alarm(int sig)
-{
-}
-
-static void prefetch_interrupted(int fd)
-{
-	struct sigaction act = { .sa_handler = on_alarm };
-	size_t page = svm_page_size();
-	char *base = svm_mmap_small(page);
-	struct drm_svm_prefetch args = svm_prefetch_args(base, page, VRAM);
-	struct drm_svm_sync in = svm_sync_create(fd, 0);
-	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, page, MAGIC);
-	struct drm_svm_test_submit submit = svm_submit_args(&cmd, 1);
-	struct svm_spin spin;
-
-	svm_spin_start(&spin, fd, 0);
-	submit.queue = 0;
-	submit.out_syncs = client_ptr(&in);
-	submit.num_out_syncs = 1;
-	svm_submit_ioctl(fd, &submit);
-	args.in_syncs = client_ptr(&in);
-	args.num_in_syncs = 1;
-	igt_assert(!sigaction(SIGALRM, &act, NULL));
-	alarm(1);
-	igt_assert_eq(__svm_prefetch(fd, &args), -EINTR);
-	svm_spin_stop(&spin);
-	svm_prefetch_counts(fd, &args);
-	igt_assert(svm_cpu_all32(base, page, MAGIC));
+		igt_assert_eq(client_queue_create(fd, &args), 0);
+		queues[i] = args.out_queue;
+		jobs[i] = svm_submit_on(fd, queues[i], &cmd, 1);
+	}
+	for (int i = 0; i < MANY; i++)
+		svm_wait_ok(fd, jobs[i]);
+	igt_assert_eq(svm_resident(fd, base, MANY * size, VRAM), MANY * size / page);
+	igt_assert(svm_pattern_ok(base, MANY * size, MAGIC));
+	for (int i = 0; i < MANY; i++)
+		igt_assert_eq(client_queue_destroy(fd, queues[i]), 0);
 }
 
 struct mover {
@@ -537,10 +582,11 @@ static const struct svm_case cases[] = {
 	{ "hole", "An interval with a hole is refused, and nothing moves.", prefetch_hole },
 	{ "invalid", "Each wrong argument is refused, and nothing moves.", prefetch_invalid },
 	{ "not-attached", "A file without memory, and a child's memory.", not_attached },
-	{ "syncs", "Syncobjs are waited for and signalled.", prefetch_syncs },
-	{ "sync-failed", "Nothing moves after a job that failed.", sync_failed },
-	{ "interrupted", "A signal ends the wait for a syncobj, and the call can be repeated.",
-	  prefetch_interrupted },
+	{ "queue-order", "In a queue a prefetch comes after what is before it, and counts.",
+	  queue_order },
+	{ "queue-unmapped", "In a queue a hole fails the job, and nothing moves.", queue_unmapped },
+	{ "queue-invalid", "Each wrong field of the command is refused.", queue_invalid },
+	{ "queue-many", "More prefetches than threads, each in a queue of its own.", queue_many },
 	{ "race", "Pages move to and fro under GPU and CPU atomics.", prefetch_race },
 	{ "counters", "Counters and fdinfo say what moved and what is where.", prefetch_counters },
 	{ "counters-after-close", "VRAM of a file that is closed.", counters_after_close },
@@ -596,7 +642,97 @@ static void prefetch_strangers(void)
 	two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
 }
 
+/* Each copy takes long, and each range is a copy of its own. */
+#define SLOW_RANGES	6
+static const char slow[] = "vram_mb=32 copy_latency_us=300000";
+
+static char *start_slow(int fd, struct in_queue *q, uint64_t *job)
+{
+	size_t size = SLOW_RANGES * svm_range_size();
+	char *base = svm_mmap_small(size);
+	struct drm_svm_test_cmd cmd = cmd_prefetch(base, size, SYSTEM, q->counts);
+
+	svm_pattern(base, size, MAGIC);
+	svm_prefetch(fd, base, size, VRAM);
+	*job = submit_in_queue(fd, &cmd, 1, q);
+	igt_assert(svm_until(svm_resident(fd, base, size, SYSTEM), 30000));
+	return base;
+}
+
+static void queue_cancel(void)
+{
+	size_t size = SLOW_RANGES * svm_range_size();
+	struct in_queue *q = svm_mmap_anon(svm_page_size());
+	uint64_t job;
+	char *base;
+	int fd;
+
+	svm_module_load(slow);
+	fd = svm_open_attached();
+	base = start_slow(fd, q, &job);
+	igt_assert_eq(client_cancel_job(fd, job, 0), 0);
+	svm_wait_failed(fd, job, DRM_SVM_TEST_STATUS_CANCELLED, ECANCELED);
+	igt_assert_lt(0, svm_resident(fd, base, size, VRAM));
+	igt_assert_eq_u64(q->fence, 10);
+	igt_assert_eq_u32(q->report.status, DRM_SVM_TEST_STATUS_CANCELLED);
+	svm_assert_works(fd);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+	close(fd);
+}
+
+static void queue_close(void)
+{
+	size_t size = SLOW_RANGES * svm_range_size();
+	struct in_queue *q = svm_mmap_anon(svm_page_size());
+	uint64_t job;
+	char *base;
+	int fd;
+
+	svm_module_load(slow);
+	fd = svm_open_attached();
+	base = start_slow(fd, q, &job);
+	igt_set_timeout(60, "close waits for a prefetch");
+	close(fd);
+	igt_reset_timeout();
+	igt_assert_eq_u64(q->fence, 0);
+	igt_assert(svm_pattern_ok(base, size, MAGIC));
+}
+
+/* The process ends in the middle of one, with others behind it */
+static void queue_kill(void)
+{
+	int ready[2], fd;
+	char byte;
+	pid_t pid;
+
+	svm_module_load(slow);
+	igt_assert_eq(pipe(ready), 0);
+	pid = svm_fork();
+	if (!pid) {
+		struct in_queue *q = svm_mmap_anon(svm_page_size());
+		uint64_t job;
+
+		fd = svm_open_attached();
+		start_slow(fd, q, &job);
+		start_slow(fd, q, &job);
+		igt_assert_eq(write(ready[1], "x", 1), 1);
+		pause();
+	}
+	igt_assert_eq(read(ready[0], &byte, 1), 1);
+	kill(pid, SIGKILL);
+	igt_assert_eq(svm_reap(60), 128 + SIGKILL);
+	close(ready[0]);
+	close(ready[1]);
+	fd = svm_open_attached();
+	svm_assert_works(fd);
+	close(fd);
+}
+
 static const struct svm_test tests[] = {
+	{ "queue-cancel", "A prefetch in a queue ends where it is, and what moved stays.",
+	  queue_cancel },
+	{ "queue-close", "Closing the file ends a prefetch in a queue.", queue_close },
+	{ "queue-kill", "A process that is killed has no prefetch any more.", queue_kill },
 	{ "no-vram", "A GPU without VRAM.", no_vram },
 	{ "peers", "Pages go from one GPU to another that reaches its memory.", prefetch_peers },
 	{ "strangers", "Pages go from one GPU to another that does not.", prefetch_strangers },

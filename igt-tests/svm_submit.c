@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 
 #include <xf86drm.h>
 
@@ -55,12 +54,14 @@ static void assert_refused(int fd, struct probe *probe,
 	igt_assert_eq_u32(READ_ONCE(*probe->word), before + 1);
 }
 
-#define REFUSED(field, value, err) \
+/* All is good in @good, but for one field */
+#define REFUSED_OF(good, field, value, err) \
 	do { \
-		struct drm_svm_test_submit bad_ = probe.args; \
+		struct drm_svm_test_submit bad_ = (good); \
 		bad_.field = (value); \
 		assert_refused(fd, &probe, &bad_, err, #field " = " #value); \
 	} while (0)
+#define REFUSED(field, value, err)	REFUSED_OF(probe.args, field, value, err)
 
 static void submit_invalid(int fd)
 {
@@ -81,6 +82,8 @@ static void submit_invalid(int fd)
 
 static void huge_counts(int fd)
 {
+	const struct drm_svm_test_submit synced =
+		svm_submit_synced(svm_buffer_queue(fd, 0), NULL, 0, NULL, NULL);
 	struct drm_svm_test_info info;
 	struct probe probe;
 
@@ -89,12 +92,15 @@ static void huge_counts(int fd)
 	REFUSED(num_cmds, info.out_max_cmds + 1, -EINVAL);
 	REFUSED(num_cmds, 0x80000000, -EINVAL);
 	REFUSED(num_cmds, ~0u, -EINVAL);
-	REFUSED(num_in_syncs, info.out_max_syncs + 1, -EINVAL);
-	REFUSED(num_in_syncs, 0x10000001, -EINVAL);
-	REFUSED(num_in_syncs, ~0u, -EINVAL);
-	REFUSED(num_out_syncs, info.out_max_syncs + 1, -EINVAL);
-	REFUSED(num_out_syncs, 0x10000001, -EINVAL);
-	REFUSED(num_out_syncs, ~0u, -EINVAL);
+	/* A count that is within the limit is not what is wrong */
+	REFUSED_OF(synced, num_in_syncs, info.out_max_syncs, -EFAULT);
+	REFUSED_OF(synced, num_in_syncs, info.out_max_syncs + 1, -EINVAL);
+	REFUSED_OF(synced, num_in_syncs, 0x10000001, -EINVAL);
+	REFUSED_OF(synced, num_in_syncs, ~0u, -EINVAL);
+	REFUSED_OF(synced, num_out_syncs, info.out_max_syncs, -EFAULT);
+	REFUSED_OF(synced, num_out_syncs, info.out_max_syncs + 1, -EINVAL);
+	REFUSED_OF(synced, num_out_syncs, 0x10000001, -EINVAL);
+	REFUSED_OF(synced, num_out_syncs, ~0u, -EINVAL);
 	probe_fini(&probe);
 }
 
@@ -106,20 +112,21 @@ static void submit_pointers(int fd)
 		0, 8, client_ptr(map + page), client_ptr(map + page) - 8,
 		KERNEL_ADDR, NON_CANONICAL, -(uint64_t)page,
 	};
+	const struct drm_svm_test_submit none =
+		svm_submit_synced(svm_buffer_queue(fd, 0), NULL, 0, NULL, NULL);
+	struct drm_svm_test_submit cmds = none, in = none, out = none;
 	struct probe probe;
 
 	igt_assert_eq(mprotect(map + page, page, PROT_NONE), 0);
 	probe_init(&probe);
+	cmds.num_cmds = 1;
+	in.num_in_syncs = 1;
+	out.num_out_syncs = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct drm_svm_test_submit in = probe.args, out = probe.args;
-
 		REFUSED(cmds, bad[i], -EFAULT);
-		in.num_in_syncs = 1;
-		in.in_syncs = bad[i];
-		out.num_out_syncs = 1;
-		out.out_syncs = bad[i];
-		assert_refused(fd, &probe, &in, -EFAULT, "in_syncs");
-		assert_refused(fd, &probe, &out, -EFAULT, "out_syncs");
+		REFUSED_OF(cmds, cmds, bad[i], -EFAULT);
+		REFUSED_OF(in, in_syncs, bad[i], -EFAULT);
+		REFUSED_OF(out, out_syncs, bad[i], -EFAULT);
 	}
 	probe_fini(&probe);
 	munmap(map, 2 * page);
@@ -316,27 +323,16 @@ static void wait_once(int fd)
 	svm_spin_free(&spin);
 }
 
-static void on_alarm(int sig)
-{
-}
-
 static void wait_signals(int fd)
 {
-	struct itimerval often = { { 0, 3000 }, { 0, 3000 } }, off = {};
 	struct drm_svm_test_wait result;
 	struct svm_spin spin;
 
 	svm_spin_start(&spin, fd, 0);
-	signal(SIGVTALRM, on_alarm);
 	for (int restart = 0; restart < 2; restart++) {
-		struct sigaction action = {
-			.sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0,
-		};
-
-		sigaction(SIGALRM, &action, NULL);
-		igt_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+		svm_alarms(restart, 3000);
 		igt_assert_eq(client_wait(fd, spin.job, NSEC_PER_SEC / 10, &result), -ETIME);
-		igt_assert_eq(setitimer(ITIMER_REAL, &off, NULL), 0);
+		svm_alarms(restart, 0);
 	}
 	signal(SIGALRM, SIG_DFL);
 	svm_spin_stop(&spin);

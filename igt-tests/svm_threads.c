@@ -360,41 +360,37 @@ static void fuse_close(void)
 }
 
 /* The child of fuse_kill(): a job of its own waits for the file system */
-static void read_and_give(const struct svm_fuse *fuse, int sock)
+static void read_and_give(const struct svm_fuse *fuse, int sock, int event)
 {
 	struct drm_svm_test_cmd cmd = svm_cmd_touch(map_file(fuse), 4, 4, false);
 	struct drm_svm_test_submit args = svm_submit_args(&cmd, 1);
 	int fd = svm_open_attached();
-	struct drm_svm_sync sync = svm_sync_create(fd, 0);
 
-	args.out_syncs = client_ptr(&sync);
-	args.num_out_syncs = 1;
+	args.flags = DRM_SVM_TEST_SUBMIT_EVENTFD;
+	args.eventfd = event;
 	svm_submit_ioctl(fd, &args);
 	svm_send_fd(sock, fd);
-	igt_assert_eq(write(sock, &sync, sizeof(sync)), sizeof(sync));
 	pause();
 }
 
-/* The jobs of a killed process fail, though no signal reaches one of its threads */
+/* The jobs of a killed process end, though no signal reaches one of its threads */
 static void fuse_kill(void)
 {
-	struct drm_svm_sync sync;
+	int sock[2], event = svm_event(), fd;
 	struct svm_fuse fuse;
-	int sock[2], fd;
 	pid_t pid;
 
 	svm_fuse_start(&fuse);
 	igt_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sock), 0);
 	pid = svm_fork();
 	if (!pid)
-		read_and_give(&fuse, sock[1]);
+		read_and_give(&fuse, sock[1], event);
 	fd = svm_receive_fd(sock[0]);
-	igt_assert_eq(read(sock[0], &sync, sizeof(sync)), sizeof(sync));
 	igt_assert(svm_until(READ_ONCE(fuse.nreads), SETTLE_MS));
-	igt_assert_eq(svm_sync_status(fd, &sync), 0);
+	igt_assert(!svm_event_wait(event, 1, 0));
 	kill(pid, SIGKILL);
-	igt_assert(svm_until(svm_sync_status(fd, &sync), SETTLE_MS));
-	igt_assert_lt(svm_sync_status(fd, &sync), 0);
+	igt_assert(svm_event_wait(event, 1, SETTLE_MS));
+	close(event);
 	assert_closes(fd);
 	svm_fuse_answer(&fuse);
 	igt_assert_eq(svm_reap(60), 128 + SIGKILL);

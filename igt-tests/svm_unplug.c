@@ -10,16 +10,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <linux/sync_file.h>
-#include <xf86drm.h>
 
 #include "igt.h"
 #include "igt_thread.h"
@@ -109,24 +104,27 @@ static void unplug_memory(int fd, const struct unplug *u)
 	munmap(base, size);
 }
 
+struct waiter {
+	int fd;
+	uint64_t job;
+	pthread_t thread;
+};
+
 static void *wait_for_job(void *data)
 {
-	struct svm_spin *spin = data;
+	struct waiter *waiter = data;
 	struct drm_svm_test_wait result;
 
-	igt_assert_eq(client_wait(spin->fd, spin->job, 60ll * NSEC_PER_SEC, &result), 0);
+	igt_assert_eq(client_wait(waiter->fd, waiter->job, 60ll * NSEC_PER_SEC, &result), 0);
 	igt_assert_eq_u32(result.out_status, DRM_SVM_TEST_STATUS_CANCELLED);
 	igt_assert_eq_u32(result.out_errno, ENODEV);
 	return NULL;
 }
 
-static int fence_status(int file)
+static void waiter_start(struct waiter *waiter, int fd, uint64_t job)
 {
-	struct sync_fence_info fence = {};
-	struct sync_file_info info = { .num_fences = 1, .sync_fence_info = client_ptr(&fence) };
-
-	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
-	return info.status;
+	*waiter = (struct waiter) { .fd = fd, .job = job };
+	igt_assert_eq(pthread_create(&waiter->thread, NULL, wait_for_job, waiter), 0);
 }
 
 /* Jobs that run and that wait behind them, threads and a child that wait for their end */
@@ -136,36 +134,32 @@ static void unplug_busy(int fd, const struct unplug *u)
 	char *base = svm_hw_memory(fd, size, u->vram);
 	struct drm_svm_test_cmd cmd = svm_cmd_fill(base, size, MAGIC + 1);
 	struct drm_svm_test_submit behind = svm_submit_args(&cmd, 1);
-	struct drm_svm_sync sync = svm_sync_create(fd, 0);
+	struct waiter waiters[3];
 	struct svm_spin spin[2];
-	pthread_t threads[2];
-	int file;
+	int event = svm_event();
 
 	for (int i = 0; i < 2; i++)
 		svm_spin_start(&spin[i], fd, i);
-	behind.out_syncs = client_ptr(&sync);
-	behind.num_out_syncs = 1;
 	behind.queue = 0;
+	behind.flags = DRM_SVM_TEST_SUBMIT_EVENTFD;
+	behind.eventfd = event;
 	svm_submit_ioctl(fd, &behind);
-	igt_assert_eq(drmSyncobjExportSyncFile(fd, sync.handle, &file), 0);
 
 	igt_fork(child, 1) {
-		struct pollfd wait = { .fd = file, .events = POLLIN };
-
-		igt_assert_eq(poll(&wait, 1, 60000), 1);
+		igt_assert(svm_event_wait(event, 1, 60000));
 		assert_after(u, base, size);
 	}
 	for (int i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, wait_for_job, &spin[i]);
+		waiter_start(&waiters[i], fd, spin[i].job);
+	waiter_start(&waiters[2], fd, behind.out_job);
 	usleep(200000);
 	svm_hw_unplug(fd, u->how);
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 3; i++)
+		pthread_join(waiters[i].thread, NULL);
 	igt_thread_assert_no_failures();
 	igt_waitchildren();
 
-	igt_assert_eq(fence_status(file), -ENODEV);
-	close(file);
+	close(event);
 	assert_after(u, base, size);
 	munmap(base, size);
 	for (int i = 0; i < 2; i++)
@@ -376,39 +370,48 @@ static void *prefetch_thread(void *data)
 	return NULL;
 }
 
-/* A prefetch waits for a job that would never end */
+/* To and fro, until the device is gone */
+static void *prefetch_for_ever(void *data)
+{
+	struct prefetch *p = data;
+
+	do {
+		p->args.location ^= DRM_SVM_LOCATION_VRAM ^ DRM_SVM_LOCATION_SYSTEM;
+		prefetch_thread(p);
+	} while (!p->err);
+	return NULL;
+}
+
+/* Prefetches by an ioctl and in a queue; those of the ioctl move other memory. */
 static void unplug_prefetch(int fd, const struct unplug *u)
 {
 	size_t size = 16 * svm_page_size();
-	char *base = svm_hw_memory(fd, size, u->vram);
-	struct drm_svm_sync sync = svm_sync_create(fd, 0);
-	struct svm_node *node = svm_mmap_anon(svm_page_size());
-	struct drm_svm_test_cmd spin = svm_cmd_chase(node, UINT64_MAX, NULL);
-	struct drm_svm_test_submit submit = svm_submit_args(&spin, 1);
+	char *base = svm_hw_memory(fd, size, u->vram), *other = svm_mmap_small(size);
+	struct drm_svm_test_cmd cmd = {
+		.op = DRM_SVM_TEST_OP_PREFETCH,
+		.dst = client_ptr(base), .size = size, .arg0 = DRM_SVM_LOCATION_VRAM,
+	};
 	struct prefetch p = {
 		.fd = fd,
-		.args.start = client_ptr(base),
+		.args.start = client_ptr(other),
 		.args.size = size,
 		.args.location = DRM_SVM_LOCATION_VRAM,
 	};
 	pthread_t thread;
 
+	memset(other, 1, size);
 	prefetch_thread(&p);
 	igt_require(p.err != -EOPNOTSUPP);
-	node->next = node;
-	submit.out_syncs = client_ptr(&sync);
-	submit.num_out_syncs = 1;
-	svm_submit_ioctl(fd, &submit);
-	p.args.in_syncs = client_ptr(&sync);
-	p.args.num_in_syncs = 1;
-	pthread_create(&thread, NULL, prefetch_thread, &p);
+	for (int i = 0; i < 100; i++)
+		svm_submit(fd, &cmd, 1);
+	pthread_create(&thread, NULL, prefetch_for_ever, &p);
 	usleep(100000);
 	svm_hw_unplug(fd, u->how);
 	pthread_join(thread, NULL);
 	igt_assert_eq(p.err, -ENODEV);
 	assert_after(u, base, size);
+	munmap(other, size);
 	munmap(base, size);
-	munmap(node, svm_page_size());
 	close(fd);
 }
 
@@ -565,7 +568,7 @@ static const struct {
 	{ "bo", "Buffer objects are bound, in use and mapped.", unplug_bo },
 	{ "debugfs", "Files of debugfs are in use.", unplug_debugfs },
 	{ "killed", "Processes are killed at the same moment.", unplug_killed },
-	{ "prefetch", "A prefetch waits for a job.", unplug_prefetch },
+	{ "prefetch", "Prefetches are under way.", unplug_prefetch },
 	{ "calls", "Calls of all kinds are on their way.", unplug_calls },
 	{ "peer", "Another device uses the same memory.", unplug_peer },
 	{ "peer-faults", "Another device faults beside it meanwhile.", unplug_peer_faults },

@@ -63,6 +63,59 @@ uint64_t svm_bo_start(int fd)
 	return info.out_bo_start;
 }
 
+#define BUF_SLOT	(64ull << 20)
+#define BUF_SLOTS	4096
+
+struct svm_buf svm_buf(int fd, size_t size, uint32_t flags)
+{
+	static unsigned int used;
+	uint64_t addr = svm_bo_start(fd) + (1 + used++ % BUF_SLOTS) * BUF_SLOT;
+	struct svm_buf buf = { .fd = fd, .size = size };
+
+	igt_assert_lte_u64(size, BUF_SLOT - svm_page_size());
+	buf.handle = svm_bo_create(fd, size, flags);
+	buf.gpu = svm_bo_bind(fd, buf.handle, addr, size);
+	buf.cpu = svm_bo_map(fd, buf.handle, size);
+	return buf;
+}
+
+void svm_buf_unmap(struct svm_buf *buf)
+{
+	igt_assert_eq(munmap(buf->cpu, buf->size), 0);
+	buf->cpu = NULL;
+}
+
+void svm_buf_free(struct svm_buf *buf)
+{
+	if (buf->cpu)
+		svm_buf_unmap(buf);
+	if (buf->gpu)
+		svm_bo_unbind(buf->fd, buf->gpu, buf->size);
+	if (buf->handle)
+		svm_bo_close(buf->fd, buf->handle);
+	buf->gpu = NULL;
+	buf->handle = 0;
+}
+
+struct svm_hold svm_hold_start(int fd, uint32_t queue, const struct drm_svm_test_sync *out)
+{
+	struct svm_hold hold = { .buf = svm_buf(fd, svm_page_size(), 0) };
+	struct drm_svm_test_cmd add = svm_cmd_add64(hold.buf.gpu, 1, UINT64_MAX);
+	struct drm_svm_test_submit args = svm_submit_synced(queue, &add, 1, NULL, out);
+
+	hold.job = svm_submit_ioctl(fd, &args);
+	igt_assert(svm_until(READ_ONCE(*hold.buf.cpu), 30000));
+	svm_buf_unmap(&hold.buf);
+	return hold;
+}
+
+void svm_hold_end(struct svm_hold *hold)
+{
+	igt_assert_eq(client_cancel_job(hold->buf.fd, hold->job, 0), 0);
+	svm_wait_failed(hold->buf.fd, hold->job, DRM_SVM_TEST_STATUS_CANCELLED, ECANCELED);
+	svm_buf_free(&hold->buf);
+}
+
 uint64_t svm_vram_size(int fd)
 {
 	struct drm_svm_test_info info;

@@ -140,17 +140,12 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_test_bo_unbind, size, BO_SIZE),
 		FIELD(drm_svm_test_bo_unbind, flags, FLAGS),
 		FIELD(drm_svm_test_bo_unbind, pad, PAD),
-	}, { EINVAL, ENOENT } },
-	/* and the errors of jobs, whose fences it waits for */
+	}, { EINVAL, ENOENT, ENOMEM, EINTR } },
 	{ "prefetch", DRM_IOCTL_SVM_TEST_PREFETCH, {
 		FIELD(drm_svm_prefetch, start, ADDR),
 		FIELD(drm_svm_prefetch, size, SIZE),
 		FIELD(drm_svm_prefetch, location, LOCATION),
 		FIELD(drm_svm_prefetch, flags, FLAGS),
-		FIELD(drm_svm_prefetch, in_syncs, IN_SYNCS),
-		FIELD(drm_svm_prefetch, out_syncs, OUT_SYNCS),
-		FIELD(drm_svm_prefetch, num_in_syncs, NUM_SYNCS),
-		FIELD(drm_svm_prefetch, num_out_syncs, NUM_SYNCS),
 		OUTPUTS(drm_svm_prefetch, out_moved),
 		/* no counts of ours fit to any */
 		FIELD(drm_svm_prefetch, progress, PAD),
@@ -252,11 +247,19 @@ static uint64_t random_size(struct fuzz_gen *gen)
 
 /* Commands */
 
+/* So much is bound from the start, at the first address for buffer objects. */
+static uint64_t prepared_size(void)
+{
+	return svm_range_size() / 4;
+}
+
 /* Of a page: its first or last bytes, or any */
 static uint64_t cmd_addr(struct fuzz_gen *gen)
 {
 	static const int offsets[] = { 0, 0, 0, 8, 4, -4, -8, -1, 1, 2044 };
 
+	if (gen->buffers && !one_in(gen, 24))
+		return gen->file.info.out_bo_start + below(gen, prepared_size() / 8) * 8;
 	if (one_in(gen, 12))
 		return odd_addr(gen);
 	if (one_in(gen, 10))
@@ -298,11 +301,24 @@ static struct drm_svm_test_cmd cmd_elements(struct fuzz_gen *gen, uint32_t op)
 	return cmd;
 }
 
+static uint32_t cmd_op(struct fuzz_gen *gen)
+{
+	static const uint32_t of_buffers[] = {
+		DRM_SVM_TEST_OP_FILL, DRM_SVM_TEST_OP_COPY, DRM_SVM_TEST_OP_COMPARE,
+		DRM_SVM_TEST_OP_TOUCH, DRM_SVM_TEST_OP_ATOMIC_ADD,
+		DRM_SVM_TEST_OP_ATOMIC_CMPXCHG, DRM_SVM_TEST_OP_TIMESTAMP,
+	};
+
+	if (gen->buffers && !one_in(gen, 32))
+		return svm_rng_of(&gen->rng, of_buffers);
+	return 1 + below(gen, DRM_SVM_TEST_OP_PREFETCH);
+}
+
 /* One that is well formed, whatever its addresses are */
 static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 {
 	struct drm_svm_test_cmd cmd = {
-		.op = 1 + below(gen, DRM_SVM_TEST_OP_SIGNAL),
+		.op = cmd_op(gen),
 		.dst = cmd_addr(gen),
 		.size = cmd_size(gen),
 	};
@@ -345,6 +361,12 @@ static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 		cmd.size = 0;
 		cmd.arg0 = one_in(gen, 10) ? cmd_value(gen) : 0;
 		break;
+	case DRM_SVM_TEST_OP_PREFETCH:
+		cmd.dst &= -svm_page_size();
+		cmd.size = random_size(gen);
+		cmd.arg0 = one_in(gen, 2) ? DRM_SVM_LOCATION_SYSTEM : DRM_SVM_LOCATION_VRAM;
+		cmd.result = one_in(gen, 2) ? cmd_addr(gen) & ~7ull : 0;
+		break;
 	case DRM_SVM_TEST_OP_SIGNAL:
 		cmd.dst &= ~7ull;
 		cmd.size = 0;
@@ -384,13 +406,13 @@ static void make_cmds(struct fuzz_gen *gen)
 
 /* Syncobjs */
 
-static struct drm_svm_sync make_sync(struct fuzz_gen *gen, bool in)
+static struct drm_svm_test_sync make_sync(struct fuzz_gen *gen, bool in)
 {
 	unsigned int i = below(gen, FUZZ_SYNCS);
-	struct drm_svm_sync sync = { .handle = gen->file.syncs[i] };
+	struct drm_svm_test_sync sync = { .handle = gen->file.syncs[i] };
 
 	if (i & 1) {
-		sync.flags = DRM_SVM_SYNC_TIMELINE;
+		sync.flags = DRM_SVM_TEST_SYNC_TIMELINE;
 		sync.point = in ? 1 + below(gen, 4) : 1 + below(gen, 1000);
 	}
 	if (!one_in(gen, 16))
@@ -406,7 +428,7 @@ static struct drm_svm_sync make_sync(struct fuzz_gen *gen, bool in)
 
 static uint64_t make_syncs(struct fuzz_gen *gen, bool in)
 {
-	struct drm_svm_sync *syncs = in ? gen->in : gen->out;
+	struct drm_svm_test_sync *syncs = in ? gen->in : gen->out;
 
 	for (int i = 0; i < FUZZ_SYNCS; i++)
 		syncs[i] = make_sync(gen, in);
@@ -431,9 +453,17 @@ static uint64_t make_fences(struct fuzz_gen *gen)
 
 static uint64_t random_queue(struct fuzz_gen *gen)
 {
+	if (gen->buffers ? !one_in(gen, 8) : one_in(gen, 16))
+		return gen->file.buffer_queues[below(gen, FUZZ_QUEUES)];
 	if (one_in(gen, 2))
 		return gen->file.queues[below(gen, FUZZ_QUEUES)];
 	return one_in(gen, 2) ? DRM_SVM_TEST_QUEUE_ANY : below(gen, gen->file.info.out_engines);
+}
+
+/* A job on buffer objects may have neither a user fence nor a report. */
+static bool has_memory(struct fuzz_gen *gen)
+{
+	return one_in(gen, gen->buffers ? 16 : 2);
 }
 
 /* Fields */
@@ -467,33 +497,36 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 	case OUT_SYNCS:
 		return make_syncs(gen, false);
 	case NUM_SYNCS:
-		return one_in(gen, 4) ? below(gen, FUZZ_SYNCS + 1) : 0;
+		return one_in(gen, gen->buffers ? 2 : 16) ? below(gen, FUZZ_SYNCS + 1) : 0;
 	case CMDS_PTR:
 		make_cmds(gen);
 		return client_ptr(gen->cmds);
 	case NUM_CMDS:
-		return 1 + below(gen, FUZZ_CMDS);
+		/* one that is refused is enough to have all of them refused */
+		return 1 + below(gen, gen->buffers ? 4 : FUZZ_CMDS);
 	case LOCATION:
 		return one_in(gen, 3) ? DRM_SVM_LOCATION_SYSTEM : DRM_SVM_LOCATION_VRAM;
 	case ENGINE:
 		return one_in(gen, 2) ? DRM_SVM_TEST_ENGINE_ANY :
-					below(gen, gen->file.info.out_engines);
+			below(gen, gen->buffers ? 1 : gen->file.info.out_engines);
 	case ENGINE_CLASS:
-		return DRM_SVM_TEST_ENGINE_CLASS_COMPUTE;
+		return gen->buffers ? DRM_SVM_TEST_ENGINE_CLASS_BUFFER :
+				      DRM_SVM_TEST_ENGINE_CLASS_COMPUTE;
 	case PRIORITY:
 		return below(gen, DRM_SVM_TEST_PRIORITY_NUM);
 	case QUEUE:
 		return random_queue(gen);
 	case LIMIT:
-		return one_in(gen, 2) ? 0 : below(gen, 50 * NSEC_PER_MSEC);
+		/* whoever waits for fences waits for all that is before them */
+		return one_in(gen, gen->buffers ? 16 : 2) ? 0 : below(gen, 50 * NSEC_PER_MSEC);
 	case VM:
 		return one_in(gen, 2) ? 0 : below(gen, 100);
 	case FENCE_ADDR:
-		return one_in(gen, 2) ? 0 : fence_addr(gen);
+		return has_memory(gen) ? fence_addr(gen) : 0;
 	case FENCE_VALUE:
-		return one_in(gen, 2) ? 0 : cmd_value(gen);
+		return has_memory(gen) ? cmd_value(gen) : 0;
 	case REPORT:
-		return one_in(gen, 2) ? 0 : cmd_addr(gen) & ~31ull;
+		return has_memory(gen) ? cmd_addr(gen) & ~31ull : 0;
 	case FENCES_PTR:
 		return make_fences(gen);
 	case NUM_FENCES:
@@ -594,6 +627,7 @@ static void make(struct fuzz_gen *gen, struct fuzz_try *t, const struct fuzz_cal
 	const struct field *field;
 
 	memset(t, 0, sizeof(*t));
+	gen->buffers = one_in(gen, 4);
 	t->call = call;
 	t->size = _IOC_SIZE(call->request);
 	if (one_in(gen, 40))
@@ -608,6 +642,17 @@ static void make(struct fuzz_gen *gen, struct fuzz_try *t, const struct fuzz_cal
 		put(t, field, value);
 		t->invalid |= is_invalid(t, field);
 	}
+}
+
+void fuzz_prepare(struct fuzz_gen *gen)
+{
+	struct fuzz_file *file = &gen->file;
+
+	file->bos[0] = svm_bo_create(file->fd, prepared_size(),
+				     one_in(gen, 2) ? DRM_SVM_TEST_BO_VRAM : 0);
+	svm_bo_bind(file->fd, file->bos[0], file->info.out_bo_start, prepared_size());
+	for (int i = 0; i < FUZZ_QUEUES / 2; i++)
+		file->buffer_queues[i] = svm_buffer_queue(file->fd, 50 * NSEC_PER_MSEC);
 }
 
 void fuzz_make_call(struct fuzz_gen *gen, struct fuzz_try *t)
@@ -690,7 +735,10 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 	} else if (t->call == SUBMIT) {
 		gen->file.jobs[below(gen, FUZZ_JOBS)] = submit->out_job;
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_QUEUE_CREATE) {
-		gen->file.queues[below(gen, FUZZ_QUEUES)] = queue->out_queue;
+		if (queue->engine_class == DRM_SVM_TEST_ENGINE_CLASS_BUFFER)
+			gen->file.buffer_queues[below(gen, FUZZ_QUEUES)] = queue->out_queue;
+		else
+			gen->file.queues[below(gen, FUZZ_QUEUES)] = queue->out_queue;
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_VM && vm->vm) {
 		gen->file.attached = true;
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_WAIT) {

@@ -34,6 +34,7 @@ struct fuzz_file {
 	uint32_t syncs[FUZZ_SYNCS];	/* odd ones are timelines */
 	uint32_t bos[FUZZ_BOS];
 	uint32_t queues[FUZZ_QUEUES];	/* that were created, or zero */
+	uint32_t buffer_queues[FUZZ_QUEUES];	/* those of them for buffer objects alone */
 	uint64_t jobs[FUZZ_JOBS];	/* to be waited for, or zero */
 };
 
@@ -41,8 +42,9 @@ struct fuzz_gen {
 	struct svm_rng rng;
 	struct fuzz_place place;
 	struct fuzz_file file;
+	bool buffers;		/* the call is about jobs on buffer objects */
 	struct drm_svm_test_cmd cmds[FUZZ_CMDS];
-	struct drm_svm_sync in[FUZZ_SYNCS], out[FUZZ_SYNCS];
+	struct drm_svm_test_sync in[FUZZ_SYNCS], out[FUZZ_SYNCS];
 	struct drm_svm_test_fence fences[FUZZ_SYNCS];
 };
 
@@ -57,6 +59,8 @@ struct fuzz_try {
 	uint8_t args[512];
 };
 
+/* Bind a buffer object, and make queues for jobs on it. The file is attached. */
+void fuzz_prepare(struct fuzz_gen *gen);
 void fuzz_make_call(struct fuzz_gen *gen, struct fuzz_try *t);
 void fuzz_make_submit(struct fuzz_gen *gen, struct fuzz_try *t);
 const char *fuzz_name(const struct fuzz_try *t);

@@ -8,12 +8,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/sync_file.h>
@@ -146,6 +150,20 @@ uint64_t svm_submit_on(int fd, uint32_t queue, const struct drm_svm_test_cmd *cm
 	return svm_submit_ioctl(fd, &args);
 }
 
+struct drm_svm_test_submit svm_submit_synced(uint32_t queue, const struct drm_svm_test_cmd *cmds,
+					     uint32_t n, const struct drm_svm_test_sync *in,
+					     const struct drm_svm_test_sync *out)
+{
+	struct drm_svm_test_submit args = svm_submit_args(cmds, n);
+
+	args.queue = queue;
+	args.in_syncs = client_ptr(in);
+	args.num_in_syncs = !!in;
+	args.out_syncs = client_ptr(out);
+	args.num_out_syncs = !!out;
+	return args;
+}
+
 int __svm_poll_job(int fd, uint64_t job)
 {
 	struct drm_svm_test_wait result;
@@ -204,6 +222,19 @@ uint32_t svm_queue(int fd, unsigned int n)
 	return svm_queue_create(fd, n % info.out_engines, DRM_SVM_TEST_PRIORITY_NORMAL, 0);
 }
 
+uint32_t svm_buffer_queue(int fd, uint64_t limit_ns)
+{
+	struct drm_svm_test_queue_create args = {
+		.engine_class = DRM_SVM_TEST_ENGINE_CLASS_BUFFER,
+		.engine = DRM_SVM_TEST_ENGINE_ANY,
+		.priority = DRM_SVM_TEST_PRIORITY_NORMAL,
+		.time_limit_ns = limit_ns,
+	};
+
+	igt_assert_eq(client_queue_create(fd, &args), 0);
+	return args.out_queue;
+}
+
 void svm_queue_destroy(int fd, uint32_t queue)
 {
 	igt_assert_eq(client_queue_destroy(fd, queue), 0);
@@ -232,12 +263,36 @@ void svm_assert_pending(int fd, uint64_t job)
 	igt_assert_eq(__svm_poll_job(fd, job), -ETIME);
 }
 
+int svm_event(void)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	igt_assert_lte(0, event);
+	return event;
+}
+
+static bool event_seen(int event, uint64_t n, uint64_t *seen)
+{
+	uint64_t more;
+
+	if (read(event, &more, sizeof(more)) == sizeof(more))
+		*seen += more;
+	return *seen >= n;
+}
+
+bool svm_event_wait(int event, uint64_t n, unsigned int ms)
+{
+	uint64_t seen = 0;
+
+	return svm_until(event_seen(event, n, &seen), ms) && seen == n;
+}
+
 /* Syncobjs */
 
-struct drm_svm_sync svm_sync_create(int fd, uint64_t point)
+struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point)
 {
-	struct drm_svm_sync sync = {
-		.flags = point ? DRM_SVM_SYNC_TIMELINE : 0,
+	struct drm_svm_test_sync sync = {
+		.flags = point ? DRM_SVM_TEST_SYNC_TIMELINE : 0,
 		.point = point,
 	};
 
@@ -245,12 +300,12 @@ struct drm_svm_sync svm_sync_create(int fd, uint64_t point)
 	return sync;
 }
 
-void svm_sync_destroy(int fd, const struct drm_svm_sync *sync)
+void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync)
 {
 	igt_assert_eq(drmSyncobjDestroy(fd, sync->handle), 0);
 }
 
-bool svm_sync_wait(int fd, const struct drm_svm_sync *sync, unsigned int ms)
+bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms)
 {
 	uint32_t handle = sync->handle;
 	uint64_t point = sync->point;
@@ -259,28 +314,35 @@ bool svm_sync_wait(int fd, const struct drm_svm_sync *sync, unsigned int ms)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	end = (now.tv_sec * 1000ll + ms) * NSEC_PER_MSEC + now.tv_nsec;
-	if (sync->flags & DRM_SVM_SYNC_TIMELINE)
+	if (sync->flags & DRM_SVM_TEST_SYNC_TIMELINE)
 		return !drmSyncobjTimelineWait(fd, &handle, &point, 1, end, 0, NULL);
 	return !drmSyncobjWait(fd, &handle, 1, end, 0, NULL);
 }
 
-int svm_sync_status(int fd, const struct drm_svm_sync *sync)
+int svm_sync_file_status(int file)
 {
 	/* The node of a timeline has no error of its own; the fences in it have */
 	struct sync_fence_info fences[32] = {};
 	struct sync_file_info info = { .num_fences = 32, .sync_fence_info = client_ptr(fences) };
-	int file = -1;
+
+	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
+	return info.status;
+}
+
+int svm_sync_status(int fd, const struct drm_svm_test_sync *sync)
+{
+	int file = -1, status;
 	uint32_t tmp;
 
 	/* Only a binary syncobj can be exported, so copy the point to one */
 	igt_assert_eq(drmSyncobjCreate(fd, 0, &tmp), 0);
 	igt_assert_eq(drmSyncobjTransfer(fd, tmp, 0, sync->handle, sync->point, 0), 0);
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, tmp, &file), 0);
-	igt_assert_eq(ioctl(file, SYNC_IOC_FILE_INFO, &info), 0);
+	status = svm_sync_file_status(file);
 	close(file);
 	igt_assert_eq(drmSyncobjDestroy(fd, tmp), 0);
 
-	return info.status;
+	return status;
 }
 
 /* Endless jobs */
@@ -405,6 +467,21 @@ int svm_receive_fd(int sock)
 	return fd;
 }
 
+static void on_alarm(int sig)
+{
+}
+
+void svm_alarms(bool restart, long us)
+{
+	struct sigaction action = {
+		.sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0,
+	};
+	struct itimerval often = { { 0, us }, { 0, us } };
+
+	igt_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+	igt_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+}
+
 /* userfaultfd */
 
 int svm_uffd_open(void *addr, size_t size)
@@ -445,12 +522,28 @@ void svm_uffd_copy(int uffd, void *page, const void *from)
 	igt_assert_eq(ioctl(uffd, UFFDIO_COPY, &copy), 0);
 }
 
+/* The map of a buffer object keeps the file open. */
+static void unmap_leaked(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	igt_assert(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, "/dev/dri/render") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
+			munmap((void *)start, end - start);
+	fclose(maps);
+}
+
 void svm_close_leaked(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 
 	igt_assert(dir);
+	unmap_leaked();
 	while ((entry = readdir(dir))) {
 		char target[64];
 		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));

@@ -34,6 +34,10 @@ struct drm_svm_test_cmd svm_cmd_signal(uint64_t *fence, uint64_t value);
 struct drm_svm_test_submit svm_submit_args(const struct drm_svm_test_cmd *cmds, uint32_t n);
 uint64_t svm_submit_ioctl(int fd, struct drm_svm_test_submit *args);
 uint64_t svm_submit_on(int fd, uint32_t queue, const struct drm_svm_test_cmd *cmds, uint32_t n);
+/* For a queue of svm_buffer_queue(). It waits for @in and signals @out, or NULL. */
+struct drm_svm_test_submit svm_submit_synced(uint32_t queue, const struct drm_svm_test_cmd *cmds,
+					     uint32_t n, const struct drm_svm_test_sync *in,
+					     const struct drm_svm_test_sync *out);
 int __svm_poll_job(int fd, uint64_t job);	/* client_wait() without waiting */
 
 /* Wait; assert how the job ended. @err is a positive errno. */
@@ -44,10 +48,12 @@ void svm_run_faults(int fd, const struct drm_svm_test_cmd *cmd, uint32_t err, ui
 
 /*
  * Queues. svm_queue() makes one of normal priority with no limit, on engine @n
- * modulo the number of engines.
+ * modulo the number of engines. svm_buffer_queue() makes one for jobs on buffer
+ * objects.
  */
 uint32_t svm_queue_create(int fd, uint32_t engine, uint32_t priority, uint64_t limit_ns);
 uint32_t svm_queue(int fd, unsigned int n);
+uint32_t svm_buffer_queue(int fd, uint64_t limit_ns);
 void svm_queue_destroy(int fd, uint32_t queue);
 
 /* User fences, words of 64 bits, and what the CPU does with them */
@@ -73,12 +79,17 @@ void svm_submit_signal(int fd, uint32_t queue, uint64_t *fence, uint64_t value);
 /* Assert that a job does not end, for a while */
 void svm_assert_pending(int fd, uint64_t job);
 
+/* An eventfd. Whether it was signalled @n times in all since the last wait */
+int svm_event(void);
+bool svm_event_wait(int event, uint64_t n, unsigned int ms);
+
 /* Syncobjs. @point is zero for a binary one. */
-struct drm_svm_sync svm_sync_create(int fd, uint64_t point);
-void svm_sync_destroy(int fd, const struct drm_svm_sync *sync);
-bool svm_sync_wait(int fd, const struct drm_svm_sync *sync, unsigned int ms);
+struct drm_svm_test_sync svm_sync_create(int fd, uint64_t point);
+void svm_sync_destroy(int fd, const struct drm_svm_test_sync *sync);
+bool svm_sync_wait(int fd, const struct drm_svm_test_sync *sync, unsigned int ms);
 /* 0: pending, 1: done, or -errno */
-int svm_sync_status(int fd, const struct drm_svm_sync *sync);
+int svm_sync_status(int fd, const struct drm_svm_test_sync *sync);
+int svm_sync_file_status(int file);
 
 /* A node of a list for the CHASE command */
 struct svm_node {
@@ -127,12 +138,15 @@ int svm_receive_fd(int sock);
 		svm_ok_; \
 	})
 
+/* SIGALRM, with an empty handler, every @us microseconds; none with zero */
+void svm_alarms(bool restart, long us);
+
 /* A userfaultfd on missing pages of [addr, addr + size), which no one serves yet */
 int svm_uffd_open(void *addr, size_t size);
 bool svm_uffd_pending(int uffd, unsigned int ms, uint64_t *addr);
 void svm_uffd_copy(int uffd, void *page, const void *from);
 
-/* Close the devices that a failed subtest left open, so that its jobs end */
+/* Close the devices that a failed subtest left open or mapped: its jobs end */
 void svm_close_leaked(void);
 
 #endif

@@ -24,9 +24,11 @@ struct svm_sweep {
 	size_t size;
 	char *others;		/* one more range */
 	uint32_t handle;
+	void *gpu;		/* where it is bound */
+	uint32_t queue;
 	uint64_t job;
 	uint32_t seen;		/* what the CPU has read */
-	struct drm_svm_sync in, out;
+	struct drm_svm_test_sync in, out;
 	enum svm_injected injected;	/* for check */
 };
 

@@ -18,7 +18,6 @@ struct dentry;
 struct device;
 struct dma_fence;
 struct drm_device;
-struct drm_file;
 struct drm_memory_stats;
 struct drm_printer;
 struct drm_svm;
@@ -467,11 +466,37 @@ struct drm_svm_context {
 		u64 done;
 	} flush;
 
-	/** @busy: number of pushed faults that are not answered yet. */
+	/** @busy: number of pushed faults and queued prefetches that are not over. */
 	atomic_t busy;
 
 	/** @dead: being detached; new faults are refused. */
 	bool dead;
+};
+
+/**
+ * struct drm_svm_prefetch_work - a prefetch in the order of a driver's queue
+ */
+struct drm_svm_prefetch_work {
+	/**
+	 * @args: what to move, as in the ioctl; with @progress zero. It has the
+	 * counts when @done is called without an error.
+	 */
+	struct drm_svm_prefetch args;
+
+	/**
+	 * @done: the end of the work, which is the driver's again.
+	 *
+	 * @err is 0, an error of &struct drm_svm_prefetch, -ECANCELED after
+	 * drm_svm_prefetch_cancel(), or -EFAULT or -ECANCELED when the process
+	 * has ended or the context is being detached. Process context, no lock held. Must not
+	 * call drm_svm_context_detach(), which waits for this function.
+	 */
+	void (*done)(struct drm_svm_prefetch_work *work, int err);
+
+	/* private: of the library */
+	struct list_head link;
+	struct drm_svm_context *ctx;
+	bool cancelled;
 };
 
 int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
@@ -486,6 +511,10 @@ int drm_svm_context_check_mm(struct drm_svm_context *ctx);
 
 int drm_svm_fault_queue_push(struct drm_svm_context *ctx,
 			     const struct drm_svm_fault *fault);
+
+int drm_svm_prefetch_queue(struct drm_svm_context *ctx,
+			   struct drm_svm_prefetch_work *work);
+void drm_svm_prefetch_cancel(struct drm_svm_prefetch_work *work);
 
 int drm_svm_vram_init(struct drm_svm_vram *vram, struct drm_svm_device *sdev,
 		      const struct drm_svm_vram_config *config);
@@ -510,7 +539,7 @@ int drm_svm_ioctl_attach(struct drm_svm_context *ctx,
 			 struct drm_svm_attach *args);
 int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 			struct drm_svm_query *args);
-int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx, struct drm_file *file,
+int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx,
 			   struct drm_svm_prefetch *args);
 int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 			   struct drm_svm_counters *args);

@@ -182,29 +182,6 @@ struct drm_svm_query {
 /** DRM_SVM_QUERY_MAX_PAGES - the maximum number of pages of one query. */
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
-/** DRM_SVM_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
-#define DRM_SVM_SYNC_TIMELINE		(1u << 0)
-
-/**
- * struct drm_svm_sync - a syncobj to wait for or to signal
- */
-struct drm_svm_sync {
-	/** @handle: syncobj handle of this file. */
-	__u32 handle;
-
-	/** @flags: %DRM_SVM_SYNC_TIMELINE or zero. */
-	__u32 flags;
-
-	/**
-	 * @point: the point of a timeline, not zero; zero for a binary syncobj.
-	 * Anything else is EINVAL.
-	 */
-	__u64 point;
-};
-
-/** DRM_SVM_PREFETCH_MAX_SYNCS - limit of a prefetch for in-syncs and for out-syncs. */
-#define DRM_SVM_PREFETCH_MAX_SYNCS	64
-
 /**
  * struct drm_svm_prefetch - migrate pages before they are used
  *
@@ -216,13 +193,11 @@ struct drm_svm_sync {
  * that has never been written to is created in VRAM directly.
  *
  * The call first checks that the whole interval is mapped; if it is not, the
- * call returns ENOENT and does nothing. Then it waits for the in-syncs, migrates,
- * signals the out-syncs, and returns. If the call returns an error, no out-sync
- * is signalled. The out_ counts are then undefined, unless a signal interrupted
- * the call. Pages can have been migrated before a signal interrupted the call,
- * before the device was unplugged (ENODEV), or before memory was unmapped
- * concurrently (ENOENT). If the call is repeated, it counts these pages as
- * resident.
+ * call returns ENOENT and does nothing. If it returns an error, the out_ counts
+ * are undefined, unless a signal interrupted the call. Pages can have been
+ * migrated before a signal interrupted the call, before the device was unplugged
+ * (ENODEV), or before memory was unmapped concurrently (ENOENT). If the call is
+ * repeated, it counts these pages as resident.
  *
  * A signal ends the call with EINTR. @progress then says how much of the interval
  * was processed, and the out_ counts cover that part. If the call is repeated
@@ -232,9 +207,7 @@ struct drm_svm_sync {
  * however often signals arrive, because a signal ends the call only after it has
  * moved a page.
  *
- * Errors in addition to those listed above: ENOENT if a syncobj handle is unknown
- * or an in-sync has no fence; ENOSPC if the device has no VRAM at all. If an
- * in-sync failed, its error is returned and nothing is moved.
+ * ENOSPC means that the device has no VRAM at all.
  */
 struct drm_svm_prefetch {
 	/** @start: first address, a multiple of the page size. */
@@ -251,18 +224,6 @@ struct drm_svm_prefetch {
 
 	/** @flags: must be zero. */
 	__u32 flags;
-
-	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
-	__u64 in_syncs;
-
-	/** @out_syncs: pointer to an array of struct drm_svm_sync. */
-	__u64 out_syncs;
-
-	/** @num_in_syncs: length of @in_syncs. */
-	__u32 num_in_syncs;
-
-	/** @num_out_syncs: length of @out_syncs. */
-	__u32 num_out_syncs;
 
 	/** @out_moved: pages that were moved to, or created at, the destination. */
 	__u64 out_moved;

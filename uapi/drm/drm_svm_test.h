@@ -71,18 +71,18 @@ struct drm_svm_test_fence {
 };
 
 /**
- * DOC: Syncobjs and page faults
+ * DOC: Syncobjs
  *
- * An out-sync is a dma_fence, and a job can wait for a page fault. A driver for
- * hardware must not combine the two. Fences have to signal in finite time,
- * because the kernel waits for them in reclaim, and serving a fault can need the
- * memory that reclaim is to free. A driver for hardware runs jobs that can fault
- * without fences, and user space waits for memory that the GPU writes.
+ * A syncobj holds a dma_fence, which has to signal in finite time, because the kernel
+ * waits for fences in reclaim. Serving a page fault can need the memory that reclaim is
+ * to free. So a job that can fault has no syncobjs; it signals a user fence.
  *
- * This device combines them nevertheless, so that tests can check ordering,
- * errors and the end of jobs by syncobjs. Nothing in reclaim waits for these
- * syncobjs unless a program exports one to another driver, or adds one to a
- * buffer of another driver. Do not give untrusted programs access to this device.
+ * Jobs of queues of %DRM_SVM_TEST_ENGINE_CLASS_BUFFER may have syncobjs. Their commands are
+ * FILL, COPY, COMPARE, TOUCH, the two atomics and TIMESTAMP, all of whose addresses, that
+ * of the result included, are those of buffer objects that are bound when the job is
+ * submitted; any other is EINVAL, or ENOENT where nothing is bound. The buffer objects
+ * stay in place until the job has ended. A job with %DRM_SVM_TEST_OP_WAIT can wait for
+ * what the CPU signals after it has seen such a job end, so the two kinds can be tied.
  */
 
 /** DRM_SVM_TEST_ATTACH - ioctl number of struct drm_svm_attach. */
@@ -283,6 +283,15 @@ enum drm_svm_test_op {
 	 * fails with EINVAL.
 	 */
 	DRM_SVM_TEST_OP_SIGNAL = 12,
+	/**
+	 * @DRM_SVM_TEST_OP_PREFETCH: move the @size bytes at @dst to @arg0, enum
+	 * drm_svm_location, as struct drm_svm_prefetch does, after the commands before
+	 * it and before those after it; meanwhile other queues run. @dst and @size are
+	 * multiples of the page size; otherwise the submission fails with EINVAL. The
+	 * values are the six counts of that structure, in its order. If the interval is
+	 * not mapped, or there is no VRAM, the command fails.
+	 */
+	DRM_SVM_TEST_OP_PREFETCH = 13,
 };
 
 /** DRM_SVM_TEST_CMD_64 - elements have 8 bytes. */
@@ -358,6 +367,11 @@ struct drm_svm_test_vm {
 enum drm_svm_test_engine_class {
 	/** @DRM_SVM_TEST_ENGINE_CLASS_COMPUTE: jobs that use shared memory. */
 	DRM_SVM_TEST_ENGINE_CLASS_COMPUTE = 0,
+	/**
+	 * @DRM_SVM_TEST_ENGINE_CLASS_BUFFER: jobs that use buffer objects alone, and may
+	 * have syncobjs. There is one such engine.
+	 */
+	DRM_SVM_TEST_ENGINE_CLASS_BUFFER = 1,
 };
 
 /**
@@ -402,7 +416,8 @@ struct drm_svm_test_queue_create {
 	 * what it waits for included, or zero for no limit. Then it is stopped as if it
 	 * were cancelled, with %DRM_SVM_TEST_STATUS_TIMEOUT. It has the same time once
 	 * more, at least a second, to signal its fence. Time goes on while the device is
-	 * suspended.
+	 * suspended. A queue of the class BUFFER has a limit of at most ten seconds, which
+	 * is that of zero too; it begins when the job is submitted.
 	 */
 	__u64 time_limit_ns;
 
@@ -416,7 +431,8 @@ struct drm_svm_test_queue_create {
 /**
  * struct drm_svm_test_queue_destroy - cancel the jobs of a queue and remove it
  *
- * On return its jobs have ended. Their fences are not signalled: cancel them before.
+ * On return its jobs have ended. Their fences are not signalled: cancel them before. Pages
+ * that a prefetch of the queue moves may move a moment longer.
  * Errors in addition to those of drm_svm.h: ENOENT, there is no such queue; EINVAL, it
  * is one of those that the file has from the start.
  */
@@ -506,6 +522,26 @@ struct drm_svm_test_report {
 	__u32 pad;
 };
 
+/** DRM_SVM_TEST_SYNC_TIMELINE - the syncobj is a timeline, at @point. */
+#define DRM_SVM_TEST_SYNC_TIMELINE	(1u << 0)
+
+/**
+ * struct drm_svm_test_sync - a syncobj to wait for or to signal
+ */
+struct drm_svm_test_sync {
+	/** @handle: syncobj handle of this file. */
+	__u32 handle;
+
+	/** @flags: %DRM_SVM_TEST_SYNC_TIMELINE or zero. */
+	__u32 flags;
+
+	/**
+	 * @point: the point of a timeline, not zero; zero for a binary syncobj.
+	 * Anything else is EINVAL.
+	 */
+	__u64 point;
+};
+
 /**
  * DRM_SVM_TEST_QUEUE_ANY - the kernel chooses one of the queues that the file has from
  * the start
@@ -523,7 +559,9 @@ struct drm_svm_test_report {
  * Errors in addition to those of drm_svm.h: ENOENT, the queue or a syncobj handle is
  * unknown, or an in-sync has no fence; EINVAL, @eventfd is not one; EBUSY, the file has
  * out_max_jobs jobs that have not ended, or whose result has not been fetched, or too
- * many faults of jobs that were stopped are not answered.
+ * many faults of jobs that were stopped are not answered; EINVAL, a job that can fault
+ * has syncobjs, or one of the class BUFFER has a user fence, a report or a command that may
+ * reach for anything but buffer objects; ENOENT, nothing is bound at an address of it.
  */
 struct drm_svm_test_submit {
 	/** @cmds: pointer to an array of struct drm_svm_test_cmd, or zero. */
@@ -535,10 +573,10 @@ struct drm_svm_test_submit {
 	/** @queue: number of the queue, or %DRM_SVM_TEST_QUEUE_ANY. */
 	__u32 queue;
 
-	/** @in_syncs: pointer to an array of struct drm_svm_sync. */
+	/** @in_syncs: pointer to an array of struct drm_svm_test_sync. */
 	__u64 in_syncs;
 
-	/** @out_syncs: pointer to an array of struct drm_svm_sync. */
+	/** @out_syncs: pointer to an array of struct drm_svm_test_sync. */
 	__u64 out_syncs;
 
 	/** @num_in_syncs: length of @in_syncs. */
