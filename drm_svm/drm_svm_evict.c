@@ -21,7 +21,8 @@
  * or have moved within its address space. Small pages migrate to RAM by
  * migrate_device_pfns(), whichever process maps them. That calls notifiers for
  * each page; so where the first page is mapped, all pages of the BO are
- * unmapped from the GPUs first, with one TLB flush. Huge pages migrate from
+ * unmapped from the GPUs first, with one TLB flush. The memory policy of that
+ * mapping (mbind()) is heeded too. Huge pages migrate from
  * where they are mapped: drm_svm_quirk_evict.c.
  */
 
@@ -54,6 +55,52 @@ static bool drm_svm_evict_unmap(struct drm_svm_eviction *e,
 	return true;
 }
 
+/* Reserve RAM for the small pages of the BO at [@addr, @end), a part of @vma. */
+static void drm_svm_evict_reserve_in(struct drm_svm_eviction *e,
+				     struct vm_area_struct *vma, unsigned long addr,
+				     unsigned long end, unsigned long index)
+{
+	for (; addr < end; addr += PAGE_SIZE, index++) {
+		struct folio *folio = drm_svm_vram_get_folio(e->bo->vram, index);
+		unsigned long pfn;
+
+		if (!folio)
+			continue;
+		pfn = folio_test_large(folio) ? 0 : folio_pfn(folio);
+		folio_put(folio);
+		if (pfn && !drm_svm_ram_reserve(e->m, pfn, vma, addr, 0))
+			return;
+		cond_resched();
+	}
+}
+
+/*
+ * Reserve RAM where memory policies of mappings want it, on the assumption that
+ * all pages are around the first one. migrate_device_pfns() itself does not know
+ * the mapping. Pages without a reservation migrate to any RAM: no eviction fails
+ * because of a policy.
+ */
+static void drm_svm_evict_reserve(struct drm_svm_eviction *e,
+				  const struct drm_svm_rmap_place *place)
+{
+	unsigned long npages = e->m->max - e->first;
+	unsigned long start = place->addr, end = start + (npages << PAGE_SHIFT);
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	if (!list_empty(&e->m->reserved))
+		return;
+	vma_iter_init(&vmi, place->mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		unsigned long from = max(start, vma->vm_start);
+
+		if (vma_policy(vma))
+			drm_svm_evict_reserve_in(e, vma, from, min(end, vma->vm_end),
+						 drm_svm_evict_index(e) + e->first +
+						 ((from - start) >> PAGE_SHIFT));
+	}
+}
+
 /* Called for a mapping that may have the folio. */
 static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 				const struct drm_svm_rmap_place *place)
@@ -61,8 +108,10 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 	struct drm_svm_eviction *e = container_of(visitor, struct drm_svm_eviction,
 						  visitor);
 
-	return place->large ? drm_svm_quirk_evict_huge(e, place) :
-			      drm_svm_evict_unmap(e, place);
+	if (place->large)
+		return drm_svm_quirk_evict_huge(e, place);
+	drm_svm_evict_reserve(e, place);
+	return drm_svm_evict_unmap(e, place);
 }
 
 /*
@@ -157,6 +206,7 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
 				  &e.visitor);
 		if (drm_svm_bo_has_pages(bo))
 			err = drm_svm_evict_pages(&e, try == DRM_SVM_EVICT_TRIES);
+		drm_svm_ram_unreserve(e.m);
 		cond_resched();
 	}
 	drm_svm_migration_free(e.m);

@@ -50,6 +50,7 @@ struct drm_svm_migration *drm_svm_migration_alloc(unsigned int max, gfp_t gfp)
 		return NULL;
 	memset(m, 0, sizeof(*m));
 	m->max = max;
+	INIT_LIST_HEAD(&m->reserved);
 	p = m + 1;
 	m->segs = p;
 	p += max * sizeof(*m->segs);

@@ -13,8 +13,9 @@
  * and @dst, is what migrate_vma and migrate_device work on. The stages fill the
  * rest: where RAM was DMA-mapped (@dma, zero where it is not), what to copy and
  * to clear, the fences of that. @split: a huge page, at @split_index of the
- * VRAM, stayed because it has to be split before it can move. @spare: RAM for a
- * huge page, to be taken before more is allocated, or NULL.
+ * VRAM, stayed because it has to be split before it can move. @reserved: RAM
+ * that is allocated already, for device folios in the order of VRAM; each folio's
+ * index is the number of the device page that it is for.
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -27,7 +28,7 @@ struct drm_svm_migration {
 	unsigned int nclears;
 	bool split;
 	unsigned long split_index;
-	struct folio *spare;
+	struct list_head reserved;
 	unsigned long *src;
 	unsigned long *dst;
 	dma_addr_t *dma;
@@ -140,8 +141,10 @@ int drm_svm_migrate_to_vram(struct drm_svm_range *range,
 			    unsigned int n, bool patient);
 
 /* drm_svm_migrate_ram.c */
-struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
-				unsigned int order);
+bool drm_svm_ram_reserve(struct drm_svm_migration *m, unsigned long src,
+			 struct vm_area_struct *vma, unsigned long addr,
+			 unsigned int order);
+void drm_svm_ram_unreserve(struct drm_svm_migration *m);
 void drm_svm_ram_prepare(struct drm_svm_migration *m, struct drm_svm_vram *vram,
 			 struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, struct page *fault_page);

@@ -37,17 +37,77 @@
  * to the end of the LRU.
  */
 
-/* @vma is NULL for eviction, which does not know who maps the page. */
-struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
-				unsigned int order)
-{
-	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
+/* For what can be done without: reclaims little, and kills no process */
+#define DRM_SVM_RAM_GFP_EASY \
+	(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN | __GFP_NORETRY)
 
-	if (order)
-		gfp |= __GFP_NOWARN | __GFP_NORETRY;
+/* @vma is NULL for eviction, which does not know who maps the page. */
+static struct folio *drm_svm_ram_alloc(struct vm_area_struct *vma, unsigned long addr,
+				       unsigned int order, gfp_t gfp)
+{
 	if (vma)
 		return vma_alloc_folio(gfp, order, vma, addr);
 	return folio_alloc(gfp, order);
+}
+
+/**
+ * drm_svm_ram_reserve() - allocate RAM that a device folio is to migrate to
+ * @m: the migration that will move it; reservations are made in the order of VRAM
+ * @src: number of the first page of the device folio
+ * @vma: its mapping, whose memory policy says where in RAM
+ * @addr: its address
+ * @order: its order
+ *
+ * Context: process context, mmap_lock of the mapping held.
+ * Return: whether there is memory. Without a reservation the folio can still
+ * migrate, to any RAM.
+ */
+bool drm_svm_ram_reserve(struct drm_svm_migration *m, unsigned long src,
+			 struct vm_area_struct *vma, unsigned long addr,
+			 unsigned int order)
+{
+	struct folio *folio;
+
+	mmap_assert_locked(vma->vm_mm);
+	folio = drm_svm_ram_alloc(vma, addr, order, DRM_SVM_RAM_GFP_EASY);
+	if (!folio)
+		return false;
+	folio->index = src;
+	list_add_tail(&folio->lru, &m->reserved);
+	return true;
+}
+
+/* Free the reservations that were not used. */
+void drm_svm_ram_unreserve(struct drm_svm_migration *m)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &m->reserved, lru) {
+		list_del(&folio->lru);
+		folio_put(folio);
+	}
+}
+
+/*
+ * Take the RAM that was reserved for device page @src, if any. Both come in the
+ * order of VRAM, so what is before it in the list is not needed any more.
+ */
+static struct folio *drm_svm_ram_take_reserved(struct drm_svm_migration *m,
+					       const struct page *src)
+{
+	struct folio *folio, *next;
+
+	list_for_each_entry_safe(folio, next, &m->reserved, lru) {
+		unsigned long pfn = folio->index;
+
+		if (pfn > page_to_pfn(src))
+			break;
+		list_del(&folio->lru);
+		if (pfn == page_to_pfn(src))
+			return folio;
+		folio_put(folio);
+	}
+	return NULL;
 }
 
 /* Allocate a destination page or folio for entry @i, and add its copy. */
@@ -55,12 +115,11 @@ static bool drm_svm_ram_add(struct drm_svm_migration *m, unsigned int i,
 			    struct page *src, unsigned long addr,
 			    unsigned int order)
 {
-	struct folio *dst = order ? m->spare : NULL;
+	struct folio *dst = drm_svm_ram_take_reserved(m, src);
 
-	if (dst)
-		m->spare = NULL;
-	else
-		dst = drm_svm_ram_alloc(m->args.vma, addr, order);
+	if (!dst)
+		dst = drm_svm_ram_alloc(m->args.vma, addr, order,
+					order ? DRM_SVM_RAM_GFP_EASY : GFP_HIGHUSER_MOVABLE);
 	if (!dst)
 		return false;
 	folio_lock(dst);

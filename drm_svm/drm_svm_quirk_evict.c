@@ -127,12 +127,9 @@ static bool drm_svm_quirk_evict_whole(struct drm_svm_eviction *e,
 	range = drm_svm_space_lookup_range(vma->vm_mm, addr);
 	if (!range)
 		return false;
-	e->m->spare = drm_svm_ram_alloc(vma, addr, HPAGE_PMD_ORDER);
-	if (e->m->spare)
+	if (drm_svm_ram_reserve(e->m, folio_pfn(folio), vma, addr, HPAGE_PMD_ORDER))
 		done = drm_svm_quirk_evict_held(e, vma, addr, range, folio);
-	if (e->m->spare)
-		folio_put(e->m->spare);
-	e->m->spare = NULL;
+	drm_svm_ram_unreserve(e->m);
 	drm_svm_range_put(range);
 	return done;
 }

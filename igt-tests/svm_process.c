@@ -20,9 +20,11 @@
 #include <linux/mempolicy.h>
 
 #include "igt.h"
+#include "svm_bo.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 #include "svm_mem.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("What the GPU's faults need is taken from the process.");
 
@@ -276,6 +278,45 @@ static void policy_range(void)
 	close(fd);
 }
 
+/* Neighbours have different policies; they are in one BO. */
+static void policy_evicted(bool huge)
+{
+	size_t size = POLICY_PAGES * svm_page_size();
+	size_t part = huge ? svm_range_size() : size;
+	char *area = huge ? svm_mmap_untouched(2 * part, true) : svm_mmap_small(2 * part);
+	int fd;
+
+	require_nodes();
+	svm_module_load("vram_mb=16");
+	fd = svm_open_attached();
+	for (int node = 0; node < 2; node++) {
+		unsigned long mask = 1ul << node;
+
+		igt_assert_eq(syscall(SYS_mbind, area + node * part, part, MPOL_BIND, &mask,
+				      64, 0), 0);
+	}
+	memset(area, 1, 2 * part);
+	svm_to_vram(fd, area, 2 * part);
+	svm_evict_vram(fd);
+	for (int node = 0; node < 2; node++)
+		for (size_t at = 0; at < part; at += size)
+			assert_on_node(area + node * part + at, node);
+	igt_assert(svm_cpu_all32(area, 2 * part, 0x01010101));
+	munmap(area, 2 * part);
+	close(fd);
+	svm_module_load(NULL);
+}
+
+static void policy_evicted_small(void)
+{
+	policy_evicted(false);
+}
+
+static void policy_evicted_huge(void)
+{
+	policy_evicted(true);
+}
+
 static void process_cpuset(void)
 {
 	int fd;
@@ -302,6 +343,8 @@ static const struct svm_test tests[] = {
 	{ "io", "What a fault reads from a disk is read by the process's cgroup.", process_io },
 	{ "policy", "The GPU's first touch heeds set_mempolicy().", process_policy },
 	{ "policy-range", "The GPU's first touch heeds mbind().", policy_range },
+	{ "policy-evicted", "So does the eviction of small pages.", policy_evicted_small },
+	{ "policy-evicted-huge", "So does that of huge pages.", policy_evicted_huge },
 	{ "cpuset", "The GPU's first touch heeds cpuset.mems.", process_cpuset },
 };
 
