@@ -32,6 +32,8 @@ struct svm_test_config {
 	unsigned int lanes;
 	/** @max_jobs: jobs that a file can have. */
 	unsigned int max_jobs;
+	/** @look: jobs that wait look at their fences for what the CPU signals. */
+	bool look;
 	/** @vram_mb: MiB of VRAM; none if zero. */
 	unsigned int vram_mb;
 	/** @peer: devices reach the VRAM of each other. */

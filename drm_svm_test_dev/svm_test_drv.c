@@ -67,6 +67,7 @@ static struct svm_test_config config = {
 	.timeslice = 64,
 	.lanes = 8,
 	.max_jobs = 16384,
+	.look = true,
 	.vram_mb = 0,
 	.peer = true,
 };
@@ -87,6 +88,8 @@ module_param_named(lanes, config.lanes, uint, 0444);
 MODULE_PARM_DESC(lanes, "Faults that a job posts at the same time (default 8)");
 module_param_named(max_jobs, config.max_jobs, uint, 0444);
 MODULE_PARM_DESC(max_jobs, "Jobs that a file can have (default 16384)");
+module_param_named(look, config.look, bool, 0444);
+MODULE_PARM_DESC(look, "Jobs that wait look at their fences for what the CPU signals (default Y)");
 
 module_param_named(vram_mb, config.vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb, "MiB of VRAM of a device (default 0: none)");

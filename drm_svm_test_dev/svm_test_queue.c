@@ -332,7 +332,7 @@ void svm_test_queue_block(struct svm_test_queue *queue, const void *mm, u64 addr
 	}
 	queue->blocked = true;
 	list_add_tail(&queue->link, &engine->blocked);
-	if (!engine->num_blocked++)
+	if (!engine->num_blocked++ && engine->gpu->config.look)
 		mod_timer(&engine->look, jiffies + 1);
 }
 
