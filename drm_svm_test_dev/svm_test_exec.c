@@ -82,18 +82,6 @@ static int submit_check(const struct drm_svm_test_submit *args)
 	return 0;
 }
 
-static int submit_check_mm(struct svm_test_vm *vm)
-{
-	int err;
-
-	err = svm_test_vm_enter(vm);
-	if (err)
-		return err;
-	err = svm_test_vm_check_attached(vm);
-	svm_test_vm_leave(vm);
-	return err;
-}
-
 /* The engine with the fewest jobs */
 static u32 submit_least_engine(const struct svm_test_device *gpu)
 {
@@ -449,7 +437,7 @@ int svm_test_ioctl_submit(struct drm_device *drm, void *data,
 	err = submit_check(sub.args);
 	if (err)
 		return err;
-	err = submit_check_mm(sub.vm);
+	err = svm_test_vm_check_own(sub.vm);
 	if (err)
 		return err;
 

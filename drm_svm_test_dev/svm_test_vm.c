@@ -213,6 +213,24 @@ int svm_test_vm_check_attached(struct svm_test_vm *vm)
 }
 
 /**
+ * svm_test_vm_check_own() - may the caller use shared memory with a file?
+ * @vm: address space
+ *
+ * Return: 0; -ENODEV when the device is gone, or an error of
+ * svm_test_vm_check_attached().
+ */
+int svm_test_vm_check_own(struct svm_test_vm *vm)
+{
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = svm_test_vm_check_attached(vm);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
+/**
  * svm_test_vm_check_mm() - may the caller use a file that need not be attached?
  * @vm: address space
  *

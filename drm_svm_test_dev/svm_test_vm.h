@@ -74,6 +74,7 @@ int svm_test_vm_enter(struct svm_test_vm *vm);
 bool svm_test_vm_try_enter(struct svm_test_vm *vm);
 void svm_test_vm_leave(struct svm_test_vm *vm);
 int svm_test_vm_check_attached(struct svm_test_vm *vm);
+int svm_test_vm_check_own(struct svm_test_vm *vm);
 int svm_test_vm_check_mm(struct svm_test_vm *vm);
 
 #endif

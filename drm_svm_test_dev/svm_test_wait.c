@@ -244,18 +244,6 @@ static struct fence_waiters *fence_begin(const struct drm_svm_test_fence_wait *a
 	return all;
 }
 
-/* May the caller wait for fences in its own memory with this file? */
-static int fence_check_mm(struct svm_test_vm *vm)
-{
-	int err = svm_test_vm_enter(vm);
-
-	if (err)
-		return err;
-	err = svm_test_vm_check_attached(vm);
-	svm_test_vm_leave(vm);
-	return err;
-}
-
 /**
  * svm_test_ioctl_fence_wait() - DRM_IOCTL_SVM_TEST_FENCE_WAIT
  * @drm: the device
@@ -279,7 +267,7 @@ int svm_test_ioctl_fence_wait(struct drm_device *drm, void *data,
 	if (args->flags & ~DRM_SVM_TEST_FENCE_WAIT_ANY || args->pad ||
 	    !args->count || args->count > SVM_TEST_MAX_SYNCS)
 		return -EINVAL;
-	err = fence_check_mm(svm_test_file_vm(drm_file));
+	err = svm_test_vm_check_own(svm_test_file_vm(drm_file));
 	if (err)
 		return err;
 
