@@ -1212,12 +1212,6 @@ static const struct svm_case vram_cases[] = {
 	{ "moved", "The page of a fence moves while a job waits.", fence_moved },
 };
 
-static int open_vram(void)
-{
-	svm_module_load("vram_mb=16");
-	return svm_open_attached();
-}
-
 int igt_main()
 {
 	igt_fixture()
@@ -1225,7 +1219,7 @@ int igt_main()
 
 	svm_cases(cases);
 	svm_tests(tests);
-	svm_cases_of(vram_cases, open_vram);
+	svm_cases_of(vram_cases, svm_open_vram);
 
 	igt_fixture() {
 		svm_close_leaked();

@@ -1418,12 +1418,6 @@ static const struct svm_case vram_cases[] = {
 	{ "suspend-waiting", "The device is suspended while jobs wait.", suspend_waiting },
 };
 
-static int open_vram(void)
-{
-	svm_module_load("vram_mb=16");
-	return svm_open_attached();
-}
-
 int igt_main()
 {
 	igt_fixture()
@@ -1431,7 +1425,7 @@ int igt_main()
 
 	svm_cases(cases);
 	svm_tests(tests);
-	svm_cases_of(vram_cases, open_vram);
+	svm_cases_of(vram_cases, svm_open_vram);
 
 	igt_fixture() {
 		svm_close_leaked();

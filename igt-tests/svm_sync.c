@@ -831,14 +831,14 @@ struct busy {
 	uint64_t jobs[2];
 };
 
-/* Returns when the first job runs */
-static void busy_start(struct busy *busy, int fd)
+/* Returns when the first job runs. @flags: of the buffer object that the jobs use. */
+static void busy_start_in(struct busy *busy, int fd, uint32_t flags)
 {
 	struct drm_svm_test_cmd cmds[2], add;
 	struct drm_svm_test_submit args;
 
 	*busy = (struct busy) { .fd = fd, .queue = svm_buffer_queue(fd, 0) };
-	busy->buf = svm_buf(fd, MIB, VRAM);
+	busy->buf = svm_buf(fd, MIB, flags);
 	busy->seen = svm_buf(fd, svm_page_size(), 0);
 	for (int i = 0; i < 2; i++)
 		busy->sync[i] = svm_sync_create(fd, 0);
@@ -853,7 +853,12 @@ static void busy_start(struct busy *busy, int fd)
 
 	igt_assert(svm_until(READ_ONCE(*busy->seen.cpu), 30000));
 	svm_buf_unmap(&busy->seen);
-	igt_assert_eq_u64(in_vram(fd), MIB);
+	igt_assert_eq_u64(in_vram(fd), flags == VRAM ? MIB : 0);
+}
+
+static void busy_start(struct busy *busy, int fd)
+{
+	busy_start_in(busy, fd, VRAM);
 }
 
 static void busy_end(struct busy *busy)
@@ -975,8 +980,12 @@ static void submit_interrupted(struct submission sub)
 	svm_alarms(false, 0);
 }
 
-/* The device waits for such jobs, and takes no more until it is resumed. */
-static void sync_suspend(int fd)
+/*
+ * The device waits for such jobs, and takes no more until it is resumed. Their
+ * buffer objects leave VRAM only when they have ended; for those in RAM the
+ * device has to wait for the jobs themselves.
+ */
+static void suspend_in(int fd, uint32_t flags)
 {
 	int file = svm_hw_open(fd, "suspend", O_WRONLY);
 	struct submission sub = { .fd = fd };
@@ -985,7 +994,7 @@ static void sync_suspend(int fd)
 	struct drm_svm_test_cmd add = svm_cmd_add64(buf.gpu, 1, 1);
 	struct busy busy;
 
-	busy_start(&busy, fd);
+	busy_start_in(&busy, fd, flags);
 	call_start(&suspend, put_one, &file);
 	call_waits(&suspend);
 	busy_end(&busy);
@@ -1004,6 +1013,16 @@ static void sync_suspend(int fd)
 	svm_buf_free(&buf);
 	busy_free(&busy);
 	close(file);
+}
+
+static void sync_suspend(int fd)
+{
+	suspend_in(fd, VRAM);
+}
+
+static void sync_suspend_ram(int fd)
+{
+	suspend_in(fd, 0);
 }
 
 /*
@@ -1211,16 +1230,11 @@ static const struct svm_case vram_cases[] = {
 	  close_handle },
 	{ "suspend", "The device is suspended when jobs on buffer objects have ended.",
 	  sync_suspend },
+	{ "suspend-ram", "The same where their buffer objects are in RAM.", sync_suspend_ram },
 	{ "oversubscribed", "Jobs in turn need buffer objects that do not fit in together.",
 	  sync_oversubscribed },
 	{ "tie", "The CPU ties jobs on buffer objects to jobs that can fault.", sync_tie },
 };
-
-static int open_vram(void)
-{
-	svm_module_load("vram_mb=16");
-	return svm_open_attached();
-}
 
 static void run(size_t i, size_t kind)
 {
@@ -1246,7 +1260,7 @@ int igt_main()
 	}
 	svm_cases(cases);
 	svm_tests(tests);
-	svm_cases_of(vram_cases, open_vram);
+	svm_cases_of(vram_cases, svm_open_vram);
 
 	igt_fixture() {
 		svm_close_leaked();

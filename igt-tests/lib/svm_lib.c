@@ -112,6 +112,12 @@ void svm_module_load(const char *params)
 		     params ? params : "");
 }
 
+int svm_open_vram(void)
+{
+	svm_module_load("vram_mb=16");
+	return svm_open_attached();
+}
+
 void svm_module_reset(void)
 {
 	svm_module_load(NULL);

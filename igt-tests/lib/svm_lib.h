@@ -21,6 +21,7 @@
 int __svm_open(unsigned int index);
 int svm_open(void);		/* device 0, not attached */
 int svm_open_attached(void);	/* device 0, attached */
+int svm_open_vram(void);	/* the same, after loading the module with 16 MiB of VRAM */
 int svm_open_index_attached(unsigned int index);
 
 /* Reload the module with parameters such as "num_devices=2 fault_entries=4"; NULL: defaults. */
