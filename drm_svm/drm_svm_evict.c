@@ -21,8 +21,8 @@
  * or have moved within its address space. Small pages migrate to RAM by
  * migrate_device_pfns(), whichever process maps them. That calls notifiers for
  * each page; so where the first page is mapped, all pages of the BO are
- * unmapped from the GPUs first, with one TLB flush. The memory policy of that
- * mapping (mbind()) is heeded too. Huge pages migrate from
+ * unmapped from the GPUs first, with one TLB flush. The pages also go where the
+ * memory policy of that mapping (mbind()) wants them. Huge pages migrate from
  * where they are mapped: drm_svm_quirk_evict.c.
  */
 

@@ -37,7 +37,7 @@
  * to the end of the LRU.
  */
 
-/* For what can be done without: reclaims little, and kills no process */
+/* For memory that is not necessary: the kernel reclaims little, and kills no process. */
 #define DRM_SVM_RAM_GFP_EASY \
 	(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN | __GFP_NORETRY)
 

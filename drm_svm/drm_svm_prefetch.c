@@ -45,7 +45,7 @@
 struct drm_svm_prefetcher {
 	struct drm_svm_context *ctx;
 	const struct drm_svm_prefetch *args;
-	/* of a thread that works for somebody else; NULL in an ioctl */
+	/* set when a queued prefetch is cancelled; NULL in an ioctl */
 	const bool *stop;
 	struct drm_svm_migrator *migrator;
 	struct drm_svm_moved moved;
@@ -67,9 +67,9 @@ struct drm_svm_prefetcher {
 };
 
 /*
- * Returns 0 or the error with which the call ends. An ioctl does not end for any
- * signal, because it may have moved nothing yet, but a thread that nobody waits
- * for does, and then starts again.
+ * Returns 0 or the error with which the call ends. An ioctl ends here only for a
+ * fatal signal, because it may have moved nothing yet. A thread that works
+ * through a driver's queue ends for any signal, and starts again later.
  */
 static int drm_svm_prefetch_lock(const struct drm_svm_prefetcher *p)
 {

@@ -11,9 +11,9 @@
  * such misses are not handed to drm_svm but to a work item of the address
  * space, which has the buffer object moved back and maps the binding again.
  *
- * Jobs with fences may not miss. What they use is mapped when they are submitted, and
- * stays so until their fences signal: whoever moves a buffer object or unbinds it waits
- * for these.
+ * Jobs with fences may not miss. The buffer objects that they use are mapped when they
+ * are submitted, and stay mapped until their fences signal: a move of a buffer object,
+ * and an unbind, wait for these fences.
  *
  * Locking. svm_test_bindings.lock protects the tree, and is held from the
  * lookup of a binding until it was mapped. Inside of it is the dma_resv of the

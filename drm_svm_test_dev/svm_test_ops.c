@@ -440,7 +440,7 @@ static int wait_unit(struct svm_test_cursor *cur, u64 pos, struct svm_test_unit 
 
 static void wait_exec(struct svm_test_cursor *cur, const struct svm_test_unit *unit)
 {
-	/* Before all that the job does next: whoever signals writes the fence last. */
+	/* Acquire, for what the job reads next: a job that signals writes the fence last. */
 	cur->waits = smp_load_acquire((u64 *)unit->acc[0].ptr) < cur->cmd->arg0;
 }
 

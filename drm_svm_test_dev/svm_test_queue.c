@@ -17,10 +17,10 @@
  * - in no list, when it is empty or its first job waits for something else.
  *
  * Only the engine's thread ends jobs, from the head of a queue, so they end in order.
- * Whoever wants a job to end has it stopped: its commands end where they are, and it
- * still reports, and signals its user fence. A job that is forced does not wait for the
- * memory of these two: it ends without. A queue that is closing ends its jobs
- * with no fence, for the memory may be on its way out.
+ * Other threads only stop a job: its commands end where they are, and the engine's thread
+ * still writes its report and signals its user fence. A job that is forced does not wait
+ * for the memory of these two, and ends without them. A queue that is closing ends its
+ * jobs without a fence, because the memory may be about to go.
  *
  * A job waits for the first of its faults alone, the access that is next. The others
  * are of accesses ahead. Memory ahead may never be accessed, so a job goes on beside

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Who waits for user fences, and how they are woken.
+ * Jobs and threads that wait for user fences, and how they are woken.
  *
  * A user fence is a word of 64 bits in the memory of the process, and has no object in
  * the kernel. Jobs and threads of the process wait until its value is large enough.
  * They look at the value for themselves: jobs by the page table of the GPU, threads
- * by that of the CPU. What is here tells them when to look.
+ * by that of the CPU. This file tells them when to look.
  *
- * An engine that has written a word which may be a fence wakes those who wait for that
- * address. Nobody tells of what the CPU writes, or a GPU of another driver, or a
- * process that has the same memory at another address; so whoever waits looks from
- * time to time as well. That decides how long a wait takes, and never how it ends.
+ * An engine that has written a word which may be a fence wakes the jobs and threads
+ * that wait for that address. The kernel does not learn of a write by the CPU, by a GPU
+ * of another driver, or by a process that has the same memory at another address. So
+ * jobs and threads look from time to time as well. That decides how long a wait takes,
+ * and never how it ends.
  *
- * Nothing is lost: who waits is in the list before it looks, who writes looks at the
- * list after it wrote, and there is a full barrier in between on both sides.
+ * No wake-up is lost: a job or thread is in the list before it looks at the value, an
+ * engine looks at the list after it wrote the value, and both have a full barrier in
+ * between.
  *
  * Locking. The lock of a bucket, a spinlock in process context. Inside of it
  * svm_test_wait.wake() takes the lock of an engine, or that of a wait queue.
@@ -55,7 +57,7 @@ static struct wait_bucket buckets[1 << BUCKET_BITS] = {
 	},
 };
 
-/* How many wait for anything, so that it costs little to wake nobody */
+/* Number of waits, so that an engine's write costs little when there are none */
 static atomic_t num_waits = ATOMIC_INIT(0);
 
 static struct wait_bucket *wait_bucket(const void *mm, u64 addr)

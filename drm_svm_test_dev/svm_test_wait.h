@@ -9,7 +9,7 @@ struct drm_device;
 struct drm_file;
 
 /**
- * struct svm_test_wait - somebody who waits for a user fence
+ * struct svm_test_wait - the wait of a job or a thread for a user fence
  */
 struct svm_test_wait {
 	/** @node: link in a bucket of svm_test_wait.c; unhashed: waits for nothing. */

@@ -517,7 +517,7 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 	case QUEUE:
 		return random_queue(gen);
 	case LIMIT:
-		/* whoever waits for fences waits for all that is before them */
+		/* a wait for fences is a wait for all jobs before them */
 		return one_in(gen, gen->buffers ? 16 : 2) ? 0 : below(gen, 50 * NSEC_PER_MSEC);
 	case VM:
 		return one_in(gen, 2) ? 0 : below(gen, 100);

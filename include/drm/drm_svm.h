@@ -488,8 +488,9 @@ struct drm_svm_prefetch_work {
 	 *
 	 * @err is 0, an error of &struct drm_svm_prefetch, -ECANCELED after
 	 * drm_svm_prefetch_cancel(), or -EFAULT or -ECANCELED when the process
-	 * has ended or the context is being detached. Process context, no lock held. Must not
-	 * call drm_svm_context_detach(), which waits for this function.
+	 * has ended or the context is being detached. Process context, no lock
+	 * held. Must not call drm_svm_context_detach(), which waits for this
+	 * function.
 	 */
 	void (*done)(struct drm_svm_prefetch_work *work, int err);
 

@@ -42,21 +42,21 @@ extern "C" {
  * DOC: User fences
  *
  * A user fence is a word of 64 bits in the memory of the process, aligned to 8 bytes.
- * It has no handle: whoever may write the word may signal it, by a job, by a command in
- * a job, or by the CPU. It is waited for by a value: the wait ends when the word is
- * greater than or equal to it. So one word serves for any number of jobs, and a
- * job can be submitted that waits for a value which nobody has promised yet.
+ * It has no handle. The end of a job, a command in a job, and the CPU can signal it: they
+ * write the word. A wait names a value, and ends when the word is greater than or equal
+ * to it. So one word serves for any number of jobs, and a job can wait for a value before
+ * the job that will write that value is submitted.
  *
  * %DRM_SVM_TEST_OP_WAIT waits in a job, DRM_IOCTL_SVM_TEST_FENCE_WAIT in a thread. For
  * poll(), a job that waits signals an eventfd. A job signals its fence after all that
- * its commands wrote; whoever sees the value sees that. It does so when it failed or was
- * cancelled too; @report says how it ended. It does not when its queue was destroyed, its
- * file was closed or the device was unplugged; when %DRM_SVM_TEST_CANCEL_FORCE, or the
- * time limit for the second time, met memory that does not come; nor when the memory of
- * the fence is gone. Then the job fails, and nothing else.
+ * its commands wrote, so a reader that sees the value also sees these writes. A job that
+ * failed or was cancelled signals too; @report says how it ended. A job does not signal
+ * when its queue was destroyed, its file was closed or the device was unplugged; when
+ * %DRM_SVM_TEST_CANCEL_FORCE, or the time limit for the second time, met memory that does
+ * not come; nor when the memory of the fence is gone. Then that job fails, and no other.
  *
- * A job that signals its fence, %DRM_SVM_TEST_OP_SIGNAL and atomics wake those who wait at
- * that address. Any other write is noticed some milliseconds later.
+ * A job that signals its fence, %DRM_SVM_TEST_OP_SIGNAL and atomics wake the waits for
+ * that address at once. A wait notices any other write some milliseconds later.
  */
 
 /**
