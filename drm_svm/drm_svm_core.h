@@ -108,8 +108,8 @@ struct drm_svm {
 	atomic_long_t nranges;
 
 	struct drm_svm_fault_queue queue;
-	struct drm_svm_waiters waiters;
-	struct drm_svm_movers movers;
+	struct drm_svm_pool waiters;
+	struct drm_svm_pool movers;
 	struct drm_svm_threads threads;
 	struct drm_svm_gc gc;
 
@@ -298,13 +298,5 @@ int drm_svm_prefetch_check(struct drm_svm_context *ctx,
 			   struct drm_svm_prefetch *args);
 int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 			  struct drm_svm_prefetch *args, const bool *stop);
-
-/* drm_svm_prefetch_thread.c */
-void drm_svm_prefetch_init(struct drm_svm *svm);
-void drm_svm_prefetch_fini(struct drm_svm *svm);
-bool drm_svm_prefetch_wants_thread(struct drm_svm *svm);
-void drm_svm_prefetch_grow(struct drm_svm *svm);
-void drm_svm_prefetch_cancel_all(struct drm_svm *svm, struct drm_svm_context *ctx);
-void drm_svm_prefetch_interrupt(struct drm_svm *svm);
 
 #endif

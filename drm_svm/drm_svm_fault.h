@@ -5,6 +5,7 @@
 /* Faults from the queue to their answer, and the threads that serve them. */
 
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -16,8 +17,10 @@
 #define DRM_SVM_BATCH_MAX	256U
 #define DRM_SVM_MAX_WORKERS	16U
 
-/* Most threads of one address space that wait for pages */
+/* Most threads of one address space that wait for pages, and that do prefetches */
 #define DRM_SVM_MAX_WAITERS	16U
+#define DRM_SVM_MAX_MOVERS	4U
+#define DRM_SVM_POOL_MAX	MAX(DRM_SVM_MAX_WAITERS, DRM_SVM_MAX_MOVERS)
 
 struct drm_svm;
 struct drm_svm_migrator;
@@ -116,7 +119,8 @@ struct drm_svm_scratch {
  * Of @nworkers workers @nmade have threads; one more is being made while
  * @growing, but not before @grow_after, in jiffies. @idle: bits of the workers
  * that sleep. @woken: a woken worker that has not begun yet. @dead: the threads
- * end with the process, so @fail_work answers the faults.
+ * end with the process, so @fail_work answers the faults. @grow_pools: a worker
+ * is to make threads of pools; changes without the lock.
  */
 struct drm_svm_fault_queue {
 	spinlock_t lock;
@@ -127,6 +131,7 @@ struct drm_svm_fault_queue {
 	unsigned int nmade;
 	bool growing;
 	bool dead;
+	bool grow_pools;
 	unsigned long grow_after;
 	unsigned long idle;
 	struct drm_svm_worker *woken;
@@ -134,63 +139,57 @@ struct drm_svm_fault_queue {
 	struct drm_svm_worker worker[DRM_SVM_MAX_WORKERS];
 };
 
-/* A fault that waits for its page. */
-struct drm_svm_waiter {
-	struct list_head link;
-	struct drm_svm_fault_entry entry;
-};
+struct drm_svm_pool;
 
-/*
- * @waiter: the fault in hand, under the lock; NULL if it is not needed any
- *	longer.
- */
-struct drm_svm_wait_thread {
+/* A thread of a pool. @item: what it has in hand, under the lock, or NULL. */
+struct drm_svm_pool_thread {
 	struct drm_svm_thread thread;
-	struct drm_svm_waiter *waiter;
+	struct drm_svm_pool *pool;
+	struct drm_svm_pool_item *item;
 };
 
 /*
- * Faults that wait for their page, under @lock. @npending of them have no
- * thread yet, @nbusy threads have one in hand. @nmade threads exist; one more
- * is being made while @growing. @idle: bits of the threads that sleep.
+ * What the threads of a pool do.
+ *
+ * @name: of the threads
+ * @max: most threads of one address space
+ * @asks: when an item is added and no thread is idle, a worker of the fault
+ *	queue is asked to make one. Else only workers add items, and make threads
+ *	after their batch
+ * @can_take: cancelling an item takes it away from the thread that has it in
+ *	hand. Else it is marked, and that thread ends it soon
+ * @work: do the item of @t. Returns 0 or an error; after -EINTR and -ERESTARTSYS
+ *	the item is done again later, unless it was cancelled. With @can_take the
+ *	item may be taken at any time, so look at it only under the lock
+ * @end: the item is over, with 0 or an error; it may be freed. No lock is held
  */
-struct drm_svm_waiters {
+struct drm_svm_pool_ops {
+	const char *name;
+	unsigned int max;
+	bool asks;
+	bool can_take;
+	int (*work)(struct drm_svm_pool_thread *t);
+	void (*end)(struct drm_svm_pool_item *item, int err);
+};
+
+/*
+ * Items for threads of the process, under @lock. @npending of them have no
+ * thread yet, @nbusy threads have one in hand, or had one that was taken away.
+ * @nmade threads exist; one more is being made while @growing. @idle: bits of
+ * the threads that sleep. @dead: the process has ended.
+ */
+struct drm_svm_pool {
+	struct drm_svm *svm;
+	const struct drm_svm_pool_ops *ops;
 	spinlock_t lock;
 	struct list_head pending;
 	unsigned int npending;
 	unsigned int nbusy;
 	unsigned int nmade;
 	bool growing;
-	unsigned long idle;
-	struct drm_svm_wait_thread thread[DRM_SVM_MAX_WAITERS];
-};
-
-/* Most threads of one address space that do prefetches */
-#define DRM_SVM_MAX_MOVERS	4U
-
-/* @work: the prefetch in hand, under the lock, or NULL. */
-struct drm_svm_mover {
-	struct drm_svm_thread thread;
-	struct drm_svm_prefetch_work *work;
-};
-
-/*
- * Prefetches for threads of the process, under @lock. @npending of them have no
- * thread yet, @nbusy threads have one in hand. @nmade threads exist; one more is
- * being made while @growing. @idle: bits of the threads that sleep. @wanted: a
- * worker of the fault queue is to make a thread. @dead: the process has ended.
- */
-struct drm_svm_movers {
-	spinlock_t lock;
-	struct list_head pending;
-	unsigned int npending;
-	unsigned int nbusy;
-	unsigned int nmade;
-	bool growing;
-	bool wanted;
 	bool dead;
 	unsigned long idle;
-	struct drm_svm_mover mover[DRM_SVM_MAX_MOVERS];
+	struct drm_svm_pool_thread thread[DRM_SVM_POOL_MAX];
 };
 
 /* drm_svm_mirror.c */
@@ -232,13 +231,22 @@ void drm_svm_fault_queue_cancel(struct drm_svm *svm, struct drm_svm_context *ctx
 void drm_svm_fault_queue_die(struct drm_svm *svm);
 void drm_svm_fault_queue_interrupt(struct drm_svm *svm);
 
+/* drm_svm_pool.c */
+void drm_svm_pool_init(struct drm_svm_pool *pool, struct drm_svm *svm,
+		       const struct drm_svm_pool_ops *ops);
+void drm_svm_pool_fini(struct drm_svm_pool *pool);
+int drm_svm_pool_add(struct drm_svm_pool *pool, struct drm_svm_pool_item *item);
+void drm_svm_pool_grow(struct drm_svm_pool *pool);
+void drm_svm_pool_cancel(struct drm_svm_pool *pool, struct drm_svm_context *ctx,
+			 const struct drm_svm_pool_item *only);
+void drm_svm_pool_interrupt(struct drm_svm_pool *pool);
+
 /* drm_svm_wait.c */
 void drm_svm_wait_init(struct drm_svm *svm);
-void drm_svm_wait_fini(struct drm_svm *svm);
 void drm_svm_wait_start(struct drm_svm *svm, struct drm_svm_fault_entry *entry);
-void drm_svm_wait_grow(struct drm_svm *svm);
-void drm_svm_wait_cancel(struct drm_svm *svm, struct drm_svm_context *ctx, int err);
-void drm_svm_wait_interrupt(struct drm_svm *svm);
+
+/* drm_svm_prefetch_thread.c */
+void drm_svm_prefetch_init(struct drm_svm *svm);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Static without KUnit; only for tests/. */

@@ -103,19 +103,18 @@ unsigned int drm_svm_queue_pop(struct drm_svm_fault_queue *q,
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_queue_pop);
 
 /*
- * Return whether there are faults, or a thread for prefetches is to be made, which @grow
- * says. An idle worker is woken by the next push.
+ * Return whether there are faults, or threads of pools are to be made, which
+ * @grow says. An idle worker is woken by the next push.
  */
 static bool drm_svm_queue_begin(struct drm_svm_worker *worker, bool *grow)
 {
-	struct drm_svm *svm = worker->thread.svm;
-	struct drm_svm_fault_queue *q = &svm->queue;
+	struct drm_svm_fault_queue *q = &worker->thread.svm->queue;
 	unsigned int index = worker - q->worker;
 
 	guard(spinlock_irqsave)(&q->lock);
 	if (q->woken == worker)
 		q->woken = NULL;
-	*grow = drm_svm_prefetch_wants_thread(svm);
+	*grow = READ_ONCE(q->grow_pools) && xchg(&q->grow_pools, false);
 	__assign_bit(index, &q->idle, !q->count && !*grow);
 	/* that may take long: another worker serves the faults */
 	if (*grow)
@@ -180,7 +179,8 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 	}
 	__set_current_state(TASK_RUNNING);
 	if (grow) {
-		drm_svm_prefetch_grow(svm);
+		drm_svm_pool_grow(&svm->movers);
+		drm_svm_pool_grow(&svm->waiters);
 		return true;
 	}
 	/* faults came while the worker was busy */
@@ -190,7 +190,7 @@ static bool drm_svm_queue_run(struct drm_svm_thread *thread)
 	n = drm_svm_queue_pop(&svm->queue, worker->scratch->batch);
 	if (n)
 		drm_svm_fault_serve(svm, worker->scratch, n);
-	drm_svm_wait_grow(svm);
+	drm_svm_pool_grow(&svm->waiters);
 	return true;
 }
 
@@ -244,8 +244,8 @@ static void drm_svm_queue_fail_work(struct work_struct *work)
 {
 	struct drm_svm *svm = container_of(work, struct drm_svm, queue.fail_work);
 
-	drm_svm_wait_cancel(svm, NULL, -EFAULT);
-	drm_svm_prefetch_cancel_all(svm, NULL);
+	drm_svm_pool_cancel(&svm->waiters, NULL, NULL);
+	drm_svm_pool_cancel(&svm->movers, NULL, NULL);
 	drm_svm_fault_queue_cancel(svm, NULL);
 }
 

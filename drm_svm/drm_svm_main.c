@@ -58,7 +58,7 @@
  * 7. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
- * The locks of the fault queue, of the waiting threads and of the count of
+ * The locks of the fault queue, of the pools of threads and of the count of
  * threads are innermost: no other lock of this list is taken under them. The
  * threads that wait for pages take mmap_lock with none of the locks held, and
  * attach takes it for writing. Workers take service_lock and mmap_lock
@@ -142,8 +142,8 @@ EXPORT_SYMBOL_GPL(drm_svm_device_fini);
 static void drm_svm_free(struct drm_svm *svm)
 {
 	drm_svm_fault_queue_fini(svm);
-	drm_svm_wait_fini(svm);
-	drm_svm_prefetch_fini(svm);
+	drm_svm_pool_fini(&svm->waiters);
+	drm_svm_pool_fini(&svm->movers);
 	drm_svm_range_remove_all(svm);
 	drm_svm_gc_fini(svm);
 	xa_destroy(&svm->ranges);
@@ -164,8 +164,8 @@ static void drm_svm_end(struct drm_svm *svm)
 	drm_svm_range_remove_all(svm);
 	drm_svm_threads_end(svm);
 	drm_svm_fault_queue_interrupt(svm);
-	drm_svm_wait_interrupt(svm);
-	drm_svm_prefetch_interrupt(svm);
+	drm_svm_pool_interrupt(&svm->waiters);
+	drm_svm_pool_interrupt(&svm->movers);
 	if (drm_svm_threads_wait(svm))
 		drm_svm_free(svm);
 }
@@ -388,8 +388,8 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	scoped_guard(spinlock_irqsave, &svm->queue.lock)
 		WRITE_ONCE(ctx->dead, true);
 	drm_svm_fault_queue_cancel(svm, ctx);
-	drm_svm_wait_cancel(svm, ctx, -EFAULT);
-	drm_svm_prefetch_cancel_all(svm, ctx);
+	drm_svm_pool_cancel(&svm->waiters, ctx, NULL);
+	drm_svm_pool_cancel(&svm->movers, ctx, NULL);
 	drm_svm_context_wait_idle(ctx);
 	/* unmap all before the first one is dropped: one flush covers all */
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_unmap_context);

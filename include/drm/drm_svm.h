@@ -473,6 +473,13 @@ struct drm_svm_context {
 	bool dead;
 };
 
+/* Of the library: what a thread of the process is to do for a context. */
+struct drm_svm_pool_item {
+	struct list_head link;
+	struct drm_svm_context *ctx;
+	bool cancelled;
+};
+
 /**
  * struct drm_svm_prefetch_work - a prefetch in the order of a driver's queue
  */
@@ -495,9 +502,7 @@ struct drm_svm_prefetch_work {
 	void (*done)(struct drm_svm_prefetch_work *work, int err);
 
 	/* private: of the library */
-	struct list_head link;
-	struct drm_svm_context *ctx;
-	bool cancelled;
+	struct drm_svm_pool_item item;
 };
 
 int drm_svm_device_init(struct drm_svm_device *sdev, struct drm_device *drm,
