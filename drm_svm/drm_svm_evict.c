@@ -29,6 +29,9 @@
 /* Tries of an eviction against folios and locks that are held for a moment */
 #define DRM_SVM_EVICT_TRIES	4
 
+/* Pages in a row that fail to be copied alone, before the rest is given up */
+#define DRM_SVM_SINGLE_TRIES	16
+
 /* Index in VRAM of the first page of the BO. */
 static unsigned long drm_svm_evict_index(const struct drm_svm_eviction *e)
 {
@@ -83,7 +86,7 @@ static void drm_svm_evict_reserve_in(struct drm_svm_eviction *e,
 static void drm_svm_evict_reserve(struct drm_svm_eviction *e,
 				  const struct drm_svm_rmap_place *place)
 {
-	unsigned long npages = e->m->max - e->first;
+	unsigned long npages = e->end - e->first;
 	unsigned long start = place->addr, end = start + (npages << PAGE_SHIFT);
 	struct vm_area_struct *vma;
 	struct vma_iterator vmi;
@@ -115,8 +118,8 @@ static bool drm_svm_evict_visit(const struct drm_svm_rmap_visitor *visitor,
 }
 
 /*
- * Collect the device pages of a BO that are in use; free ones must be left out.
- * A huge page that is still there is left out too, unless @whole.
+ * Collect the device pages that are in use; free ones must be left out. A huge
+ * page that is still there is left out too, unless @whole.
  */
 static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole)
 {
@@ -124,14 +127,14 @@ static unsigned int drm_svm_evict_collect(struct drm_svm_eviction *e, bool whole
 	struct drm_svm_migration *m = e->m;
 	unsigned int i, nr, n = 0;
 
-	for (i = 0; i < m->max; i += nr) {
+	for (i = e->start; i < e->end; i += nr) {
 		struct folio *folio = drm_svm_vram_get_folio(e->bo->vram, index + i);
 		unsigned int j;
 
 		nr = 1;
 		if (!folio)
 			continue;
-		nr = min_t(unsigned int, folio_nr_pages(folio), m->max - i);
+		nr = min_t(unsigned int, folio_nr_pages(folio), e->end - i);
 		for (j = 0; j < nr && (whole || nr == 1); j++)
 			m->src[n++] = folio_pfn(folio) + j;
 		folio_put(folio);
@@ -157,21 +160,34 @@ static int drm_svm_evict_pages(struct drm_svm_eviction *e, bool whole)
 	return err ?: drm_svm_ram_run(m, &e->moved);
 }
 
-/* The first page in use, or 0. A hint: pages are freed at any time. */
+/* The first page in use, or @start. A hint: pages are freed at any time. */
 static unsigned int drm_svm_evict_first(struct drm_svm_eviction *e)
 {
 	unsigned long index = drm_svm_evict_index(e);
 	struct folio *folio;
 	unsigned int i;
 
-	for (i = 0; i < e->m->max; i++) {
+	for (i = e->start; i < e->end; i++) {
 		folio = drm_svm_vram_get_folio(e->bo->vram, index + i);
 		if (!folio)
 			continue;
 		folio_put(folio);
 		return i;
 	}
-	return 0;
+	return e->start;
+}
+
+/* One try. Returns 0 although pages may be left, or an error. */
+static int drm_svm_evict_try(struct drm_svm_eviction *e, bool whole)
+{
+	int err = 0;
+
+	e->first = drm_svm_evict_first(e);
+	drm_svm_rmap_walk(e->bo->vram, drm_svm_evict_index(e) + e->first, &e->visitor);
+	if (drm_svm_bo_has_pages(e->bo))
+		err = drm_svm_evict_pages(e, whole);
+	drm_svm_ram_unreserve(e->m);
+	return err;
 }
 
 /*
@@ -186,13 +202,14 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
 	struct drm_svm_eviction e = {
 		.visitor.visit = drm_svm_evict_visit,
 		.bo = bo,
+		.end = bo->tbo.base.size >> PAGE_SHIFT,
 	};
 	unsigned int try;
 	int err = 0;
 
 	if (!drm_svm_bo_has_pages(bo))
 		return 0;
-	e.m = drm_svm_migration_alloc(bo->tbo.base.size >> PAGE_SHIFT, GFP_KERNEL);
+	e.m = drm_svm_migration_alloc(e.end, GFP_KERNEL);
 	if (!e.m)
 		return -EBUSY;
 	for (try = 1; try <= DRM_SVM_EVICT_TRIES && !err &&
@@ -201,12 +218,7 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
 			err = -ERESTARTSYS;
 			break;
 		}
-		e.first = drm_svm_evict_first(&e);
-		drm_svm_rmap_walk(bo->vram, drm_svm_evict_index(&e) + e.first,
-				  &e.visitor);
-		if (drm_svm_bo_has_pages(bo))
-			err = drm_svm_evict_pages(&e, try == DRM_SVM_EVICT_TRIES);
-		drm_svm_ram_unreserve(e.m);
+		err = drm_svm_evict_try(&e, try == DRM_SVM_EVICT_TRIES);
 		cond_resched();
 	}
 	drm_svm_migration_free(e.m);
@@ -232,6 +244,46 @@ int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason)
 	if (err == -EBUSY && drm_svm_drain_bo(bo))
 		err = drm_svm_migrate_evict(bo, reason);
 	return err;
+}
+
+static bool drm_svm_evict_is_small(struct drm_svm_eviction *e)
+{
+	struct folio *folio = drm_svm_vram_get_folio(e->bo->vram,
+						     drm_svm_evict_index(e) + e->start);
+	bool is_small = folio && !folio_test_large(folio);
+
+	if (folio)
+		folio_put(folio);
+	return is_small;
+}
+
+/**
+ * drm_svm_bo_evict_singly() - migrate the pages of a BO to RAM one at a time
+ * @bo: the BO, whose dma_resv is held and which is resident
+ *
+ * For pages that do not leave together, because the memory of one of them broke
+ * without anybody noticing yet. A device that is gone copies none: after some
+ * failures in a row the rest is not tried. A huge page that eviction could not
+ * split is not tried either.
+ *
+ * Context: process context, no other lock held that eviction takes.
+ */
+void drm_svm_bo_evict_singly(struct drm_svm_bo *bo)
+{
+	unsigned int npages = bo->tbo.base.size >> PAGE_SHIFT, failed = 0;
+	struct drm_svm_eviction e = {
+		.visitor.visit = drm_svm_evict_visit,
+		.bo = bo,
+		.m = drm_svm_migration_alloc(1, GFP_KERNEL),
+	};
+
+	for (; e.m && e.start < npages && failed < DRM_SVM_SINGLE_TRIES; e.start++) {
+		e.end = e.start + 1;
+		if (drm_svm_evict_is_small(&e))
+			failed = drm_svm_evict_try(&e, false) ? failed + 1 : 0;
+		cond_resched();
+	}
+	drm_svm_migration_free(e.m);
 }
 
 void drm_svm_bo_evict_work(struct work_struct *work)

@@ -166,6 +166,7 @@ enum drm_svm_evict_reason {
 
 /* drm_svm_evict.c */
 int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason);
+void drm_svm_bo_evict_singly(struct drm_svm_bo *bo);
 void drm_svm_bo_evict_work(struct work_struct *work);
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -34,13 +34,15 @@ struct drm_svm_rmap_visitor {
 };
 
 /*
- * Eviction of one BO. @visitor visits the places of a huge page, or of @first,
- * the first page in use.
+ * Eviction of the pages [@start, @end) of one BO. @visitor visits the places of
+ * a huge page, or of @first, the first page in use.
  */
 struct drm_svm_eviction {
 	struct drm_svm_rmap_visitor visitor;
 	struct drm_svm_bo *bo;
 	struct drm_svm_migration *m;
+	unsigned int start;
+	unsigned int end;
 	unsigned int first;
 	struct drm_svm_moved moved;
 };

@@ -4,7 +4,6 @@
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/ioport.h>
-#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
@@ -26,9 +25,6 @@
 
 /* Tries of a BO whose copies fail, before its data is given up */
 #define DRM_SVM_COPY_TRIES	4
-
-/* Pages in a row that fail to be copied alone, before the rest is given up */
-#define DRM_SVM_SINGLE_TRIES	16
 
 /*
  * Longest pause between tries, and jiffies between messages that pages cannot
@@ -191,39 +187,6 @@ static void drm_svm_vram_poison(struct drm_svm_vram *vram, unsigned long index,
 }
 
 /*
- * Evict one page at a time where they do not leave together, because the memory
- * of one of them broke without anybody noticing yet. A device that is gone
- * copies none: after some failures in a row the rest is not tried. A huge page
- * that eviction could not split is not tried either.
- */
-static void drm_svm_vram_evict_singly(struct drm_svm_vram *vram,
-				      unsigned long index, unsigned long end)
-{
-	struct drm_svm_migration *m = drm_svm_migration_alloc(1, GFP_KERNEL);
-	struct drm_svm_moved moved = { 0 };
-	unsigned int failed = 0;
-
-	for (; m && index < end && failed < DRM_SVM_SINGLE_TRIES; index++) {
-		struct folio *folio = drm_svm_vram_get_folio(vram, index);
-		bool is_small;
-
-		if (!folio)
-			continue;
-		is_small = !folio_test_large(folio);
-		folio_put(folio);
-		if (!is_small)
-			continue;
-		drm_svm_migration_reset(m, vram);
-		m->npages = 1;
-		m->src[0] = page_to_pfn(drm_svm_vram_page(vram, (u64)index << PAGE_SHIFT));
-		m->dst[0] = 0;
-		failed = migrate_device_pfns(m->src, 1) ||
-			 drm_svm_ram_run(m, &moved) ? failed + 1 : 0;
-	}
-	drm_svm_migration_free(m);
-}
-
-/*
  * Migrate the pages of one BO to RAM. Returns the page past the BO, or past
  * @index. When the VRAM goes for good, what cannot be copied in some tries is
  * poisoned.
@@ -245,7 +208,7 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
 		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES) {
 			index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
-			drm_svm_vram_evict_singly(vram, index, next);
+			drm_svm_bo_evict_singly(bo);
 			drm_svm_vram_poison(vram, index, next);
 		}
 	}

@@ -21,9 +21,11 @@
 
 #include "igt.h"
 #include "svm_bo.h"
+#include "svm_hw.h"
 #include "svm_job.h"
 #include "svm_lib.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("What the GPU's faults need is taken from the process.");
@@ -278,6 +280,16 @@ static void policy_range(void)
 	close(fd);
 }
 
+static void bind_parts(char *area, size_t part)
+{
+	for (int node = 0; node < 2; node++) {
+		unsigned long mask = 1ul << node;
+
+		igt_assert_eq(syscall(SYS_mbind, area + node * part, part, MPOL_BIND, &mask,
+				      64, 0), 0);
+	}
+}
+
 /* Neighbours have different policies; they are in one BO. */
 static void policy_evicted(bool huge)
 {
@@ -289,12 +301,7 @@ static void policy_evicted(bool huge)
 	require_nodes();
 	svm_module_load("vram_mb=16");
 	fd = svm_open_attached();
-	for (int node = 0; node < 2; node++) {
-		unsigned long mask = 1ul << node;
-
-		igt_assert_eq(syscall(SYS_mbind, area + node * part, part, MPOL_BIND, &mask,
-				      64, 0), 0);
-	}
+	bind_parts(area, part);
 	memset(area, 1, 2 * part);
 	svm_to_vram(fd, area, 2 * part);
 	svm_evict_vram(fd);
@@ -315,6 +322,34 @@ static void policy_evicted_small(void)
 static void policy_evicted_huge(void)
 {
 	policy_evicted(true);
+}
+
+/* Of a BO whose last page broke unnoticed, the other pages leave one by one. */
+static void policy_evicted_singly(void)
+{
+	size_t page = svm_page_size(), part = POLICY_PAGES * page, size = 2 * part + page;
+	char *area = svm_mmap_small(size), *last = area + 2 * part;
+	uint32_t value;
+	int fd;
+
+	require_nodes();
+	svm_module_load("vram_mb=16");
+	fd = svm_open_attached();
+	memset(area, 1, size);
+	igt_assert_eq(svm_prefetch(fd, area, size, DRM_SVM_LOCATION_VRAM), size / page);
+	/* not before: each mapping would have a BO of its own */
+	bind_parts(area, part);
+	/* the offset is looked up by what the GPU has */
+	svm_gpu_touch(fd, last, 4, 4, false);
+	svm_hw_write(fd, "inject/fail_page", svm_hw_offset(fd, last));
+	svm_hw_unplug(fd, SVM_HW_ORDERLY);
+	for (int node = 0; node < 2; node++)
+		assert_on_node(area + node * part, node);
+	igt_assert(svm_cpu_all32(area, 2 * part, 0x01010101));
+	igt_assert(!svm_hw_load(last, &value));
+	munmap(area, size);
+	close(fd);
+	svm_module_load(NULL);
 }
 
 static void process_cpuset(void)
@@ -345,6 +380,7 @@ static const struct svm_test tests[] = {
 	{ "policy-range", "The GPU's first touch heeds mbind().", policy_range },
 	{ "policy-evicted", "So does the eviction of small pages.", policy_evicted_small },
 	{ "policy-evicted-huge", "So does that of huge pages.", policy_evicted_huge },
+	{ "policy-evicted-singly", "So does that of single pages.", policy_evicted_singly },
 	{ "cpuset", "The GPU's first touch heeds cpuset.mems.", process_cpuset },
 };
 
