@@ -642,18 +642,26 @@ static void prefetch_strangers(void)
 	two_devices("num_devices=2 vram_mb=16 peer=0", SYSTEM);
 }
 
-/* Each copy takes long, and each range is a copy of its own. */
-#define SLOW_RANGES	6
-static const char slow[] = "vram_mb=32 copy_latency_us=300000";
+/* Each copy takes long. Each mapping is a copy of its own, and one CPU fault brings it home. */
+#define SLOW_PARTS	6
+static const char slow[] = "vram_mb=16 copy_latency_us=300000";
+
+static size_t slow_size(void)
+{
+	return SLOW_PARTS * 16 * svm_page_size();
+}
 
 static char *start_slow(int fd, struct in_queue *q, uint64_t *job)
 {
-	size_t size = SLOW_RANGES * svm_range_size();
+	size_t size = slow_size(), part = size / SLOW_PARTS;
 	char *base = svm_mmap_small(size);
 	struct drm_svm_test_cmd cmd = cmd_prefetch(base, size, SYSTEM, q->counts);
 
 	svm_pattern(base, size, MAGIC);
 	svm_prefetch(fd, base, size, VRAM);
+	/* one mapping until here, which came to VRAM in one copy */
+	for (size_t i = 1; i < SLOW_PARTS; i += 2)
+		igt_assert(!mprotect(base + i * part, part, PROT_READ));
 	*job = submit_in_queue(fd, &cmd, 1, q);
 	igt_assert(svm_until(svm_resident(fd, base, size, SYSTEM), 30000));
 	return base;
@@ -661,7 +669,7 @@ static char *start_slow(int fd, struct in_queue *q, uint64_t *job)
 
 static void queue_cancel(void)
 {
-	size_t size = SLOW_RANGES * svm_range_size();
+	size_t size = slow_size();
 	struct in_queue *q = svm_mmap_anon(svm_page_size());
 	uint64_t job;
 	char *base;
@@ -682,7 +690,7 @@ static void queue_cancel(void)
 
 static void queue_close(void)
 {
-	size_t size = SLOW_RANGES * svm_range_size();
+	size_t size = slow_size();
 	struct in_queue *q = svm_mmap_anon(svm_page_size());
 	uint64_t job;
 	char *base;
@@ -698,7 +706,19 @@ static void queue_close(void)
 	igt_assert(svm_pattern_ok(base, size, MAGIC));
 }
 
-/* The process ends in the middle of one, with others behind it */
+/* One page for each queue: more of them than threads */
+static void start_others(int fd)
+{
+	size_t page = svm_page_size();
+
+	for (unsigned int i = 0; i < 6; i++) {
+		struct drm_svm_test_cmd cmd = cmd_prefetch(svm_mmap_small(page), page, VRAM, NULL);
+
+		svm_submit_on(fd, i ? svm_queue(fd, i) : 0, &cmd, 1);
+	}
+}
+
+/* The process ends in the middle of one, with others behind it and beside it */
 static void queue_kill(void)
 {
 	int ready[2], fd;
@@ -714,7 +734,7 @@ static void queue_kill(void)
 
 		fd = svm_open_attached();
 		start_slow(fd, q, &job);
-		start_slow(fd, q, &job);
+		start_others(fd);
 		igt_assert_eq(write(ready[1], "x", 1), 1);
 		pause();
 	}
