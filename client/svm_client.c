@@ -96,6 +96,11 @@ int client_counters(int fd, struct client_counts *counts)
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_COUNTERS, &args);
 }
 
+int client_events(int fd, struct drm_svm_events *args)
+{
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_EVENTS, args);
+}
+
 int client_vm(int fd, uint64_t join, uint64_t *vm)
 {
 	struct drm_svm_test_vm args = { .vm = join };

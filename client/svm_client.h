@@ -49,6 +49,12 @@ struct client_counts {
 int client_counters(int fd, struct client_counts *counts);
 
 /*
+ * Opens a file of events, from which read() returns records of struct drm_svm_event. @args says
+ * how many it can hold, and returns the file. The program closes it.
+ */
+int client_events(int fd, struct drm_svm_events *args);
+
+/*
  * Has @fd use the address space with number @join, unless that is zero. @vm returns the number
  * of the one that it uses.
  */

@@ -95,7 +95,7 @@ int drm_svm_vram_mark_bad(struct drm_svm_vram *vram, u64 offset)
 	bo = drm_svm_vram_get_bo(vram, index);
 	if (bo) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		err = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
+		err = drm_svm_bo_evict(bo, DRM_SVM_CAUSE_BAD_PAGE);
 		dma_resv_unlock(bo->tbo.base.resv);
 		drm_svm_bo_put(bo);
 		flush_work(&vram->free_work);

@@ -122,6 +122,7 @@ struct drm_svm_bo *drm_svm_bo_create(struct drm_svm_vram *vram,
 	if (err)
 		return ERR_PTR(err == -ENOMEM ? -ENOSPC : err);
 	bo->place = bo->tbo.resource;
+	bo->index = bo->tbo.resource->start;
 	/* the previous BO may still be in use there, or being copied away */
 	dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_KERNEL, false,
 			      MAX_SCHEDULE_TIMEOUT);

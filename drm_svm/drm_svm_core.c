@@ -130,6 +130,23 @@ void drm_svm_fault_might_wait(void)
 	lock_map_release(&drm_svm_fault_done_map);
 }
 
+static void drm_svm_fault_report(const struct drm_svm_fault_entry *entry)
+{
+	struct drm_svm_context *ctx = entry->ctx;
+	bool ahead = entry->fault.access & DRM_SVM_ACCESS_AHEAD;
+
+	trace_drm_svm_fault_done(ctx, &entry->fault, entry->answer);
+	if (!drm_svm_event_is_wanted(ctx->stats))
+		return;
+	drm_svm_event_add(ctx->stats, 0, &(struct drm_svm_event) {
+		.type = DRM_SVM_EVENT_FAULT,
+		.cause = ahead ? DRM_SVM_CAUSE_GPU_AHEAD : DRM_SVM_CAUSE_GPU_FAULT,
+		.start = entry->fault.addr & PAGE_MASK,
+		.size = PAGE_SIZE,
+		.err = entry->answer,
+	});
+}
+
 /**
  * drm_svm_fault_finish() - answer a fault
  * @entry: the fault, with its answer
@@ -142,7 +159,7 @@ void drm_svm_fault_finish(struct drm_svm_fault_entry *entry)
 
 	if (entry->answer)
 		drm_svm_context_count(ctx, DRM_SVM_STAT_FAILED, 1);
-	trace_drm_svm_fault_done(ctx, &entry->fault, entry->answer);
+	drm_svm_fault_report(entry);
 	lock_map_acquire(&drm_svm_fault_done_map);
 	ctx->ops->fault_done(ctx, &entry->fault, entry->answer);
 	lock_map_release(&drm_svm_fault_done_map);

@@ -4,9 +4,11 @@
 
 /* Address spaces, their ranges, and what GPUs have mapped of these. */
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/export.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -14,6 +16,8 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
 #include <linux/xarray.h>
 
 #include "drm_svm_fault.h"
@@ -54,12 +58,25 @@ struct drm_svm_stat_values {
 };
 
 /*
- * The counters of a context. The context and each BO made for it have a
- * reference.
+ * The open files of events of a context, under @lock. @n, their number, is also
+ * read without it. @ended: the context is detached, so nothing is reported any
+ * more.
+ */
+struct drm_svm_listeners {
+	spinlock_t lock;
+	struct list_head list;
+	unsigned int n;
+	bool ended;
+};
+
+/*
+ * What is counted and reported of a context. The context, each BO made for it,
+ * and each file of its events have a reference.
  */
 struct drm_svm_stats {
 	struct kref ref;
 	struct drm_svm_stat_values __percpu *values;
+	struct drm_svm_listeners listeners;
 };
 
 /* Context: any. */
@@ -282,12 +299,39 @@ int drm_svm_run_map_locked(struct drm_svm_range *range,
 void drm_svm_run_unmap_dma(struct drm_svm_view *view, unsigned int first,
 			   unsigned int end);
 
+/* drm_svm_event.c */
+extern atomic_t drm_svm_event_files;
+int drm_svm_events_open(struct drm_svm_stats *stats, unsigned int entries);
+void drm_svm_events_end(struct drm_svm_stats *stats);
+void drm_svm_event_add(struct drm_svm_stats *stats, u64 begun,
+		       const struct drm_svm_event *event);
+
+/*
+ * Return whether anybody wants to know what happens to the context. Call
+ * drm_svm_event_add() only then, so that a record costs nothing otherwise.
+ * Context: any.
+ */
+static inline bool drm_svm_event_is_wanted(const struct drm_svm_stats *stats)
+{
+	return READ_ONCE(stats->listeners.n);
+}
+
+/*
+ * Return the time at which something begins, for drm_svm_event_add(), or 0 if
+ * no file of events is open at all. Context: any.
+ */
+static inline u64 drm_svm_event_begin(void)
+{
+	return atomic_read(&drm_svm_event_files) ? ktime_get_ns() : 0;
+}
+
 /* drm_svm_stats.c */
 struct drm_svm_stats *drm_svm_stats_create(void);
 struct drm_svm_stats *drm_svm_stats_get(struct drm_svm_stats *stats);
 void drm_svm_stats_put(struct drm_svm_stats *stats);
 const char *drm_svm_counter_name(enum drm_svm_counter counter);
 u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter counter);
+u64 drm_svm_stats_vram(struct drm_svm_stats *stats);
 
 /* drm_svm_check.c */
 int drm_svm_check_context_ops(const struct drm_svm_device *sdev,

@@ -191,19 +191,50 @@ static int drm_svm_evict_try(struct drm_svm_eviction *e, bool whole)
 }
 
 /*
+ * Count and report an eviction, with the error that it ended with. One that a CPU
+ * fault needs, because it could not migrate a huge page itself, is counted and
+ * reported as a part of that fault.
+ */
+static void drm_svm_evict_report(const struct drm_svm_eviction *e,
+				 enum drm_svm_cause cause, u64 begun, int err)
+{
+	bool for_cpu = cause == DRM_SVM_CAUSE_CPU_FAULT;
+	struct drm_svm_bo *bo = e->bo;
+
+	if (!for_cpu) {
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
+		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED,
+				  e->moved.moved);
+	}
+	trace_drm_svm_evict(bo, e->moved.moved, atomic_long_read(&bo->live));
+	if (!drm_svm_event_is_wanted(bo->stats))
+		return;
+	drm_svm_event_add(bo->stats, begun, &(struct drm_svm_event) {
+		.type = for_cpu ? DRM_SVM_EVENT_MIGRATE : DRM_SVM_EVENT_EVICT,
+		.cause = cause,
+		.start = bo->addr,
+		.size = bo->tbo.base.size,
+		.pages = e->moved.moved,
+		.from = DRM_SVM_LOCATION_VRAM,
+		.to = DRM_SVM_LOCATION_SYSTEM,
+		.err = err,
+	});
+}
+
+/*
  * Migrate all pages of a BO, which is locked and resident, to RAM. Needs no mm,
  * so it works when the process that filled the BO is gone. Returns 0 when no
  * page is left; -EBUSY when one is; the error of a copy; -ERESTARTSYS when the
  * caller is being killed. What moved has moved.
  */
-static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
-				 enum drm_svm_evict_reason reason)
+static int drm_svm_migrate_evict(struct drm_svm_bo *bo, enum drm_svm_cause cause)
 {
 	struct drm_svm_eviction e = {
 		.visitor.visit = drm_svm_evict_visit,
 		.bo = bo,
 		.end = bo->tbo.base.size >> PAGE_SHIFT,
 	};
+	u64 begun = drm_svm_event_begin();
 	unsigned int try;
 	int err = 0;
 
@@ -222,27 +253,21 @@ static int drm_svm_migrate_evict(struct drm_svm_bo *bo,
 		cond_resched();
 	}
 	drm_svm_migration_free(e.m);
-	if (reason == DRM_SVM_EVICT_BO) {
-		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTIONS, 1);
-		drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_EVICTED,
-				  e.moved.moved);
-	}
-	trace_drm_svm_evict(bo, e.moved.moved, atomic_long_read(&bo->live));
-	if (!drm_svm_bo_has_pages(bo))
-		return 0;
-	return err ?: -EBUSY;
+	err = drm_svm_bo_has_pages(bo) ? (err ?: -EBUSY) : 0;
+	drm_svm_evict_report(&e, cause, begun, err);
+	return err;
 }
 
 /* Migrate the pages of a BO, if it has any, to RAM. Its dma_resv is held. */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason)
+int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_cause cause)
 {
 	int err;
 
 	if (!drm_svm_bo_is_resident(bo))
 		return 0;
-	err = drm_svm_migrate_evict(bo, reason);
+	err = drm_svm_migrate_evict(bo, cause);
 	if (err == -EBUSY && drm_svm_drain_bo(bo))
-		err = drm_svm_migrate_evict(bo, reason);
+		err = drm_svm_migrate_evict(bo, cause);
 	return err;
 }
 
@@ -295,7 +320,7 @@ void drm_svm_bo_evict_work(struct work_struct *work)
 	llist_for_each_entry_safe(bo, next, llist_del_all(&vram->to_evict),
 				  evict_node) {
 		dma_resv_lock(bo->tbo.base.resv, NULL);
-		drm_svm_bo_evict(bo, DRM_SVM_EVICT_FOR_CPU);
+		drm_svm_bo_evict(bo, DRM_SVM_CAUSE_CPU_FAULT);
 		/* further CPU faults handle pages that could not leave */
 		clear_and_wake_up_bit(0, &bo->evict_queued);
 		drm_svm_bo_unlock(bo);
@@ -354,7 +379,7 @@ bool drm_svm_bo_eviction_valuable(struct ttm_buffer_object *tbo,
 		return true;
 	if (drm_svm_keep_has(to_drm_svm_bo(tbo)))
 		return false;
-	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), DRM_SVM_EVICT_BO);
+	err = drm_svm_bo_evict(to_drm_svm_bo(tbo), DRM_SVM_CAUSE_ROOM);
 	return !err || err == -ERESTARTSYS;
 }
 EXPORT_SYMBOL_GPL(drm_svm_bo_eviction_valuable);
@@ -382,7 +407,7 @@ int drm_svm_bo_move(struct ttm_buffer_object *tbo,
 	/* for a driver that does not call drm_svm_bo_eviction_valuable() */
 	if (drm_svm_keep_has(bo))
 		return -EBUSY;
-	err = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
+	err = drm_svm_bo_evict(bo, DRM_SVM_CAUSE_ROOM);
 	if (!err)
 		ttm_bo_move_null(tbo, new_mem);
 	/* other errors would end TTM's search for room */

@@ -239,6 +239,36 @@ int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_counters);
 
 /**
+ * drm_svm_ioctl_events() - body of an ioctl that opens a file of events
+ * @ctx: the context
+ * @args: the payload
+ *
+ * The driver keeps @ctx attached. The file may outlive it, and the driver's
+ * module as well.
+ *
+ * Context: process context, no lock held.
+ * Return: 0, -EINVAL, -ENXIO, -EPERM, -EMFILE, -ENFILE or -ENOMEM.
+ */
+int drm_svm_ioctl_events(struct drm_svm_context *ctx,
+			 struct drm_svm_events *args)
+{
+	int fd, err;
+
+	if (args->flags || !args->entries || args->entries > DRM_SVM_EVENTS_MAX)
+		return -EINVAL;
+	err = drm_svm_context_check_mm(ctx);
+	if (err)
+		return err;
+	fd = drm_svm_events_open(ctx->stats, args->entries);
+	if (fd < 0)
+		return fd;
+	args->out_fd = fd;
+	args->out_size = sizeof(struct drm_svm_event);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_events);
+
+/**
  * drm_svm_ioctl_prefetch() - body of a prefetch ioctl
  * @ctx: the context
  * @args: the payload

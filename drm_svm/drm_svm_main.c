@@ -58,13 +58,13 @@
  * 7. &drm_svm_context.flush.lock, and the page-table and TLB locks of the
  *    driver
  *
- * The locks of the fault queue, of the pools of threads and of the count of
- * threads are innermost: no other lock of this list is taken under them. The
- * threads that wait for pages take mmap_lock with none of the locks held, and
- * attach takes it for writing. Workers take service_lock and mmap_lock
- * interruptibly, so that detach can interrupt them. The mutex of the table of
- * address spaces is taken by attach and at the end of an address space; none of
- * the locks is taken, and nothing is allocated, under it.
+ * The locks of the fault queue, of the pools of threads, of the count of threads
+ * and of the files of events are innermost: no other lock of this list is taken
+ * under them. The threads that wait for pages take mmap_lock with none of the
+ * locks held, and attach takes it for writing. Workers take service_lock and
+ * mmap_lock interruptibly, so that detach can interrupt them. The mutex of the
+ * table of address spaces is taken by attach and at the end of an address space;
+ * none of the locks is taken, and nothing is allocated, under it.
  *
  * There is no lock for all ranges or for all processes on the fault path or in
  * a notifier. Removing the notifier of a range waits for running notifiers, so
@@ -396,6 +396,7 @@ void drm_svm_context_detach(struct drm_svm_context *ctx)
 	drm_svm_context_visit_ranges(ctx, drm_svm_range_drop_views);
 	WRITE_ONCE(ctx->svm, NULL);
 	atomic_dec(&ctx->sdev->ncontexts);
+	drm_svm_events_end(ctx->stats);
 	drm_svm_stats_put(ctx->stats);
 	ctx->stats = NULL;
 	kref_put(&svm->ref, drm_svm_release);

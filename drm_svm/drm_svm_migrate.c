@@ -78,6 +78,8 @@ void drm_svm_migration_reset(struct drm_svm_migration *m,
 	m->nsegs = 0;
 	m->nclears = 0;
 	m->split = false;
+	m->cause = DRM_SVM_CAUSE_NONE;
+	m->begun = drm_svm_event_begin();
 	m->args = (struct migrate_vma) { .src = m->src, .dst = m->dst };
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_migration_reset);

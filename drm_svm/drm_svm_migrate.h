@@ -15,7 +15,9 @@
  * to clear, the fences of that. @split: a huge page, at @split_index of the
  * VRAM, stayed because it has to be split before it can move. @reserved: RAM
  * that is allocated already, for device folios in the order of VRAM; each folio's
- * index is the number of the device page that it is for.
+ * index is the number of the device page that it is for. @cause: for the events
+ * of a migration to RAM; none for an eviction, which reports its BO as a whole.
+ * @begun: see drm_svm_event_begin().
  */
 struct drm_svm_migration {
 	struct drm_svm_vram *vram;
@@ -28,6 +30,8 @@ struct drm_svm_migration {
 	unsigned int nclears;
 	bool split;
 	unsigned long split_index;
+	enum drm_svm_cause cause;
+	u64 begun;
 	struct list_head reserved;
 	unsigned long *src;
 	unsigned long *dst;
@@ -79,7 +83,7 @@ struct drm_svm_chunk {
  * two chunks for the first time. @tried: pages of the range in service for
  * which migration was attempted for its faults; all GPUs have been unmapped
  * from them, whether they moved or not. @keep: of a prefetch that has found no
- * room, or NULL.
+ * room, or NULL. @cause: what it migrates for.
  */
 struct drm_svm_migrator {
 	struct drm_svm *svm;
@@ -89,6 +93,7 @@ struct drm_svm_migrator {
 	struct drm_svm_migration *m[2];
 	struct drm_svm_moved moved;
 	struct drm_svm_keep *keep;
+	enum drm_svm_cause cause;
 };
 
 /*
@@ -124,7 +129,8 @@ void drm_svm_migration_drop(struct drm_svm_migration *m, unsigned int i);
 int drm_svm_migration_wait(struct drm_svm_migration *m);
 
 /* drm_svm_migrate_vram.c */
-struct drm_svm_migrator *drm_svm_migrator_alloc(struct drm_svm *svm);
+struct drm_svm_migrator *drm_svm_migrator_alloc(struct drm_svm *svm,
+						enum drm_svm_cause cause);
 void drm_svm_migrator_free(struct drm_svm_migrator *migrator);
 bool drm_svm_migrator_try_bos(struct drm_svm_migrator *migrator);
 void drm_svm_migrator_make_bos(struct drm_svm_migrator *migrator);
@@ -156,16 +162,8 @@ bool drm_svm_migrate_vma_to_ram(struct drm_svm_migration *m,
 				unsigned long start, unsigned long end,
 				struct drm_svm_moved *moved);
 
-/* Why all pages of a BO go: only the first is counted as an eviction. */
-enum drm_svm_evict_reason {
-	/* the VRAM is wanted, or goes */
-	DRM_SVM_EVICT_BO,
-	/* a CPU fault could not migrate a huge page */
-	DRM_SVM_EVICT_FOR_CPU,
-};
-
 /* drm_svm_evict.c */
-int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_evict_reason reason);
+int drm_svm_bo_evict(struct drm_svm_bo *bo, enum drm_svm_cause cause);
 void drm_svm_bo_evict_singly(struct drm_svm_bo *bo);
 void drm_svm_bo_evict_work(struct work_struct *work);
 

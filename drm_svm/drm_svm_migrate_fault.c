@@ -265,7 +265,7 @@ static bool drm_svm_migrate_is_possible(struct drm_svm *svm,
 	if (i == n)
 		return false;
 	if (!scratch->migrator)
-		scratch->migrator = drm_svm_migrator_alloc(svm);
+		scratch->migrator = drm_svm_migrator_alloc(svm, DRM_SVM_CAUSE_GPU_FAULT);
 	return scratch->migrator;
 }
 

@@ -172,12 +172,71 @@ static void drm_svm_ram_entry(struct drm_svm_migration *m, unsigned int i)
 }
 
 /*
+ * Pages of one context whose addresses follow each other: [@start, @end), of
+ * which @pages moved. They become one record of its events. @stats: of the
+ * context; NULL if there are none yet.
+ */
+struct drm_svm_ram_row {
+	struct drm_svm_stats *stats;
+	u64 start;
+	u64 end;
+	u64 pages;
+};
+
+/* Report the pages of the row, and begin a new one. @err: that of the copy. */
+static void drm_svm_ram_end_row(struct drm_svm_migration *m,
+				struct drm_svm_ram_row *row, int err)
+{
+	bool all = row->pages << PAGE_SHIFT == row->end - row->start;
+
+	if (row->stats)
+		drm_svm_event_add(row->stats, m->begun, &(struct drm_svm_event) {
+			.type = DRM_SVM_EVENT_MIGRATE,
+			.cause = m->cause,
+			.start = row->start,
+			.size = row->end - row->start,
+			.pages = row->pages,
+			.from = DRM_SVM_LOCATION_VRAM,
+			.to = DRM_SVM_LOCATION_SYSTEM,
+			.err = err ?: (all ? 0 : -EBUSY),
+		});
+	*row = (struct drm_svm_ram_row) { };
+}
+
+/*
+ * A folio, whose first page is @src, has moved, or has stayed although it was to
+ * move. It is locked, and has its BO.
+ */
+static void drm_svm_ram_add_to_row(struct drm_svm_migration *m,
+				   struct drm_svm_ram_row *row, struct page *src,
+				   bool has_moved, int err)
+{
+	struct drm_svm_bo *bo = drm_svm_folio_bo(page_folio(src));
+	long nr = folio_nr_pages(page_folio(src));
+	u64 addr;
+
+	if (!m->cause || !drm_svm_event_is_wanted(bo->stats))
+		return;
+	addr = drm_svm_bo_page_addr(bo, src);
+	if (row->stats != bo->stats || row->end != addr) {
+		drm_svm_ram_end_row(m, row, err);
+		row->stats = bo->stats;
+		row->start = addr;
+		row->end = addr;
+	}
+	row->end += (u64)nr << PAGE_SHIFT;
+	row->pages += has_moved ? nr : 0;
+}
+
+/*
  * Entry @i was committed, or not. Its source is still locked, and has its BO. A
  * page that moved is marked stale, because others may still hold it and it must
- * not be copied again. A bad page will never move, so it is poisoned.
+ * not be copied again. A bad page will never move, so it is poisoned. @err: that
+ * of the transfer.
  */
-static void drm_svm_ram_settle(struct drm_svm_migration *m, unsigned int i,
-			       struct drm_svm_moved *moved)
+static void drm_svm_ram_settle(struct drm_svm_migration *m, unsigned int i, int err,
+			       struct drm_svm_moved *moved,
+			       struct drm_svm_ram_row *row)
 {
 	struct page *src = migrate_pfn_to_page(m->src[i]);
 	struct folio *folio;
@@ -191,6 +250,7 @@ static void drm_svm_ram_settle(struct drm_svm_migration *m, unsigned int i,
 	if (m->src[i] & MIGRATE_PFN_MIGRATE) {
 		drm_svm_stats_add(drm_svm_folio_bo(folio)->stats,
 				  DRM_SVM_STAT_VRAM_OUT, nr);
+		drm_svm_ram_add_to_row(m, row, src, true, err);
 		drm_svm_folio_mark_stale(folio);
 		moved->moved += nr;
 	} else if (!drm_svm_ram_may_move(m, src)) {
@@ -201,6 +261,7 @@ static void drm_svm_ram_settle(struct drm_svm_migration *m, unsigned int i,
 		moved->failed++;
 	} else {
 		moved->busy += nr;
+		drm_svm_ram_add_to_row(m, row, src, false, err);
 	}
 }
 
@@ -236,11 +297,12 @@ static bool drm_svm_ram_is_stuck(struct drm_svm_migration *m,
 
 /*
  * Commit the entries that have a destination; the other pages stay. @err is
- * that of the transfer, for the trace.
+ * that of the transfer, for the trace and the events.
  */
 static void drm_svm_ram_finish(struct drm_svm_migration *m, int err,
 			       struct drm_svm_moved *moved)
 {
+	struct drm_svm_ram_row row = { };
 	struct folio *huge;
 	unsigned int i;
 
@@ -250,7 +312,9 @@ static void drm_svm_ram_finish(struct drm_svm_migration *m, int err,
 		migrate_device_pages(m->src, m->dst, m->npages);
 	huge = drm_svm_quirk_guard_huge(m);
 	for (i = 0; i < m->npages; i += drm_svm_migration_stride(m, i))
-		drm_svm_ram_settle(m, i, moved);
+		drm_svm_ram_settle(m, i, err, moved, &row);
+	/* while the pages are locked, and keep their BOs */
+	drm_svm_ram_end_row(m, &row, err);
 	if (m->args.vma)
 		migrate_vma_finalize(&m->args);
 	else
@@ -319,7 +383,7 @@ int drm_svm_ram_collect(struct drm_svm_migration *m)
 }
 
 /**
- * drm_svm_migrate_vma_to_ram() - migrate pages of a mapping to RAM
+ * drm_svm_migrate_vma_to_ram() - migrate pages of a mapping to RAM, for a prefetch
  * @m: memory for the migration
  * @vram: whose pages
  * @vma: the mapping, with mmap_lock held
@@ -339,6 +403,7 @@ bool drm_svm_migrate_vma_to_ram(struct drm_svm_migration *m,
 	int err;
 
 	drm_svm_ram_prepare(m, vram, vma, start, end, NULL);
+	m->cause = DRM_SVM_CAUSE_PREFETCH;
 	if (drm_svm_ram_collect(m))
 		return false;
 	err = drm_svm_ram_run(m, &now);
@@ -364,6 +429,7 @@ static vm_fault_t drm_svm_ram_fault(struct drm_svm_migration *m,
 
 	drm_svm_ram_prepare(m, drm_svm_page_vram(vmf->page), vmf->vma, start, end,
 			    vmf->page);
+	m->cause = DRM_SVM_CAUSE_CPU_FAULT;
 	err = drm_svm_ram_collect(m);
 	if (err)
 		return err == -ENOENT ? 0 : VM_FAULT_SIGBUS;

@@ -36,16 +36,19 @@
 /**
  * drm_svm_migrator_alloc() - allocate memory to fill VRAM, again and again
  * @svm: the address space
+ * @cause: what its chunks migrate for
  *
  * Return: the migrator, empty, or NULL.
  */
-struct drm_svm_migrator *drm_svm_migrator_alloc(struct drm_svm *svm)
+struct drm_svm_migrator *drm_svm_migrator_alloc(struct drm_svm *svm,
+						enum drm_svm_cause cause)
 {
 	struct drm_svm_migrator *migrator = kzalloc_obj(*migrator, GFP_KERNEL_ACCOUNT);
 
 	if (!migrator)
 		return NULL;
 	migrator->svm = svm;
+	migrator->cause = cause;
 	migrator->m[0] = drm_svm_migration_alloc(DRM_SVM_RANGE_PAGES,
 						 GFP_KERNEL_ACCOUNT);
 	if (!migrator->m[0]) {
@@ -81,6 +84,48 @@ static void drm_svm_migrator_count(struct drm_svm_migrator *migrator,
 		migrator->moved.moved += n;
 }
 
+/* Report that @pages of a chunk, which were at @from, moved; and why not all did. */
+static void drm_svm_chunk_event(const struct drm_svm_migrator *migrator,
+				const struct drm_svm_chunk *chunk, unsigned int pages,
+				enum drm_svm_location from, int err)
+{
+	if (!drm_svm_event_is_wanted(chunk->stats))
+		return;
+	drm_svm_event_add(chunk->stats, chunk->m ? chunk->m->begun : 0,
+			  &(struct drm_svm_event) {
+		.type = DRM_SVM_EVENT_MIGRATE,
+		.cause = migrator->cause,
+		.start = chunk->start,
+		.size = chunk->end - chunk->start,
+		.pages = pages,
+		.from = from,
+		.to = DRM_SVM_LOCATION_VRAM,
+		.err = err,
+	});
+}
+
+/* A chunk is given up before it was collected: its pages stay. */
+static void drm_svm_migrator_give_up(struct drm_svm_migrator *migrator,
+				     struct drm_svm_chunk *chunk,
+				     enum drm_svm_stat stat, int err)
+{
+	drm_svm_migrator_count(migrator, chunk, stat, chunk->want);
+	if (chunk->want)
+		drm_svm_chunk_event(migrator, chunk, 0, DRM_SVM_LOCATION_SYSTEM, err);
+}
+
+/* Allocate VRAM for a chunk. */
+static struct drm_svm_bo *drm_svm_chunk_make_bo(const struct drm_svm_chunk *chunk,
+						enum drm_svm_room room)
+{
+	struct drm_svm_bo *bo;
+
+	bo = drm_svm_bo_create(chunk->vram, chunk->stats, chunk->npages, room);
+	if (!IS_ERR(bo))
+		bo->addr = chunk->base;
+	return bo;
+}
+
 /**
  * drm_svm_migrator_try_bos() - allocate VRAM for the chunks from what is free
  * @migrator: its chunks chosen
@@ -97,7 +142,7 @@ bool drm_svm_migrator_try_bos(struct drm_svm_migrator *migrator)
 		struct drm_svm_chunk *chunk = &migrator->chunks[i];
 		struct drm_svm_bo *bo;
 
-		bo = drm_svm_bo_create(chunk->vram, chunk->stats, chunk->npages, DRM_SVM_ROOM_FREE);
+		bo = drm_svm_chunk_make_bo(chunk, DRM_SVM_ROOM_FREE);
 		if (IS_ERR(bo))
 			return false;
 		chunk->bo = bo;
@@ -113,7 +158,7 @@ static struct drm_svm_bo *drm_svm_migrator_make_bo(struct drm_svm_migrator *migr
 
 	if (keep && drm_svm_keep_is_full(keep))
 		return ERR_PTR(-ENOSPC);
-	bo = drm_svm_bo_create(chunk->vram, chunk->stats, chunk->npages, DRM_SVM_ROOM_EVICT);
+	bo = drm_svm_chunk_make_bo(chunk, DRM_SVM_ROOM_EVICT);
 	if (keep)
 		drm_svm_keep_note(keep, bo);
 	return bo;
@@ -144,14 +189,11 @@ void drm_svm_migrator_make_bos(struct drm_svm_migrator *migrator)
 			continue;
 		bo = drm_svm_migrator_make_bo(migrator, chunk);
 		chunk->bo = IS_ERR(bo) ? NULL : bo;
-		if (bo == ERR_PTR(-ENOMEM))
-			drm_svm_migrator_count(migrator, chunk,
-					       DRM_SVM_STAT_VRAM_FAILED,
-					       chunk->want);
-		else if (IS_ERR(bo))
-			drm_svm_migrator_count(migrator, chunk,
-					       DRM_SVM_STAT_VRAM_NO_SPACE,
-					       chunk->want);
+		if (IS_ERR(bo))
+			drm_svm_migrator_give_up(migrator, chunk,
+						 bo == ERR_PTR(-ENOMEM) ?
+						 DRM_SVM_STAT_VRAM_FAILED :
+						 DRM_SVM_STAT_VRAM_NO_SPACE, PTR_ERR(bo));
 	}
 }
 
@@ -385,6 +427,10 @@ static void drm_svm_chunk_count(struct drm_svm_migrator *migrator,
 			       err ? DRM_SVM_STAT_VRAM_FAILED :
 			       DRM_SVM_STAT_VRAM_BUSY, taken);
 	trace_drm_svm_to_vram(migrator->svm, chunk->start, chunk->end, moved, taken);
+	drm_svm_chunk_event(migrator, chunk, moved,
+			    moved && !copied ? DRM_SVM_LOCATION_NONE :
+					       DRM_SVM_LOCATION_SYSTEM,
+			    err ?: (taken ? -EBUSY : 0));
 }
 
 /* Drop the destinations that were marked bad since they were chosen. */
@@ -439,8 +485,8 @@ void drm_svm_migrator_run(struct drm_svm_migrator *migrator)
 		if (!chunk->bo)
 			continue;
 		if (!drm_svm_bo_trylock_resident(chunk->bo)) {
-			drm_svm_migrator_count(migrator, chunk, DRM_SVM_STAT_VRAM_BUSY,
-					       chunk->want);
+			drm_svm_migrator_give_up(migrator, chunk, DRM_SVM_STAT_VRAM_BUSY,
+						 -EBUSY);
 			continue;
 		}
 		if (prev && !migrator->m[which]) {
@@ -450,8 +496,8 @@ void drm_svm_migrator_run(struct drm_svm_migrator *migrator)
 		}
 		if (!drm_svm_chunk_start(migrator, chunk, migrator->m[which])) {
 			drm_svm_bo_unlock(chunk->bo);
-			drm_svm_migrator_count(migrator, chunk, DRM_SVM_STAT_VRAM_BUSY,
-					       chunk->want);
+			drm_svm_migrator_give_up(migrator, chunk, DRM_SVM_STAT_VRAM_BUSY,
+						 -EBUSY);
 			continue;
 		}
 		which ^= 1;

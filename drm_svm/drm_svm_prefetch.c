@@ -555,6 +555,25 @@ static int drm_svm_prefetch_check_mapped(struct drm_svm_prefetcher *p)
 	return err;
 }
 
+/* Report what the call did: what is before @progress now and was not at its start. */
+static void drm_svm_prefetch_event(const struct drm_svm_prefetcher *p, u64 begun,
+				   u64 progress, int err)
+{
+	const struct drm_svm_prefetch *args = p->args;
+
+	if (!drm_svm_event_is_wanted(p->ctx->stats))
+		return;
+	drm_svm_event_add(p->ctx->stats, begun, &(struct drm_svm_event) {
+		.type = DRM_SVM_EVENT_PREFETCH,
+		.cause = DRM_SVM_CAUSE_PREFETCH,
+		.start = args->start + args->progress,
+		.size = progress - args->progress,
+		.pages = p->moved.moved + p->migrator->moved.moved,
+		.to = args->location,
+		.err = err,
+	});
+}
+
 /**
  * drm_svm_prefetch_work() - move the pages of an interval
  * @ctx: the context
@@ -568,7 +587,7 @@ static int drm_svm_prefetch_check_mapped(struct drm_svm_prefetcher *p)
 int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 			  struct drm_svm_prefetch *args, const bool *stop)
 {
-	u64 progress = args->progress;
+	u64 progress = args->progress, begun = drm_svm_event_begin();
 	struct drm_svm_prefetcher *p;
 	int err = -ENOMEM;
 
@@ -578,13 +597,14 @@ int drm_svm_prefetch_work(struct drm_svm_context *ctx,
 	p->ctx = ctx;
 	p->args = args;
 	p->stop = stop;
-	p->migrator = drm_svm_migrator_alloc(ctx->svm);
+	p->migrator = drm_svm_migrator_alloc(ctx->svm, DRM_SVM_CAUSE_PREFETCH);
 	if (p->migrator) {
 		err = drm_svm_prefetch_check_mapped(p) ?:
 		      drm_svm_prefetch_run(p, args, &progress);
 		if (!err || err == -ERESTARTSYS)
 			drm_svm_prefetch_report(p, args, (progress - args->progress) >>
 							 PAGE_SHIFT);
+		drm_svm_prefetch_event(p, begun, progress, err);
 		drm_svm_keep_destroy(p->migrator->keep);
 	}
 	drm_svm_vram_put(p->other);

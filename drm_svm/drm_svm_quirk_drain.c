@@ -101,7 +101,7 @@ static bool drm_svm_drain_next(struct drm_svm_vram *vram, unsigned long *index,
 	if (!bo)
 		return false;
 	list_move_tail(&bo->locked_node, &vram->locked);
-	*index = bo->locked_index;
+	*index = bo->index;
 	*npages = bo->tbo.base.size >> PAGE_SHIFT;
 	return true;
 }
@@ -138,7 +138,6 @@ void drm_svm_drain_watch(struct drm_svm_bo *bo)
 	guard(spinlock)(&vram->lock);
 	if (!list_empty(&bo->locked_node))
 		return;
-	bo->locked_index = drm_svm_bo_offset(bo) >> PAGE_SHIFT;
 	list_add(&bo->locked_node, &vram->locked);
 	vram->nlocked++;
 	if (!vram->ending)

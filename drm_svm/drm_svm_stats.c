@@ -32,6 +32,8 @@ struct drm_svm_stats *drm_svm_stats_create(void)
 	if (!stats)
 		return NULL;
 	kref_init(&stats->ref);
+	spin_lock_init(&stats->listeners.lock);
+	INIT_LIST_HEAD(&stats->listeners.list);
 	stats->values = alloc_percpu_gfp(struct drm_svm_stat_values,
 					 GFP_KERNEL_ACCOUNT);
 	if (!stats->values) {
@@ -65,31 +67,37 @@ void drm_svm_stats_put(struct drm_svm_stats *stats)
 }
 EXPORT_SYMBOL_IF_KUNIT(drm_svm_stats_put);
 
-static u64 drm_svm_stat_read(struct drm_svm_context *ctx, enum drm_svm_stat stat)
+static u64 drm_svm_stat_read(struct drm_svm_stats *stats, enum drm_svm_stat stat)
 {
 	u64 sum = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(ctx->stats->values, cpu)->v[stat]);
+		sum += READ_ONCE(per_cpu_ptr(stats->values, cpu)->v[stat]);
 	return sum;
 }
 
 /* Returns @in minus @out; @out is read first, so that is never negative. */
-static u64 drm_svm_stat_left(struct drm_svm_context *ctx, enum drm_svm_stat in,
+static u64 drm_svm_stat_left(struct drm_svm_stats *stats, enum drm_svm_stat in,
 			     enum drm_svm_stat out)
 {
-	u64 left = drm_svm_stat_read(ctx, out);
+	u64 left = drm_svm_stat_read(stats, out);
 
-	return drm_svm_stat_read(ctx, in) - left;
+	return drm_svm_stat_read(stats, in) - left;
 }
 
 /* Added and subtracted on different CPUs, so a sum may be read half way. */
-static u64 drm_svm_stat_gauge(struct drm_svm_context *ctx, enum drm_svm_stat stat)
+static u64 drm_svm_stat_gauge(struct drm_svm_stats *stats, enum drm_svm_stat stat)
 {
-	s64 sum = drm_svm_stat_read(ctx, stat);
+	s64 sum = drm_svm_stat_read(stats, stat);
 
 	return max(sum, 0);
+}
+
+/* Bytes of VRAM that pages of the context use. Context: any. */
+u64 drm_svm_stats_vram(struct drm_svm_stats *stats)
+{
+	return drm_svm_stat_gauge(stats, DRM_SVM_STAT_VRAM_PAGES) << PAGE_SHIFT;
 }
 
 /*
@@ -198,13 +206,13 @@ u64 drm_svm_counter_read(struct drm_svm_context *ctx, enum drm_svm_counter count
 
 	switch (info->kind) {
 	case DRM_SVM_KIND_COUNT:
-		return drm_svm_stat_read(ctx, info->stat);
+		return drm_svm_stat_read(ctx->stats, info->stat);
 	case DRM_SVM_KIND_BYTES:
-		return drm_svm_stat_read(ctx, info->stat) << PAGE_SHIFT;
+		return drm_svm_stat_read(ctx->stats, info->stat) << PAGE_SHIFT;
 	case DRM_SVM_KIND_LEFT:
-		return drm_svm_stat_left(ctx, info->stat, info->minus);
+		return drm_svm_stat_left(ctx->stats, info->stat, info->minus);
 	case DRM_SVM_KIND_GAUGE:
-		return drm_svm_stat_gauge(ctx, info->stat);
+		return drm_svm_stat_gauge(ctx->stats, info->stat);
 	case DRM_SVM_KIND_RANGES:
 		return atomic_long_read(&ctx->svm->nranges);
 	default:
@@ -227,9 +235,8 @@ void drm_svm_memory_stats(struct drm_svm_context *ctx,
 	/* pairs with the release in drm_svm_context_attach() */
 	if (!smp_load_acquire(&ctx->svm))
 		return;
-	vram->private += drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_RESERVED) <<
+	vram->private += drm_svm_stat_gauge(ctx->stats, DRM_SVM_STAT_VRAM_RESERVED) <<
 			 PAGE_SHIFT;
-	vram->resident += drm_svm_stat_gauge(ctx, DRM_SVM_STAT_VRAM_PAGES) <<
-			  PAGE_SHIFT;
+	vram->resident += drm_svm_stats_vram(ctx->stats);
 }
 EXPORT_SYMBOL_GPL(drm_svm_memory_stats);

@@ -203,7 +203,8 @@ static unsigned long drm_svm_vram_evict_bo(struct drm_svm_vram *vram,
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	if (drm_svm_bo_is_resident(bo)) {
 		next = (drm_svm_bo_offset(bo) + bo->tbo.base.size) >> PAGE_SHIFT;
-		ret = drm_svm_bo_evict(bo, DRM_SVM_EVICT_BO);
+		ret = drm_svm_bo_evict(bo, READ_ONCE(vram->closed) ?
+				       DRM_SVM_CAUSE_SUSPEND : DRM_SVM_CAUSE_DRIVER);
 		*err = *err ?: ret;
 		if (READ_ONCE(vram->ending) && drm_svm_vram_is_copy_error(ret) &&
 		    ++bo->copies_failed >= DRM_SVM_COPY_TRIES) {

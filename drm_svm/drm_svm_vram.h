@@ -18,18 +18,21 @@ struct drm_svm_keep;
 /*
  * VRAM behind a chunk of a range. @live: device pages in use, and one while
  * @filling; at zero the BO is freed, by @free_node because that may be in
- * atomic context. @stats: those of the context that it was made for.
- * @evict_queued, @evict_node: queued for eviction by evict_work, because a CPU
- * fault could not migrate a huge page itself. @asked: the driver has called
- * drm_svm_bo_move() for it. @place: its place in VRAM, where it stays for as
- * long as it has pages; only compared. @locked_node: in the list of BOs filled
- * with locked memory, with the index of its first page in @locked_index.
+ * atomic context. @stats: those of the context that it was made for. @addr: the
+ * address there, for its events; pages may have moved since. @evict_queued,
+ * @evict_node: queued for eviction by evict_work, because a CPU fault could not
+ * migrate a huge page itself. @asked: the driver has called drm_svm_bo_move()
+ * for it. @place: its place in VRAM, where it stays for as long as it has pages;
+ * only compared. @index: its first page there. @locked_node: in the list of BOs
+ * filled with locked memory.
  */
 struct drm_svm_bo {
 	struct ttm_buffer_object tbo;
 	struct drm_svm_vram *vram;
 	struct drm_svm_stats *stats;
 	const struct ttm_resource *place;
+	unsigned long addr;
+	unsigned long index;
 	atomic_long_t live;
 	bool filling;
 	bool asked;
@@ -38,7 +41,6 @@ struct drm_svm_bo {
 	struct llist_node free_node;
 	struct llist_node evict_node;
 	struct list_head locked_node;
-	unsigned long locked_index;
 };
 
 static inline struct drm_svm_bo *to_drm_svm_bo(struct ttm_buffer_object *tbo)
@@ -89,6 +91,16 @@ static inline u64 drm_svm_page_offset(const struct page *page)
 
 	return (u64)(page_to_pfn(page) - PHYS_PFN(vram->pagemap.range.start)) <<
 	       PAGE_SHIFT;
+}
+
+/*
+ * The address at which a device page of the BO came to VRAM, in the address
+ * space that the BO was made for. The page is locked and in use.
+ */
+static inline u64 drm_svm_bo_page_addr(const struct drm_svm_bo *bo,
+				       const struct page *page)
+{
+	return bo->addr + drm_svm_page_offset(page) - ((u64)bo->index << PAGE_SHIFT);
 }
 
 /* drm_svm_folio.c */

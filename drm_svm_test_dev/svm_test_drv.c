@@ -159,6 +159,7 @@ static struct drm_ioctl_desc svm_test_ioctls[] __ro_after_init = {
 	SVM_TEST_IOCTL(QUEUE_DESTROY, queue_destroy),
 	SVM_TEST_IOCTL(CANCEL, cancel),
 	SVM_TEST_IOCTL(FENCE_WAIT, fence_wait),
+	SVM_TEST_IOCTL(EVENTS, events),
 };
 
 static int svm_test_open(struct drm_device *drm, struct drm_file *file)

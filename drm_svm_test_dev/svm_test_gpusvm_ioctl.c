@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch is no
- * command of a job, a query does not say where pages are that the GPU has not mapped, few
- * counters count, and those of VRAM are of all files.
+ * command of a job, a query does not say where pages are that the GPU has not mapped, there
+ * are no events, few counters count, and those of VRAM are of all files.
  */
 
 #include <linux/cleanup.h>
@@ -290,6 +290,13 @@ static int peer_ioctl_counters(struct drm_device *drm, void *data,
 	return err;
 }
 
+/* It does not tell programs what it does. */
+static int peer_ioctl_events(struct drm_device *drm, void *data,
+			     struct drm_file *file)
+{
+	return -EOPNOTSUPP;
+}
+
 /**
  * svm_test_gpusvm_take_ioctls() - take the ioctls of shared memory over
  * @ioctls: those of the driver
@@ -300,4 +307,5 @@ void svm_test_gpusvm_take_ioctls(struct drm_ioctl_desc *ioctls)
 	ioctls[DRM_SVM_TEST_QUERY].func = peer_ioctl_query;
 	ioctls[DRM_SVM_TEST_PREFETCH].func = peer_ioctl_prefetch;
 	ioctls[DRM_SVM_TEST_COUNTERS].func = peer_ioctl_counters;
+	ioctls[DRM_SVM_TEST_EVENTS].func = peer_ioctl_events;
 }

@@ -20,5 +20,7 @@ int svm_test_ioctl_prefetch(struct drm_device *drm, void *data,
 			    struct drm_file *file);
 int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 			    struct drm_file *file);
+int svm_test_ioctl_events(struct drm_device *drm, void *data,
+			  struct drm_file *file);
 
 #endif

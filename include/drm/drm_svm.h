@@ -549,6 +549,8 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx,
 			   struct drm_svm_prefetch *args);
 int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 			   struct drm_svm_counters *args);
+int drm_svm_ioctl_events(struct drm_svm_context *ctx,
+			 struct drm_svm_events *args);
 
 void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p);
 void drm_svm_memory_stats(struct drm_svm_context *ctx,

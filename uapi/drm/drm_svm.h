@@ -60,6 +60,9 @@ extern "C" {
  * ENOMEM       no system memory; or the device's DMA cannot reach a page; or
  *              the limit of ranges or of the process's threads is reached
  * ENODEV       the device is unplugged
+ * EMFILE       too many open files: the limit of the process is reached, or
+ *              %DRM_SVM_EVENTS_MAX_FILES files of events of the address space
+ * ENFILE       too many open files in the system
  * ============ ==============================================================
  *
  * EAGAIN and EBUSY have a defined meaning, but no ioctl of this file returns
@@ -433,6 +436,204 @@ struct drm_svm_counters {
 
 	/** @pad: must be zero. */
 	__u32 pad;
+};
+
+/**
+ * enum drm_svm_event_type - what a record of events tells
+ *
+ * Each page that migrates is in exactly one record of type MIGRATE or EVICT. So
+ * the pages of these records add up to the differences of the counters
+ * %DRM_SVM_COUNTER_VRAM_PAGES_IN and %DRM_SVM_COUNTER_VRAM_PAGES_OUT. A program
+ * passes over types that it does not know.
+ */
+enum drm_svm_event_type {
+	/**
+	 * @DRM_SVM_EVENT_FAULT: a GPU fault was answered, with @err of the
+	 * record.
+	 */
+	DRM_SVM_EVENT_FAULT = 1,
+
+	/**
+	 * @DRM_SVM_EVENT_MIGRATE: pages were to move to VRAM or to system memory
+	 * because the GPU, the CPU or the program wanted them there. @pages of
+	 * the record moved.
+	 */
+	DRM_SVM_EVENT_MIGRATE = 2,
+
+	/**
+	 * @DRM_SVM_EVENT_EVICT: the pages of a block of VRAM were to leave it
+	 * because their VRAM was wanted, was to be switched off, or broke.
+	 */
+	DRM_SVM_EVENT_EVICT = 3,
+
+	/**
+	 * @DRM_SVM_EVENT_PREFETCH: a prefetch ended, or the part of it that was
+	 * done before a signal interrupted it. The records of type MIGRATE
+	 * before it have the same pages.
+	 */
+	DRM_SVM_EVENT_PREFETCH = 4,
+
+	/**
+	 * @DRM_SVM_EVENT_LOST: records were lost, and no other record has
+	 * followed yet that could tell. Only @time and @lost are set.
+	 */
+	DRM_SVM_EVENT_LOST = 5,
+};
+
+/**
+ * enum drm_svm_cause - why something happened
+ */
+enum drm_svm_cause {
+	/** @DRM_SVM_CAUSE_NONE: no cause; of %DRM_SVM_EVENT_LOST. */
+	DRM_SVM_CAUSE_NONE = 0,
+
+	/** @DRM_SVM_CAUSE_GPU_FAULT: the GPU accessed memory. */
+	DRM_SVM_CAUSE_GPU_FAULT = 1,
+
+	/**
+	 * @DRM_SVM_CAUSE_GPU_AHEAD: the driver expects that the GPU will access
+	 * memory. Such a fault never blocks; its error is %EBUSY if it would
+	 * have to.
+	 */
+	DRM_SVM_CAUSE_GPU_AHEAD = 2,
+
+	/**
+	 * @DRM_SVM_CAUSE_CPU_FAULT: the CPU, the kernel on behalf of a program,
+	 * or another GPU that cannot access this VRAM wanted a page in VRAM.
+	 */
+	DRM_SVM_CAUSE_CPU_FAULT = 3,
+
+	/** @DRM_SVM_CAUSE_PREFETCH: struct drm_svm_prefetch. */
+	DRM_SVM_CAUSE_PREFETCH = 4,
+
+	/** @DRM_SVM_CAUSE_ROOM: other data needed the VRAM. */
+	DRM_SVM_CAUSE_ROOM = 5,
+
+	/** @DRM_SVM_CAUSE_SUSPEND: the device is being suspended. */
+	DRM_SVM_CAUSE_SUSPEND = 6,
+
+	/** @DRM_SVM_CAUSE_DRIVER: the driver emptied the VRAM for another reason. */
+	DRM_SVM_CAUSE_DRIVER = 7,
+
+	/**
+	 * @DRM_SVM_CAUSE_BAD_PAGE: a page of the VRAM broke. Its data is lost;
+	 * @pages of the record are the pages around it, which moved.
+	 */
+	DRM_SVM_CAUSE_BAD_PAGE = 8,
+};
+
+/**
+ * struct drm_svm_event - one record of a file of events
+ */
+struct drm_svm_event {
+	/** @time: when it was over, in nanoseconds of CLOCK_MONOTONIC. */
+	__u64 time;
+
+	/** @duration: nanoseconds that it took, or zero if that is not known. */
+	__u64 duration;
+
+	/**
+	 * @start: first address, a multiple of the page size. Pages that leave
+	 * VRAM are reported at the address where they were when they came there,
+	 * even if mremap() has moved them since.
+	 */
+	__u64 start;
+
+	/** @size: bytes from @start on that were concerned. */
+	__u64 size;
+
+	/**
+	 * @vram: bytes of VRAM that pages of this address space were using then,
+	 * as %DRM_SVM_COUNTER_CUR_VRAM_PAGES counts them. Zero in records of
+	 * type FAULT.
+	 */
+	__u64 vram;
+
+	/** @type: enum drm_svm_event_type. */
+	__u32 type;
+
+	/** @cause: enum drm_svm_cause. */
+	__u32 cause;
+
+	/** @pages: number of pages of the interval that moved. */
+	__u32 pages;
+
+	/**
+	 * @lost: number of records that were lost since the record before this
+	 * one, because the file was full.
+	 */
+	__u32 lost;
+
+	/**
+	 * @from: enum drm_svm_location: where the pages were;
+	 * %DRM_SVM_LOCATION_NONE for pages that had no memory yet.
+	 */
+	__u16 from;
+
+	/** @to: enum drm_svm_location: where they were to move. */
+	__u16 to;
+
+	/**
+	 * @err: zero, or a negative errno: why a fault failed, or why pages of
+	 * the interval did not move: %EBUSY, %ENOSPC, %ENOMEM, %EINTR, or the
+	 * error of a copy.
+	 */
+	__s32 err;
+};
+
+/** DRM_SVM_EVENTS_MAX - most records that one file of events can hold. */
+#define DRM_SVM_EVENTS_MAX		(1u << 16)
+/** DRM_SVM_EVENTS_MAX_FILES - most files of events of one address space. */
+#define DRM_SVM_EVENTS_MAX_FILES	8
+
+/**
+ * struct drm_svm_events - open a file of events of one shared address space
+ *
+ * From now on, the kernel puts a record into the new file for each event that
+ * concerns the address space of the file on which the ioctl is called. The
+ * kernel closes the new file on execve().
+ *
+ * read() returns as many whole records as there are and as fit, and removes them
+ * from the file. It waits for the first record unless the file has O_NONBLOCK;
+ * then it fails with EAGAIN. A buffer that is smaller than a record is EINVAL. A
+ * buffer that cannot be written is EFAULT, and removes nothing. poll() reports
+ * POLLIN when there is a record.
+ *
+ * If the file is full, new records are lost. The record that comes after them
+ * says how many these were; if the reader gets to that place first, a record of
+ * type %DRM_SVM_EVENT_LOST says it.
+ *
+ * The file may stay open longer than the file that it was made for. When that one
+ * is closed, or when its device is unplugged, no more records come: poll()
+ * reports POLLHUP, and read() returns what is left, and then zero.
+ *
+ * Only the owner of the address space may read: read() fails with EPERM in a child
+ * of fork(), and in a process that received the file. What another process does
+ * with pages that it has from the owner by fork() is reported too, at the
+ * addresses of the owner.
+ *
+ * EMFILE is returned for more than %DRM_SVM_EVENTS_MAX_FILES files of one address
+ * space. Like any new file descriptor, the file stays open if the kernel cannot
+ * write its number to the payload (EFAULT).
+ */
+struct drm_svm_events {
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/**
+	 * @entries: number of records that the file can hold, at least one, at
+	 * most %DRM_SVM_EVENTS_MAX. Their memory is charged to the caller.
+	 */
+	__u32 entries;
+
+	/** @out_fd: the new file. */
+	__s32 out_fd;
+
+	/**
+	 * @out_size: bytes from one record to the next. Not less than the size of
+	 * struct drm_svm_event in this header; a newer kernel may add to the end.
+	 */
+	__u32 out_size;
 };
 
 #if defined(__cplusplus)

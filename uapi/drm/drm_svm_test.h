@@ -117,6 +117,13 @@ struct drm_svm_test_fence {
 #define DRM_SVM_TEST_CANCEL		0x0e
 /** DRM_SVM_TEST_FENCE_WAIT - ioctl number of struct drm_svm_test_fence_wait. */
 #define DRM_SVM_TEST_FENCE_WAIT		0x0f
+/**
+ * DRM_SVM_TEST_EVENTS - ioctl number of struct drm_svm_events.
+ *
+ * The files of one address space, see struct drm_svm_test_vm, have the same events.
+ * With %DRM_SVM_TEST_BACKEND_DRM_GPUSVM the ioctl fails with EOPNOTSUPP.
+ */
+#define DRM_SVM_TEST_EVENTS		0x10
 
 /**
  * enum drm_svm_test_backend - the library that manages shared memory for the device
@@ -796,6 +803,9 @@ struct drm_svm_test_bo_unbind {
 /** DRM_IOCTL_SVM_TEST_FENCE_WAIT - wait for user fences. */
 #define DRM_IOCTL_SVM_TEST_FENCE_WAIT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_FENCE_WAIT, struct drm_svm_test_fence_wait)
+/** DRM_IOCTL_SVM_TEST_EVENTS - open a file of events. */
+#define DRM_IOCTL_SVM_TEST_EVENTS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_EVENTS, struct drm_svm_events)
 
 #if defined(__cplusplus)
 }
