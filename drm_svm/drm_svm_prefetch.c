@@ -560,6 +560,7 @@ static void drm_svm_prefetch_event(const struct drm_svm_prefetcher *p, u64 begun
 				   u64 progress, int err)
 {
 	const struct drm_svm_prefetch *args = p->args;
+	u64 size = progress - args->progress;
 
 	if (!drm_svm_event_is_wanted(p->ctx->stats))
 		return;
@@ -567,8 +568,9 @@ static void drm_svm_prefetch_event(const struct drm_svm_prefetcher *p, u64 begun
 		.type = DRM_SVM_EVENT_PREFETCH,
 		.cause = DRM_SVM_CAUSE_PREFETCH,
 		.start = args->start + args->progress,
-		.size = progress - args->progress,
-		.pages = p->moved.moved + p->migrator->moved.moved,
+		.size = size,
+		/* limited as in drm_svm_prefetch_report() */
+		.pages = min(p->moved.moved + p->migrator->moved.moved, size >> PAGE_SHIFT),
 		.to = args->location,
 		.err = err,
 	});

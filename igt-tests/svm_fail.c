@@ -156,6 +156,33 @@ static void counters_check(struct svm_sweep *s, int err)
 	svm_sweep_check(s);
 }
 
+static int events_act(struct svm_sweep *s)
+{
+	struct drm_svm_events args = { .entries = 600 };
+	int err = client_events(s->fd, &args);
+
+	s->other = err ? -1 : args.out_fd;
+	return err;
+}
+
+/* The file tells what happens. One whose number got lost on its way is open all the same. */
+static void events_check(struct svm_sweep *s, int err)
+{
+	struct drm_svm_event e[2];
+
+	if (err) {
+		svm_close_events();
+		igt_assert_eq(events_act(s), 0);
+	}
+	svm_sweep_small(s, PAGES);
+	svm_prefetch(s->fd, s->base, s->size, VRAM);
+	igt_assert_eq(read(s->other, e, sizeof(e)), sizeof(e));
+	igt_assert_eq_u32(e[0].type, DRM_SVM_EVENT_MIGRATE);
+	igt_assert_eq_u32(e[0].pages, PAGES);
+	igt_assert_eq_u32(e[1].type, DRM_SVM_EVENT_PREFETCH);
+	svm_sweep_check(s);
+}
+
 /* What is printed of a file: fdinfo, and what root sees of all files */
 static int show_act(struct svm_sweep *s)
 {
@@ -703,6 +730,7 @@ static const struct svm_path paths[] = {
 	{ "residence", "Where pages are.", small_vram_setup, residence_act, residence_check },
 	{ "counters", "Counters, and what the device is.", small_setup, counters_act,
 	  counters_check },
+	{ "events", "A file of events.", NULL, events_act, events_check },
 	{ "fdinfo", "What the kernel shows of a file.", fdinfo_setup, show_act, fdinfo_check },
 	{ "submit", "A job with a fence, a report and an eventfd; it runs once, or not at all.",
 	  submit_setup, submit_act, submit_check },

@@ -247,6 +247,10 @@ static void close_file(struct fuzzer *f)
 		drmSyncobjDestroy(file->fd, file->syncs[i]);
 	watch(f, true);
 	close(file->fd);
+	/* they outlive the file */
+	for (int i = 0; i < FUZZ_EVENTS; i++)
+		if (file->events[i])
+			fuzz_close_events(file->events[i]);
 	watch(f, false);
 }
 

@@ -34,6 +34,7 @@ static bool is_foreign(int fd)
 {
 	struct drm_svm_test_cmd cmd = { .op = DRM_SVM_TEST_OP_TIMESTAMP };
 	uint64_t page = svm_page_size(), start = svm_bo_start(fd), job;
+	struct drm_svm_events events = { .entries = 1 };
 	struct client_counts counters;
 	struct drm_svm_test_wait wait;
 	uint32_t state, word, handle;
@@ -45,6 +46,7 @@ static bool is_foreign(int fd)
 	} calls[] = {
 		{ "query", client_query(fd, client_ptr(&word) & -page, page, 0, &state) },
 		{ "counters", client_counters(fd, &counters) },
+		{ "events", client_events(fd, &events) },
 		{ "submit", client_submit_cmds(fd, &cmd, 1, &job) },
 		{ "wait", client_wait(fd, 1, 0, &wait) },
 		{ "bo_create", client_bo_create(fd, page, 0, &handle) },

@@ -504,6 +504,7 @@ static void argument_pointer(int fd)
 		DRM_IOCTL_SVM_TEST_ATTACH, DRM_IOCTL_SVM_TEST_QUERY,
 		DRM_IOCTL_SVM_TEST_COUNTERS, DRM_IOCTL_SVM_TEST_INFO,
 		DRM_IOCTL_SVM_TEST_SUBMIT, DRM_IOCTL_SVM_TEST_WAIT,
+		DRM_IOCTL_SVM_TEST_EVENTS,
 	};
 	size_t page = svm_page_size();
 	uint8_t *edge = svm_mmap_anon(2 * page);

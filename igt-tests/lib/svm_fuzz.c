@@ -5,9 +5,11 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "igt.h"
 #include "svm_bo.h"
@@ -23,6 +25,7 @@ enum kind {
 	SIZE,
 	OUT_PTR,
 	NUM_COUNTERS,
+	NUM_EVENTS,
 	IN_SYNCS,
 	OUT_SYNCS,
 	NUM_SYNCS,
@@ -182,6 +185,11 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_test_fence_wait, out_first, OUT),
 		FIELD(drm_svm_test_fence_wait, pad, PAD),
 	}, { EINVAL, EFAULT, ENOMEM, ETIME, EINTR }, true },
+	{ "events", DRM_IOCTL_SVM_TEST_EVENTS, {
+		FIELD(drm_svm_events, flags, FLAGS),
+		FIELD(drm_svm_events, entries, NUM_EVENTS),
+		OUTPUTS(drm_svm_events, out_fd),
+	}, { EINVAL, EMFILE, ENOMEM }, true },
 };
 
 #define SUBMIT	(&calls[4])
@@ -492,6 +500,8 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 		return client_ptr(gen->place.out);
 	case NUM_COUNTERS:
 		return below(gen, 2 * DRM_SVM_COUNTER_NUM);
+	case NUM_EVENTS:
+		return 1 + below(gen, 64);
 	case IN_SYNCS:
 		return make_syncs(gen, true);
 	case OUT_SYNCS:
@@ -584,6 +594,8 @@ static uint64_t bad(struct fuzz_gen *gen, const struct field *field, uint64_t va
 		return bad_pointer(gen);
 	case NUM_COUNTERS:
 		return one_in(gen, 2) ? DRM_SVM_COUNTERS_MAX + 1 : UINT32_MAX;
+	case NUM_EVENTS:
+		return one_in(gen, 2) ? 0 : DRM_SVM_EVENTS_MAX + below(gen, 2);
 	case NUM_SYNCS:
 		/* not one that is too large for our array, but not for the kernel */
 		return one_in(gen, 2) ? 65 : UINT32_MAX;
@@ -714,8 +726,37 @@ static void forget_job(struct fuzz_gen *gen, uint64_t job)
 			gen->file.jobs[i] = 0;
 }
 
+/* Small files, so most of them are full. Each record has a type and a cause that exist. */
+void fuzz_close_events(int events)
+{
+	struct drm_svm_event e[16];
+	ssize_t len;
+
+	igt_assert_eq(fcntl(events, F_SETFL, O_NONBLOCK), 0);
+	while ((len = read(events, e, sizeof(e))) > 0)
+		for (size_t i = 0; i < len / sizeof(e[0]); i++) {
+			igt_assert_lt_u32(0, e[i].type);
+			igt_assert_lte_u32(e[i].type, DRM_SVM_EVENT_LOST);
+			igt_assert_lte_u32(e[i].cause, DRM_SVM_CAUSE_BAD_PAGE);
+			igt_assert_lte_u64(e[i].pages, e[i].size / svm_page_size());
+			igt_assert_lte(e[i].err, 0);
+		}
+	igt_assert(!len || errno == EAGAIN);
+	close(events);
+}
+
+static void note_events(struct fuzz_gen *gen, int events)
+{
+	int *slot = &gen->file.events[below(gen, FUZZ_EVENTS)];
+
+	if (*slot)
+		fuzz_close_events(*slot);
+	*slot = events;
+}
+
 void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 {
+	const struct drm_svm_events *events = (const void *)t->args;
 	const struct drm_svm_test_bo_create *create = (const void *)t->args;
 	const struct drm_svm_test_submit *submit = (const void *)t->args;
 	const struct drm_svm_test_wait *wait = (const void *)t->args;
@@ -741,6 +782,8 @@ void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t)
 			gen->file.queues[below(gen, FUZZ_QUEUES)] = queue->out_queue;
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_VM && vm->vm) {
 		gen->file.attached = true;
+	} else if (t->call->request == DRM_IOCTL_SVM_TEST_EVENTS) {
+		note_events(gen, events->out_fd);
 	} else if (t->call->request == DRM_IOCTL_SVM_TEST_WAIT) {
 		igt_assert_f(fuzz_job_may_fail(wait), "a job: status %u, errno %u\n",
 			     wait->out_status, wait->out_errno);

@@ -17,6 +17,7 @@
 #define FUZZ_BOS	4
 #define FUZZ_JOBS	64
 #define FUZZ_QUEUES	8
+#define FUZZ_EVENTS	4
 
 /* Where jobs and ioctls may write: pages that come and go, with others between them */
 struct fuzz_place {
@@ -36,6 +37,7 @@ struct fuzz_file {
 	uint32_t queues[FUZZ_QUEUES];	/* that were created, or zero */
 	uint32_t buffer_queues[FUZZ_QUEUES];	/* those of them for buffer objects alone */
 	uint64_t jobs[FUZZ_JOBS];	/* to be waited for, or zero */
+	int events[FUZZ_EVENTS];	/* files of events, or zero */
 };
 
 struct fuzz_gen {
@@ -70,5 +72,7 @@ bool fuzz_job_may_fail(const struct drm_svm_test_wait *result);
 /* Keep what a call has made, forget what it used up */
 void fuzz_note(struct fuzz_gen *gen, const struct fuzz_try *t);
 void fuzz_print(const struct fuzz_try *t);
+/* Read what a file of events has, and close it */
+void fuzz_close_events(int events);
 
 #endif

@@ -537,19 +537,32 @@ static void unmap_leaked(void)
 	fclose(maps);
 }
 
-void svm_close_leaked(void)
+/* Close all files whose name begins with @name. */
+static void close_named(const char *name)
 {
 	DIR *dir = opendir("/proc/self/fd");
+	size_t size = strlen(name);
 	struct dirent *entry;
 
 	igt_assert(dir);
-	unmap_leaked();
 	while ((entry = readdir(dir))) {
 		char target[64];
 		ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
 
-		if (len > 15 && !memcmp(target, "/dev/dri/render", 15))
+		if (len >= (ssize_t)size && !memcmp(target, name, size))
 			close(atoi(entry->d_name));
 	}
 	closedir(dir);
+}
+
+void svm_close_events(void)
+{
+	close_named("anon_inode:[drm_svm_events]");
+}
+
+void svm_close_leaked(void)
+{
+	unmap_leaked();
+	svm_close_events();
+	close_named("/dev/dri/render");
 }

@@ -146,6 +146,8 @@ int svm_uffd_open(void *addr, size_t size);
 bool svm_uffd_pending(int uffd, unsigned int ms, uint64_t *addr);
 void svm_uffd_copy(int uffd, void *page, const void *from);
 
+/* Close all files of events that the process has, whoever opened them */
+void svm_close_events(void);
 /* Close the devices that a failed subtest left open or mapped: its jobs end */
 void svm_close_leaked(void);
 
