@@ -133,11 +133,20 @@ static void backend_counters(int fd, bool huge)
 	munmap(word, svm_page_size());
 }
 
+/* It reports nothing to programs. */
+static void backend_events(int fd, bool huge)
+{
+	struct drm_svm_events args = { .entries = 1 };
+
+	igt_assert_eq(client_events(fd, &args), -EOPNOTSUPP);
+}
+
 static const struct svm_vram_case cases[] = {
 	{ "share", "GPU and CPU read what the other one wrote.", backend_share },
 	{ "replace", "Memory that was unmapped is gone for the GPU.", backend_replace },
 	{ "counters", "Programs get the counters that they ask for.", backend_counters,
 	  .one = true },
+	{ "events", "There are no events.", backend_events, .one = true },
 };
 
 static const struct svm_vram_case vram_cases[] = {
