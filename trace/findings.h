@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TRACE_FINDINGS_H
+#define TRACE_FINDINGS_H
+
+struct model;
+
+/* What a person is told first: why the program may be slow */
+void findings_make(struct model *model);
+
+#endif
