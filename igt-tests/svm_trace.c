@@ -194,7 +194,8 @@ static void trace_totals(void)
 	igt_assert_eq(trace("", "counts", counts), 0);
 	assert_good(counts, 1, false);
 	/* a person is told that what had to make room came back */
-	igt_assert_eq(shell("grep -q '^! .* evicted to make room and brought back' %s/out", dir), 0);
+	igt_assert_eq(shell("grep -q '^! .* evicted to make room and brought back' %s/out", dir),
+		      0);
 	igt_assert_eq(shell("grep -q '<li class=\"bad\">.* evicted to make room' %s/t.html", dir),
 		      0);
 }

@@ -202,7 +202,8 @@ static void draw_moves(FILE *out, const struct charts *c)
 	end_plot(out);
 	fputs("<div class=\"row\"><div class=\"label\"></div><div class=\"legend\">", out);
 	for (enum series s = 0; s < NUM_SERIES; s++)
-		fprintf(out, "<span><i class=\"%s\"></i>%s</span>", series[s].style, series[s].name);
+		fprintf(out, "<span><i class=\"%s\"></i>%s</span>", series[s].style,
+			series[s].name);
 	fputs("</div></div>\n", out);
 }
 

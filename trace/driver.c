@@ -14,7 +14,10 @@ static uint64_t test_vram_size(int fd)
 
 /* A driver adds an entry. */
 const struct trace_driver trace_drivers[] = {
-	{ "drm_svm_test_dev", DRM_IOCTL_SVM_TEST_ATTACH, DRM_IOCTL_SVM_TEST_EVENTS, test_vram_size },
+	{
+		"drm_svm_test_dev", DRM_IOCTL_SVM_TEST_ATTACH, DRM_IOCTL_SVM_TEST_EVENTS,
+		test_vram_size,
+	},
 };
 
-const unsigned int trace_num_drivers = sizeof(trace_drivers) / sizeof(trace_drivers[0]);
+const unsigned int trace_num_drivers = sizeof(trace_drivers) / sizeof(*trace_drivers);

@@ -42,6 +42,14 @@ static void add_return(struct returns *returns, const struct range *range, uint6
 		returns->most = trips;
 }
 
+static void find_return(struct model *model, const struct returns *returns,
+			const char *what, const char *why)
+{
+	if (returns->bytes)
+		find(model, true, "%s %s, in %zu ranges of 2 MiB, up to %" PRIu64 " times. %s",
+		     show_bytes(returns->bytes), what, returns->ranges, returns->most, why);
+}
+
 static void find_returns(struct model *model)
 {
 	struct returns room = {}, cpu = {};
@@ -52,12 +60,11 @@ static void find_returns(struct model *model)
 		add_return(&room, range, range->back_room);
 		add_return(&cpu, range, range->back_cpu);
 	}
-	if (room.bytes)
-		find(model, true, "%s were evicted to make room and brought back later, in %zu ranges of 2 MiB, up to %" PRIu64 " times. The program uses more at a time than fits into VRAM.",
-		     show_bytes(room.bytes), room.ranges, room.most);
-	if (cpu.bytes)
-		find(model, true, "%s went to system memory because the CPU touched them, and came back, in %zu ranges, up to %" PRIu64 " times. CPU and GPU take turns there.",
-		     show_bytes(cpu.bytes), cpu.ranges, cpu.most);
+	find_return(model, &room, "were evicted to make room and brought back later",
+		    "The program uses more at a time than fits into VRAM.");
+	find_return(model, &cpu,
+		    "went to system memory because the CPU touched them, and came back",
+		    "CPU and GPU take turns there.");
 }
 
 static uint64_t count_errors(const struct model *model, enum way way, int err)

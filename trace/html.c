@@ -69,15 +69,18 @@ static void write_axis(FILE *out, const struct model *model)
 
 static void write_totals(FILE *out, const struct model *model)
 {
-	fputs("<h2>Causes</h2>\n<table>\n<tr><th>pages</th><th>cause</th><th>records</th><th>with an error</th><th>pages</th><th>bytes</th><th>time</th></tr>\n",
-	      out);
+	fputs("<h2>Causes</h2>\n<table>\n", out);
+	fputs("<tr><th>pages</th><th>cause</th><th>records</th><th>with an error</th>", out);
+	fputs("<th>pages</th><th>bytes</th><th>time</th></tr>\n", out);
 	for (enum way way = 0; way < NUM_WAYS; way++) {
 		for (unsigned int cause = 0; cause < CAUSES; cause++) {
 			const struct total *t = &model->totals[way][cause];
 
 			if (!t->records)
 				continue;
-			fprintf(out, "<tr><td>%s</td><td>%s</td><td>%" PRIu64 "</td><td>%" PRIu64 "</td><td>%" PRIu64 "</td><td>%s</td><td>%s</td></tr>\n",
+			fprintf(out,
+				"<tr><td>%s</td><td>%s</td><td>%" PRIu64 "</td><td>%" PRIu64
+				"</td><td>%" PRIu64 "</td><td>%s</td><td>%s</td></tr>\n",
 				way_name(way), trace_cause_name(cause), t->records, t->failed,
 				t->pages, show_bytes(t->bytes), t->ns ? show_ns(t->ns) : "-");
 		}
@@ -89,13 +92,19 @@ static void write_worst(FILE *out, const struct model *model)
 {
 	size_t n = MOST_WORST, *worst = model_worst(model, &n);
 
-	if (n)
-		fputs("<h2>Ranges to which most came back</h2>\n<table>\n<tr><th>address</th><th>process</th><th>to VRAM in all</th><th>came back after making room</th><th>times</th><th>came back after the CPU</th><th>times</th><th>GPU faults</th></tr>\n",
+	if (n) {
+		fputs("<h2>Ranges to which most came back</h2>\n<table>\n", out);
+		fputs("<tr><th>address</th><th>process</th><th>to VRAM in all</th>", out);
+		fputs("<th>came back after making room</th><th>times</th>", out);
+		fputs("<th>came back after the CPU</th><th>times</th><th>GPU faults</th></tr>\n",
 		      out);
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct range *range = &model->ranges[worst[i]];
 
-		fprintf(out, "<tr><td>%#" PRIx64 "</td><td>%u</td><td>%s</td><td>%s</td><td>%" PRIu64 "</td><td>%s</td><td>%" PRIu64 "</td><td>%" PRIu64 "</td></tr>\n",
+		fprintf(out,
+			"<tr><td>%#" PRIx64 "</td><td>%u</td><td>%s</td><td>%s</td><td>%" PRIu64
+			"</td><td>%s</td><td>%" PRIu64 "</td><td>%" PRIu64 "</td></tr>\n",
 			range->addr, model->trace->sources[range->source].pid,
 			show_bytes(range->in), show_bytes(range->back_room),
 			range_trips(range, range->back_room), show_bytes(range->back_cpu),

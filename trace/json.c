@@ -80,11 +80,16 @@ static unsigned int find_lane(struct json *json, enum way way, uint64_t start, u
 
 static void write_args(struct json *json, const struct record *r)
 {
-	fprintf(json->out,
-		"\"args\":{\"start\":\"0x%" PRIx64 "\",\"size\":%" PRIu64 ",\"pages\":%u,\"bytes\":%" PRIu64 ",\"cause\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"err\":%d,\"lost\":%u}}",
-		(uint64_t)r->e.start, (uint64_t)r->e.size, r->e.pages,
-		trace_bytes(json->model->trace, r), trace_cause_name(r->e.cause),
-		trace_location_name(r->e.from), trace_location_name(r->e.to), r->e.err, r->e.lost);
+	FILE *out = json->out;
+
+	fprintf(out, "\"args\":{\"start\":\"0x%" PRIx64 "\",\"size\":%" PRIu64,
+		(uint64_t)r->e.start, (uint64_t)r->e.size);
+	fprintf(out, ",\"pages\":%u,\"bytes\":%" PRIu64, r->e.pages,
+		trace_bytes(json->model->trace, r));
+	fprintf(out, ",\"cause\":\"%s\",\"from\":\"%s\",\"to\":\"%s\"",
+		trace_cause_name(r->e.cause), trace_location_name(r->e.from),
+		trace_location_name(r->e.to));
+	fprintf(out, ",\"err\":%d,\"lost\":%u}}", r->e.err, r->e.lost);
 }
 
 static void write_record(struct json *json, const struct record *r)
@@ -156,7 +161,8 @@ static void write_sums(struct json *json, size_t omitted)
 		struct total sum = model_sum(model, way);
 
 		fprintf(json->out,
-			",\n\"%s\":{\"records\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"ns\":%" PRIu64 "}",
+			",\n\"%s\":{\"records\":%" PRIu64 ",\"failed\":%" PRIu64
+			",\"pages\":%" PRIu64 ",\"ns\":%" PRIu64 "}",
 			way_name(way), sum.records, sum.failed, sum.pages, sum.ns);
 	}
 	fprintf(json->out, "},\n\"traceEvents\":[");

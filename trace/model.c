@@ -146,7 +146,8 @@ void model_split(const struct model *model, const struct record *r,
 	for (uint64_t i = 0; i < parts; i++) {
 		next = (addr / RANGE_SIZE + 1) * RANGE_SIZE;
 		share = i == parts - 1 ? left :
-			(uint64_t)((double)trace_bytes(model->trace, r) * (next - addr) / r->e.size);
+			(uint64_t)((double)trace_bytes(model->trace, r) *
+				   (next - addr) / r->e.size);
 		share = share < left ? share : left;
 		left -= share;
 		part(data, find_range(model, r->source, addr), r, share);

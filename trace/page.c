@@ -44,7 +44,9 @@ const char page_style[] =
 	"th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid var(--line) }\n"
 	"th { color: var(--soft); font-weight: normal }\n"
 	"td:first-child, td:nth-child(2), th:first-child, th:nth-child(2) { text-align: left }\n"
-	"#tip { position: fixed; display: none; max-width: 420px; padding: 3px 7px; background: var(--ink); color: var(--paper); font-size: 12px; pointer-events: none; border-radius: 3px }\n";
+	"#tip { position: fixed; display: none; max-width: 420px; padding: 3px 7px; "
+	"background: var(--ink); color: var(--paper); font-size: 12px; "
+	"pointer-events: none; border-radius: 3px }\n";
 
 const char page_script[] =
 	"(function () {\n"

@@ -147,5 +147,5 @@ const char *trace_location_name(uint32_t location)
 		[DRM_SVM_LOCATION_PEER] = "other VRAM",
 	};
 
-	return location < sizeof(names) / sizeof(names[0]) ? names[location] : "unknown";
+	return location < sizeof(names) / sizeof(*names) ? names[location] : "unknown";
 }
