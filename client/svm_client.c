@@ -101,6 +101,12 @@ int client_events(int fd, struct drm_svm_events *args)
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_EVENTS, args);
 }
 
+int client_vram_info(int fd, struct drm_svm_vram_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_VRAM_INFO, info);
+}
+
 int client_vm(int fd, uint64_t join, uint64_t *vm)
 {
 	struct drm_svm_test_vm args = { .vm = join };

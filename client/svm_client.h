@@ -36,6 +36,9 @@ int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *
 /* Moves pages to VRAM or to system memory; @args says which, and returns the counts. */
 int client_prefetch(int fd, struct drm_svm_prefetch *args);
 
+/* How much VRAM there is, how much of it is free, and how much this file's memory has. */
+int client_vram_info(int fd, struct drm_svm_vram_info *info);
+
 /* What the counters of a file say; client_count(&c, FAULTS) is one of them. */
 struct client_counts {
 	uint64_t v[DRM_SVM_COUNTER_NUM];

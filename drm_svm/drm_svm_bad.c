@@ -46,6 +46,25 @@ void drm_svm_vram_keep_bad(struct drm_svm_vram *vram)
 	}
 }
 
+/**
+ * drm_svm_vram_count_loose_bad() - count bad pages that no BO keeps out of use
+ * @vram: the VRAM
+ *
+ * Such a page is in use by a buffer, or is about to be taken out of use. TTM
+ * may call it free.
+ *
+ * Return: the number of pages.
+ */
+unsigned long drm_svm_vram_count_loose_bad(struct drm_svm_vram *vram)
+{
+	unsigned long index, n = 0;
+	void *entry;
+
+	xa_for_each(&vram->bad, index, entry)
+		n += xa_is_value(entry);
+	return n;
+}
+
 /* VRAM goes for good: the BOs of bad pages are not needed any more. */
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram)
 {

@@ -296,3 +296,40 @@ int drm_svm_ioctl_prefetch(struct drm_svm_context *ctx,
 	return err;
 }
 EXPORT_SYMBOL_GPL(drm_svm_ioctl_prefetch);
+
+/**
+ * drm_svm_ioctl_vram_info() - body of a VRAM info ioctl
+ * @ctx: the context; one that is not attached has nothing
+ * @sdev: the GPU
+ * @args: the payload
+ *
+ * Context: process context, no lock held that eviction takes. The driver keeps
+ * drm_svm_vram_fini() from running at the same time.
+ * Return: 0, -EINVAL, or -EPERM when the context is attached to the memory of
+ * another process.
+ */
+int drm_svm_ioctl_vram_info(struct drm_svm_context *ctx,
+			    struct drm_svm_device *sdev,
+			    struct drm_svm_vram_info *args)
+{
+	struct drm_svm_vram *vram = READ_ONCE(sdev->vram);
+	int err;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+	err = drm_svm_context_check_mm(ctx);
+	if (err && err != -ENXIO)
+		return err;
+	memset(args, 0, sizeof(*args));
+	if (!vram)
+		return 0;
+	/* an allocation would get what was given up a moment ago */
+	flush_work(&vram->free_work);
+	args->out_size = (u64)vram->npages << PAGE_SHIFT;
+	args->out_free = (u64)drm_svm_vram_free_pages(vram) << PAGE_SHIFT;
+	if (!err)
+		args->out_own = drm_svm_counter_read(ctx, DRM_SVM_COUNTER_CUR_VRAM_RESERVED) <<
+				PAGE_SHIFT;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_svm_ioctl_vram_info);

@@ -151,6 +151,29 @@ err_region:
 }
 EXPORT_SYMBOL_GPL(drm_svm_vram_init);
 
+/**
+ * drm_svm_vram_free_pages() - count the pages that can be had without an eviction
+ * @vram: the VRAM
+ *
+ * A bad page that is still in use counts twice, because TTM does not say which
+ * pages are. So the figure may be a little low, but nothing is promised that
+ * cannot be had.
+ *
+ * Context: any that may sleep; drm_svm_vram_fini() is not running.
+ * Return: the number of pages.
+ */
+unsigned long drm_svm_vram_free_pages(struct drm_svm_vram *vram)
+{
+	struct ttm_resource_manager *man = ttm_manager_type(vram->bdev, vram->mem_type);
+	unsigned long used;
+
+	if (READ_ONCE(vram->closed))
+		return 0;
+	used = PHYS_PFN(ttm_resource_manager_usage(man)) +
+	       drm_svm_vram_count_loose_bad(vram);
+	return vram->npages - min(vram->npages, used);
+}
+
 /*
  * Return whether an eviction failed because of the hardware; other errors are
  * worth another try.

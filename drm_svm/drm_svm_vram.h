@@ -140,8 +140,12 @@ bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
 		      unsigned long end, unsigned long *pfns);
 
+/* drm_svm_vram.c */
+unsigned long drm_svm_vram_free_pages(struct drm_svm_vram *vram);
+
 /* drm_svm_bad.c */
 void drm_svm_vram_keep_bad(struct drm_svm_vram *vram);
+unsigned long drm_svm_vram_count_loose_bad(struct drm_svm_vram *vram);
 void drm_svm_vram_drop_bad(struct drm_svm_vram *vram);
 
 /*

@@ -160,6 +160,7 @@ static struct drm_ioctl_desc svm_test_ioctls[] __ro_after_init = {
 	SVM_TEST_IOCTL(CANCEL, cancel),
 	SVM_TEST_IOCTL(FENCE_WAIT, fence_wait),
 	SVM_TEST_IOCTL(EVENTS, events),
+	SVM_TEST_IOCTL(VRAM_INFO, vram_info),
 };
 
 static int svm_test_open(struct drm_device *drm, struct drm_file *file)

@@ -2,7 +2,7 @@
 /*
  * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch is no
  * command of a job, a query does not say where pages are that the GPU has not mapped, there
- * are no events, few counters count, and those of VRAM are of all files.
+ * are no events and no figures of VRAM, few counters count, and those of VRAM are of all files.
  */
 
 #include <linux/cleanup.h>
@@ -290,8 +290,8 @@ static int peer_ioctl_counters(struct drm_device *drm, void *data,
 	return err;
 }
 
-/* It does not tell programs what it does. */
-static int peer_ioctl_events(struct drm_device *drm, void *data,
+/* drm_gpusvm has nothing for this ioctl. */
+static int peer_ioctl_refuse(struct drm_device *drm, void *data,
 			     struct drm_file *file)
 {
 	return -EOPNOTSUPP;
@@ -307,5 +307,6 @@ void svm_test_gpusvm_take_ioctls(struct drm_ioctl_desc *ioctls)
 	ioctls[DRM_SVM_TEST_QUERY].func = peer_ioctl_query;
 	ioctls[DRM_SVM_TEST_PREFETCH].func = peer_ioctl_prefetch;
 	ioctls[DRM_SVM_TEST_COUNTERS].func = peer_ioctl_counters;
-	ioctls[DRM_SVM_TEST_EVENTS].func = peer_ioctl_events;
+	ioctls[DRM_SVM_TEST_EVENTS].func = peer_ioctl_refuse;
+	ioctls[DRM_SVM_TEST_VRAM_INFO].func = peer_ioctl_refuse;
 }

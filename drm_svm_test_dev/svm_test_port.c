@@ -235,6 +235,28 @@ int svm_test_ioctl_events(struct drm_device *drm, void *data,
 	return err;
 }
 
+/**
+ * svm_test_ioctl_vram_info() - DRM_IOCTL_SVM_TEST_VRAM_INFO
+ * @drm: the DRM device
+ * @data: struct drm_svm_vram_info
+ * @file: the file
+ *
+ * Return: 0, or an error of drm_svm_ioctl_vram_info(); -ENODEV.
+ */
+int svm_test_ioctl_vram_info(struct drm_device *drm, void *data,
+			     struct drm_file *file)
+{
+	struct svm_test_vm *vm = svm_test_file_vm(file);
+	/* Unplug waits for this before it takes VRAM away. */
+	int err = svm_test_vm_enter(vm);
+
+	if (err)
+		return err;
+	err = drm_svm_ioctl_vram_info(&vm->ctx, &vm->gpu->sdev, data);
+	svm_test_vm_leave(vm);
+	return err;
+}
+
 static struct svm_test_device *vram_gpu(struct drm_svm_vram *vram)
 {
 	return container_of(vram, struct svm_test_device, vram);

@@ -22,5 +22,7 @@ int svm_test_ioctl_counters(struct drm_device *drm, void *data,
 			    struct drm_file *file);
 int svm_test_ioctl_events(struct drm_device *drm, void *data,
 			  struct drm_file *file);
+int svm_test_ioctl_vram_info(struct drm_device *drm, void *data,
+			     struct drm_file *file);
 
 #endif

@@ -36,6 +36,7 @@ static bool is_foreign(int fd)
 	uint64_t page = svm_page_size(), start = svm_bo_start(fd), job;
 	struct drm_svm_events events = { .entries = 1 };
 	struct client_counts counters;
+	struct drm_svm_vram_info vram;
 	struct drm_svm_test_wait wait;
 	uint32_t state, word, handle;
 	bool foreign = true;
@@ -47,6 +48,7 @@ static bool is_foreign(int fd)
 		{ "query", client_query(fd, client_ptr(&word) & -page, page, 0, &state) },
 		{ "counters", client_counters(fd, &counters) },
 		{ "events", client_events(fd, &events) },
+		{ "vram_info", client_vram_info(fd, &vram) },
 		{ "submit", client_submit_cmds(fd, &cmd, 1, &job) },
 		{ "wait", client_wait(fd, 1, 0, &wait) },
 		{ "bo_create", client_bo_create(fd, page, 0, &handle) },

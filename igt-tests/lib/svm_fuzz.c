@@ -190,6 +190,11 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_events, entries, NUM_EVENTS),
 		OUTPUTS(drm_svm_events, out_fd),
 	}, { EINVAL, EMFILE, ENOMEM }, true },
+	{ "vram_info", DRM_IOCTL_SVM_TEST_VRAM_INFO, {
+		FIELD(drm_svm_vram_info, flags, FLAGS),
+		FIELD(drm_svm_vram_info, pad, PAD),
+		OUTPUTS(drm_svm_vram_info, out_size),
+	}, { EINVAL } },
 };
 
 #define SUBMIT	(&calls[4])

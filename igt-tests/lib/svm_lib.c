@@ -157,6 +157,14 @@ void svm_info(int fd, struct drm_svm_test_info *info)
 	igt_assert_eq(client_info(fd, info), 0);
 }
 
+struct drm_svm_vram_info svm_vram_info(int fd)
+{
+	struct drm_svm_vram_info info;
+
+	igt_assert_eq(client_vram_info(fd, &info), 0);
+	return info;
+}
+
 /* Jobs */
 
 uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n)

@@ -40,6 +40,7 @@ uint32_t svm_query_page(int fd, const void *addr);
 
 void svm_counters(int fd, struct client_counts *c);
 void svm_info(int fd, struct drm_svm_test_info *info);
+struct drm_svm_vram_info svm_vram_info(int fd);
 
 /* Submission */
 uint64_t svm_submit(int fd, const struct drm_svm_test_cmd *cmds, uint32_t n);

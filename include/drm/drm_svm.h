@@ -551,6 +551,9 @@ int drm_svm_ioctl_counters(struct drm_svm_context *ctx,
 			   struct drm_svm_counters *args);
 int drm_svm_ioctl_events(struct drm_svm_context *ctx,
 			 struct drm_svm_events *args);
+int drm_svm_ioctl_vram_info(struct drm_svm_context *ctx,
+			    struct drm_svm_device *sdev,
+			    struct drm_svm_vram_info *args);
 
 void drm_svm_print(struct drm_svm_context *ctx, struct drm_printer *p);
 void drm_svm_memory_stats(struct drm_svm_context *ctx,

@@ -636,6 +636,36 @@ struct drm_svm_events {
 	__u32 out_size;
 };
 
+/**
+ * struct drm_svm_vram_info - how much VRAM the device has, and how much is free
+ *
+ * The file need not be attached. The figures are those of one moment, and other
+ * programs change them at any time. A limit of a cgroup is not taken into
+ * account.
+ */
+struct drm_svm_vram_info {
+	/** @flags: must be zero. */
+	__u32 flags;
+
+	/** @pad: must be zero. */
+	__u32 pad;
+
+	/** @out_size: bytes of VRAM; zero if the device has none to share. */
+	__u64 out_size;
+
+	/**
+	 * @out_free: bytes that can be allocated without an eviction. VRAM that
+	 * broke is not free, nor is any while the device is suspended.
+	 */
+	__u64 out_free;
+
+	/**
+	 * @out_own: bytes that are allocated for pages of this file's address
+	 * space. Zero if the file is not attached.
+	 */
+	__u64 out_own;
+};
+
 #if defined(__cplusplus)
 }
 #endif

@@ -124,6 +124,8 @@ struct drm_svm_test_fence {
  * With %DRM_SVM_TEST_BACKEND_DRM_GPUSVM the ioctl fails with EOPNOTSUPP.
  */
 #define DRM_SVM_TEST_EVENTS		0x10
+/** DRM_SVM_TEST_VRAM_INFO - ioctl number of struct drm_svm_vram_info. */
+#define DRM_SVM_TEST_VRAM_INFO		0x11
 
 /**
  * enum drm_svm_test_backend - the library that manages shared memory for the device
@@ -806,6 +808,9 @@ struct drm_svm_test_bo_unbind {
 /** DRM_IOCTL_SVM_TEST_EVENTS - open a file of events. */
 #define DRM_IOCTL_SVM_TEST_EVENTS \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_EVENTS, struct drm_svm_events)
+/** DRM_IOCTL_SVM_TEST_VRAM_INFO - read how much VRAM there is, and how much is free. */
+#define DRM_IOCTL_SVM_TEST_VRAM_INFO \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_SVM_TEST_VRAM_INFO, struct drm_svm_vram_info)
 
 #if defined(__cplusplus)
 }
