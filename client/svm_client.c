@@ -69,7 +69,7 @@ int client_attach(int fd, struct drm_svm_attach *args)
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_ATTACH, args);
 }
 
-int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages)
+static int client_query_pages(int fd, uint64_t start, size_t size, uint32_t flags, void *pages)
 {
 	struct drm_svm_query args = {
 		.start = start,
@@ -79,6 +79,16 @@ int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *
 	};
 
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
+}
+
+int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages)
+{
+	return client_query_pages(fd, start, size, flags, pages);
+}
+
+int client_query_details(int fd, uint64_t start, size_t size, uint64_t *pages)
+{
+	return client_query_pages(fd, start, size, DRM_SVM_QUERY_DETAILS, pages);
 }
 
 int client_prefetch(int fd, struct drm_svm_prefetch *args)

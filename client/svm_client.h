@@ -33,6 +33,8 @@ int client_info(int fd, struct drm_svm_test_info *info);
 int client_attach(int fd, struct drm_svm_attach *args);
 /* Returns a word of DRM_SVM_PAGE_* for each page. @flags is DRM_SVM_QUERY_* or zero. */
 int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages);
+/* The same with DRM_SVM_QUERY_DETAILS: a word of 64 bits for each page. */
+int client_query_details(int fd, uint64_t start, size_t size, uint64_t *pages);
 /* Moves pages to VRAM or to system memory; @args says which, and returns the counts. */
 int client_prefetch(int fd, struct drm_svm_prefetch *args);
 

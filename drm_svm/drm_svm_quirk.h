@@ -60,6 +60,10 @@ bool drm_svm_quirk_evict_huge(struct drm_svm_eviction *e,
 void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 		       const struct drm_svm_rmap_visitor *visitor);
 
+/* drm_svm_quirk_peek.c */
+enum drm_svm_page_kind drm_svm_quirk_kind(struct vm_area_struct *vma,
+					  unsigned long addr);
+
 /* drm_svm_quirk_drain.c */
 bool drm_svm_drain_bo(struct drm_svm_bo *bo);
 void drm_svm_drain_watch(struct drm_svm_bo *bo);

@@ -136,6 +136,7 @@ bool drm_svm_pfn_is_vram(unsigned long pfn);
 struct folio *drm_svm_pfn_folio(unsigned long pfn);
 bool drm_svm_pfn_is_anon(unsigned long pfn);
 bool drm_svm_pfn_is_ksm(unsigned long pfn);
+bool drm_svm_pfn_is_poisoned(unsigned long pfn);
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev);
 int drm_svm_walk_peek(struct mm_struct *mm, unsigned long start,
 		      unsigned long end, unsigned long *pfns);

@@ -97,6 +97,24 @@ bool drm_svm_pfn_is_ksm(unsigned long pfn)
 	return folio && folio_test_ksm(folio);
 }
 
+/*
+ * Return whether a page that a walk found has lost its data. A page that is
+ * being freed has no BO either, so it counts only where pages are poisoned, and
+ * while it has a reference.
+ */
+bool drm_svm_pfn_is_poisoned(unsigned long pfn)
+{
+	struct drm_svm_vram *vram;
+	struct page *page;
+
+	guard(rcu)();
+	vram = drm_svm_pfn_vram(pfn);
+	if (!vram || !READ_ONCE(vram->npoisoned))
+		return false;
+	page = hmm_pfn_to_page(pfn);
+	return drm_svm_folio_is_poisoned(page_folio(page)) && page_count(page);
+}
+
 /* Return whether a GPU can access a page that a walk found where it is. */
 bool drm_svm_pfn_is_usable(unsigned long pfn, const struct drm_svm_device *sdev)
 {

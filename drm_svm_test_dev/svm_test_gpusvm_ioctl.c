@@ -69,7 +69,9 @@ static u32 peer_query_page(struct svm_test_vm *vm, u64 addr)
 	return state | DRM_SVM_PAGE_READ | location << DRM_SVM_PAGE_LOCATION_SHIFT;
 }
 
-/* It cannot tell where pages are that the GPU has not mapped: -EOPNOTSUPP. */
+/* What it cannot tell: more than the GPU has mapped. */
+#define PEER_UNKNOWN	(DRM_SVM_QUERY_RESIDENCE | DRM_SVM_QUERY_DETAILS)
+
 static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 {
 	u32 __user *out = u64_to_user_ptr(args->pages);
@@ -79,11 +81,11 @@ static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 	err = peer_check_interval(vm, args->start, args->size);
 	if (err)
 		return err;
-	if (args->flags & DRM_SVM_QUERY_RESIDENCE)
-		return -EOPNOTSUPP;
-	if (args->flags || args->pad ||
+	if (args->flags & ~PEER_UNKNOWN || args->pad ||
 	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
 		return -EINVAL;
+	if (args->flags)
+		return -EOPNOTSUPP;
 
 	for (addr = args->start; addr < args->start + args->size;
 	     addr += PAGE_SIZE) {

@@ -126,6 +126,60 @@ struct drm_svm_attach {
 /** DRM_SVM_PAGE_FOLIO_MASK - bits of the folio size. */
 #define DRM_SVM_PAGE_FOLIO_MASK		(0xffu << DRM_SVM_PAGE_FOLIO_SHIFT)
 
+/** DRM_SVM_PAGE_KIND_SHIFT - what there is, enum drm_svm_page_kind. */
+#define DRM_SVM_PAGE_KIND_SHIFT		32
+/** DRM_SVM_PAGE_KIND_MASK - bits of the kind. */
+#define DRM_SVM_PAGE_KIND_MASK		(0xffull << DRM_SVM_PAGE_KIND_SHIFT)
+/** DRM_SVM_PAGE_MAY_WRITE - the mapping allows the GPU to write. */
+#define DRM_SVM_PAGE_MAY_WRITE		(1ull << 40)
+/**
+ * DRM_SVM_PAGE_DEVICE_SHIFT - which GPU has the page in its VRAM
+ *
+ * The number is the minor number of the GPU's render node, or of its primary
+ * node if it has no render node: that of st_rdev after fstat() of an open file.
+ * It has a meaning for %DRM_SVM_LOCATION_VRAM and %DRM_SVM_LOCATION_PEER only.
+ */
+#define DRM_SVM_PAGE_DEVICE_SHIFT	44
+/** DRM_SVM_PAGE_DEVICE_MASK - bits of the number. */
+#define DRM_SVM_PAGE_DEVICE_MASK	(0xfffffull << DRM_SVM_PAGE_DEVICE_SHIFT)
+
+/**
+ * enum drm_svm_page_kind - what there is at the address of a page
+ *
+ * Each kind also says how an access of the GPU would be answered at this moment.
+ */
+enum drm_svm_page_kind {
+	/** @DRM_SVM_PAGE_KIND_UNKNOWN: not asked for. */
+	DRM_SVM_PAGE_KIND_UNKNOWN = 0,
+	/**
+	 * @DRM_SVM_PAGE_KIND_PRESENT: a page. Its location is
+	 * %DRM_SVM_LOCATION_NONE if the CPU may not access it for the moment, or
+	 * if the memory of another driver's device has it.
+	 */
+	DRM_SVM_PAGE_KIND_PRESENT = 1,
+	/**
+	 * @DRM_SVM_PAGE_KIND_EMPTY: nothing yet, in a mapping that the GPU may
+	 * access: never touched, or given up. If the mapping is of a file or of
+	 * shared memory, the data can be in its page cache or in swap.
+	 */
+	DRM_SVM_PAGE_KIND_EMPTY = 2,
+	/** @DRM_SVM_PAGE_KIND_SWAP: a page of private memory, in swap. */
+	DRM_SVM_PAGE_KIND_SWAP = 3,
+	/** @DRM_SVM_PAGE_KIND_MOVING: a page that is being migrated. */
+	DRM_SVM_PAGE_KIND_MOVING = 4,
+	/** @DRM_SVM_PAGE_KIND_UNMAPPED: no mapping (VMA): ENOENT. */
+	DRM_SVM_PAGE_KIND_UNMAPPED = 5,
+	/** @DRM_SVM_PAGE_KIND_NO_ACCESS: the mapping allows no access: EACCES. */
+	DRM_SVM_PAGE_KIND_NO_ACCESS = 6,
+	/** @DRM_SVM_PAGE_KIND_UNSUPPORTED: memory that is not shared: EOPNOTSUPP. */
+	DRM_SVM_PAGE_KIND_UNSUPPORTED = 7,
+	/**
+	 * @DRM_SVM_PAGE_KIND_BAD: a guard region, or a page whose data is lost:
+	 * EFAULT.
+	 */
+	DRM_SVM_PAGE_KIND_BAD = 8,
+};
+
 /**
  * enum drm_svm_location - where the data of a page is
  */
@@ -150,14 +204,25 @@ enum drm_svm_location {
 #define DRM_SVM_QUERY_RESIDENCE		(1u << 0)
 
 /**
+ * DRM_SVM_QUERY_DETAILS - report what there is at each address, and what is allowed
+ *
+ * With this flag a page has a word of 64 bits. Its lower half is that of
+ * %DRM_SVM_QUERY_RESIDENCE, which need not be set as well. Its upper half has
+ * the kind of the page, enum drm_svm_page_kind, %DRM_SVM_PAGE_MAY_WRITE, and the
+ * GPU whose VRAM the page is in.
+ */
+#define DRM_SVM_QUERY_DETAILS		(1u << 1)
+
+/**
  * struct drm_svm_query - which pages the GPU has mapped, and how
  *
  * The result is a snapshot. The call faults nothing in and changes nothing. A
  * page for which the GPU has no translation reads as zero even if the CPU has it
- * mapped, except for what %DRM_SVM_QUERY_RESIDENCE adds.
- * %DRM_SVM_PAGE_ACCESSED, %DRM_SVM_PAGE_DIRTY and the leaf size come from the
- * driver. A driver need not support them, so zero can mean unknown. The folio
- * size is reported only with %DRM_SVM_QUERY_RESIDENCE.
+ * mapped, except for what %DRM_SVM_QUERY_RESIDENCE and %DRM_SVM_QUERY_DETAILS
+ * add. %DRM_SVM_PAGE_ACCESSED, %DRM_SVM_PAGE_DIRTY and the leaf size come from
+ * the driver. A driver need not support them, so zero can mean unknown. The
+ * folio size is reported only with one of these two flags. After EFAULT the
+ * array may have been written in part.
  */
 struct drm_svm_query {
 	/** @start: first address, a multiple of the page size. */
@@ -170,12 +235,13 @@ struct drm_svm_query {
 	__u64 size;
 
 	/**
-	 * @pages: pointer to one __u32 per page. The kernel writes
-	 * %DRM_SVM_PAGE_READ and the other DRM_SVM_PAGE_ bits there.
+	 * @pages: pointer to one __u32 per page, or with %DRM_SVM_QUERY_DETAILS
+	 * to one __u64 per page. The kernel writes %DRM_SVM_PAGE_READ and the
+	 * other DRM_SVM_PAGE_ bits there.
 	 */
 	__u64 pages;
 
-	/** @flags: %DRM_SVM_QUERY_RESIDENCE or zero. */
+	/** @flags: %DRM_SVM_QUERY_RESIDENCE, %DRM_SVM_QUERY_DETAILS. */
 	__u32 flags;
 
 	/** @pad: must be zero. */
