@@ -91,6 +91,23 @@ int client_query_details(int fd, uint64_t start, size_t size, uint64_t *pages)
 	return client_query_pages(fd, start, size, DRM_SVM_QUERY_DETAILS, pages);
 }
 
+int client_query_runs(int fd, uint64_t start, uint64_t size, uint32_t flags,
+		      struct drm_svm_query_run *runs, uint32_t *count, uint64_t *next)
+{
+	struct drm_svm_query args = {
+		.start = start,
+		.size = size,
+		.pages = client_ptr(runs),
+		.flags = flags | DRM_SVM_QUERY_RUNS,
+		.count = *count,
+	};
+	int error = client_ioctl(fd, DRM_IOCTL_SVM_TEST_QUERY, &args);
+
+	*count = args.out_count;
+	*next = args.out_next;
+	return error;
+}
+
 int client_prefetch(int fd, struct drm_svm_prefetch *args)
 {
 	return client_ioctl(fd, DRM_IOCTL_SVM_TEST_PREFETCH, args);

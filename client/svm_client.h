@@ -35,6 +35,12 @@ int client_attach(int fd, struct drm_svm_attach *args);
 int client_query(int fd, uint64_t start, size_t size, uint32_t flags, uint32_t *pages);
 /* The same with DRM_SVM_QUERY_DETAILS: a word of 64 bits for each page. */
 int client_query_details(int fd, uint64_t start, size_t size, uint64_t *pages);
+/*
+ * The same as runs. @count is the length of @runs, and returns how many there are. @next
+ * returns where they end: call again from there, until that is @start + @size.
+ */
+int client_query_runs(int fd, uint64_t start, uint64_t size, uint32_t flags,
+		      struct drm_svm_query_run *runs, uint32_t *count, uint64_t *next);
 /* Moves pages to VRAM or to system memory; @args says which, and returns the counts. */
 int client_prefetch(int fd, struct drm_svm_prefetch *args);
 

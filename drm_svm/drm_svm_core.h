@@ -264,6 +264,8 @@ struct drm_svm_range *drm_svm_range_lookup(struct drm_svm *svm,
 					   unsigned long addr);
 struct drm_svm_range *drm_svm_range_next(struct drm_svm *svm,
 					 unsigned long *key);
+unsigned long drm_svm_range_skip_hole(struct drm_svm *svm, unsigned long start,
+				      unsigned long end);
 struct drm_svm_range *drm_svm_range_obtain(struct drm_svm *svm,
 					   unsigned long addr);
 void drm_svm_range_put(struct drm_svm_range *range);

@@ -20,15 +20,29 @@
  * are, from the CPU page table; and what an access would meet, from the
  * mappings. Ranges are read one after the other, so what is reported of two of
  * them need not have been true at the same time.
+ *
+ * Runs can cover far more addresses than can be read page by page. So those for
+ * which the CPU page table has no entries are passed over, in steps as large as
+ * its tables: a GPU has mapped nothing there, because it loses a page before the
+ * CPU does. A call looks at a bounded number of pages, and says where it ended.
  */
 
-#define DRM_SVM_QUERY_FLAGS	(DRM_SVM_QUERY_RESIDENCE | DRM_SVM_QUERY_DETAILS)
+/* Flags with which the CPU page table is read */
+#define DRM_SVM_QUERY_CPU	(DRM_SVM_QUERY_RESIDENCE | DRM_SVM_QUERY_DETAILS)
+#define DRM_SVM_QUERY_FLAGS	(DRM_SVM_QUERY_CPU | DRM_SVM_QUERY_RUNS)
+
+/* To pass over a hole counts as much as to look at so many pages. */
+#define DRM_SVM_QUERY_HOLE_WORK	64U
 
 static int drm_svm_query_check(struct drm_svm_context *ctx,
 			       const struct drm_svm_query *args)
 {
+	bool runs = args->flags & DRM_SVM_QUERY_RUNS;
+
 	if (args->flags & ~DRM_SVM_QUERY_FLAGS || args->pad ||
-	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
+	    runs != !!args->count)
+		return -EINVAL;
+	if (!runs && args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
 		return -EINVAL;
 	return drm_svm_context_check_interval(ctx, args->start, args->size);
 }
@@ -41,8 +55,10 @@ struct drm_svm_query_room {
 };
 
 static u64 drm_svm_query_word(const struct drm_svm_query_room *room,
-			      unsigned int i)
+			      unsigned int i, u32 flags)
 {
+	if (!(flags & DRM_SVM_QUERY_DETAILS))
+		return room->state[i];
 	return (u64)room->detail[i] << 32 | room->state[i];
 }
 
@@ -237,7 +253,8 @@ static int drm_svm_query_read(struct drm_svm_context *ctx, unsigned long start,
 			      struct drm_svm_query_room *room)
 {
 	drm_svm_query_range(ctx, start, end, room->state);
-	return flags ? drm_svm_query_cpu(ctx, start, end, flags, room) : 0;
+	return flags & DRM_SVM_QUERY_CPU ?
+	       drm_svm_query_cpu(ctx, start, end, flags, room) : 0;
 }
 
 /*
@@ -256,7 +273,7 @@ static int drm_svm_query_put_pages(const struct drm_svm_query *args,
 		return copy_to_user(states + index, room->state, n * sizeof(*states)) ?
 		       -EFAULT : 0;
 	for (i = 0; i < n; i++) {
-		if (put_user(drm_svm_query_word(room, i), words + index + i))
+		if (put_user(drm_svm_query_word(room, i, args->flags), words + index + i))
 			return -EFAULT;
 	}
 	return 0;
@@ -284,6 +301,147 @@ static int drm_svm_query_pages(struct drm_svm_context *ctx,
 	return err;
 }
 
+/*
+ * A call that reports runs. @run: the one that may still grow, unless its size
+ * is zero. @nruns: those that were begun. @at: where the next page is. @work:
+ * pages that may still be looked at. @full: the array has no room for @at.
+ */
+struct drm_svm_query_call {
+	struct drm_svm_context *ctx;
+	struct drm_svm_query_room *room;
+	const struct drm_svm_query *args;
+	struct drm_svm_query_run run;
+	unsigned int nruns;
+	unsigned long at;
+	unsigned long end;
+	unsigned int work;
+	bool full;
+};
+
+/* Write the run to its place in the array, with no lock held. */
+static int drm_svm_query_put_run(struct drm_svm_query_call *q)
+{
+	struct drm_svm_query_run __user *runs = u64_to_user_ptr(q->args->pages);
+
+	if (!q->run.size)
+		return 0;
+	return copy_to_user(runs + q->nruns - 1, &q->run, sizeof(q->run)) ?
+	       -EFAULT : 0;
+}
+
+/* All pages from @at to @end have the word @word. */
+static int drm_svm_query_add(struct drm_svm_query_call *q, unsigned long end,
+			     u64 word)
+{
+	int err;
+
+	if (!q->run.size || q->run.state != word) {
+		err = drm_svm_query_put_run(q);
+		if (err)
+			return err;
+		q->full = q->nruns == q->args->count;
+		if (q->full)
+			return 0;
+		q->nruns++;
+		q->run.start = q->at;
+		q->run.size = 0;
+		q->run.state = word;
+	}
+	q->run.size += end - q->at;
+	q->at = end;
+	return 0;
+}
+
+/* Return whether hmm_range_fault() looks at the pages of a mapping. */
+static bool drm_svm_query_is_walked(struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_READ && !(vma->vm_flags & (VM_IO | VM_PFNMAP));
+}
+
+/*
+ * Return in @end how far from @at on there is no page for sure, which can be @at
+ * itself, and in @word what these addresses have.
+ */
+static int drm_svm_query_hole(struct drm_svm_query_call *q, unsigned long *end,
+			      u64 *word)
+{
+	struct mm_struct *mm = q->ctx->svm->mm;
+	struct vm_area_struct *vma;
+
+	*word = 0;
+	if (!(q->args->flags & DRM_SVM_QUERY_CPU)) {
+		*end = drm_svm_range_skip_hole(q->ctx->svm, q->at, q->end);
+		return 0;
+	}
+	*end = q->end;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = drm_svm_query_find_vma(mm, q->at, end);
+	if (vma && drm_svm_query_is_walked(vma))
+		*end = drm_svm_quirk_skip_hole(vma, q->at, *end);
+	if (q->args->flags & DRM_SVM_QUERY_DETAILS)
+		*word = drm_svm_query_mapping(vma);
+	mmap_read_unlock(mm);
+	if (q->args->flags & DRM_SVM_QUERY_DETAILS && !(*word & DRM_SVM_PAGE_KIND_MASK))
+		*word |= (u64)DRM_SVM_PAGE_KIND_EMPTY << DRM_SVM_PAGE_KIND_SHIFT;
+	return 0;
+}
+
+/* Pass over a hole, or read the pages of one range. */
+static int drm_svm_query_step(struct drm_svm_query_call *q)
+{
+	u32 flags = q->args->flags;
+	unsigned int i, n;
+	unsigned long end;
+	u64 word;
+	int err;
+
+	err = drm_svm_query_hole(q, &end, &word);
+	if (err)
+		return err;
+	if (end > q->at) {
+		q->work -= min(q->work, DRM_SVM_QUERY_HOLE_WORK);
+		return drm_svm_query_add(q, end, word);
+	}
+	end = min((q->at | ~DRM_SVM_RANGE_MASK) + 1, q->end);
+	n = (end - q->at) >> PAGE_SHIFT;
+	q->work -= min(q->work, n);
+	err = drm_svm_query_read(q->ctx, q->at, end, flags, q->room);
+	for (i = 0; i < n && !err && !q->full; i++)
+		err = drm_svm_query_add(q, q->at + PAGE_SIZE,
+					drm_svm_query_word(q->room, i, flags));
+	return err;
+}
+
+static int drm_svm_query_runs(struct drm_svm_context *ctx,
+			      struct drm_svm_query *args,
+			      struct drm_svm_query_room *room)
+{
+	struct drm_svm_query_call q = {
+		.ctx = ctx,
+		.room = room,
+		.args = args,
+		.at = args->start,
+		.end = args->start + args->size,
+		.work = DRM_SVM_QUERY_MAX_PAGES,
+	};
+	int err = 0;
+
+	while (q.at < q.end && q.work && !q.full && !err) {
+		err = drm_svm_query_step(&q);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	if (!err)
+		err = drm_svm_query_put_run(&q);
+	if (err)
+		return err;
+	args->out_count = q.nruns;
+	args->out_next = q.at;
+	return 0;
+}
+
 /**
  * drm_svm_ioctl_query() - body of a query ioctl
  * @ctx: the context
@@ -307,7 +465,10 @@ int drm_svm_ioctl_query(struct drm_svm_context *ctx,
 	room = kmalloc_obj(*room);
 	if (!room)
 		return -ENOMEM;
-	err = drm_svm_query_pages(ctx, args, room);
+	if (args->flags & DRM_SVM_QUERY_RUNS)
+		err = drm_svm_query_runs(ctx, args, room);
+	else
+		err = drm_svm_query_pages(ctx, args, room);
 	kfree(room);
 	return err;
 }

@@ -63,6 +63,8 @@ void drm_svm_rmap_walk(struct drm_svm_vram *vram, unsigned long index,
 /* drm_svm_quirk_peek.c */
 enum drm_svm_page_kind drm_svm_quirk_kind(struct vm_area_struct *vma,
 					  unsigned long addr);
+unsigned long drm_svm_quirk_skip_hole(struct vm_area_struct *vma,
+				      unsigned long start, unsigned long end);
 
 /* drm_svm_quirk_drain.c */
 bool drm_svm_drain_bo(struct drm_svm_bo *bo);

@@ -12,18 +12,22 @@
  * DOC: Entries that are no pages
  *
  * hmm_range_fault() reports an entry that never was and a page in swap as the
- * same. walk_page_range(), which could tell more, is not exported, nor is what
- * pte_offset_map() needs. So this file reads the page table itself, to tell why
- * a page is not there.
+ * same, and a hole page by page. walk_page_range(), which could tell more, is
+ * not exported, nor is what pte_offset_map() needs. So this file reads the page
+ * table itself, for two questions: why is a page not there, and how far does a
+ * hole reach.
  *
  * It takes no lock of the page table, and changes nothing. Tables of PTEs are
  * freed after an RCU grace period. The tables above them stay while mmap_lock
  * is held and the address is in a mapping. Tables of hugetlbfs, which processes
  * can share, are not looked at.
  *
- * Linux 7.2 and 7.3. Can go when hmm_range_fault() tells swap from nothing, or
- * when walk_page_range() is exported.
+ * Linux 7.2 and 7.3. Can go when hmm_range_fault() tells swap from nothing, and
+ * the size of a hole; or when walk_page_range() is exported.
  */
+
+/* Entries that are looked at for the end of a hole, at most */
+#define DRM_SVM_PEEK_STEPS	2048
 
 /*
  * Return the entry in the table of PMDs. If there is no such table, return
@@ -111,4 +115,36 @@ enum drm_svm_page_kind drm_svm_quirk_kind(struct vm_area_struct *vma,
 	if (pte_present(pte))
 		return DRM_SVM_PAGE_KIND_PRESENT;
 	return drm_svm_peek_kind(softleaf_from_pte(pte));
+}
+
+/**
+ * drm_svm_quirk_skip_hole() - pass over addresses for which there is no table
+ * @vma: the mapping
+ * @start: first address, in the mapping
+ * @end: end of the interval, not past that of the mapping
+ *
+ * Where there are tables of PTEs, nothing is passed over.
+ *
+ * Context: mmap_lock held. The time that this takes is bounded.
+ * Return: an address from @start to @end; nothing is there before it.
+ */
+unsigned long drm_svm_quirk_skip_hole(struct vm_area_struct *vma,
+				      unsigned long start, unsigned long end)
+{
+	unsigned long addr = start, size;
+	unsigned int i;
+	pmd_t *pmdp;
+
+	mmap_assert_locked(vma->vm_mm);
+	if (is_vm_hugetlb_page(vma))
+		return start;
+	for (i = 0; i < DRM_SVM_PEEK_STEPS && addr < end; i++) {
+		pmdp = drm_svm_peek_pmd(vma->vm_mm, addr, &size);
+		if (pmdp && pmd_none(pmdp_get_lockless(pmdp)))
+			size = PMD_SIZE;
+		if (!size)
+			break;
+		addr = min(addr | (size - 1), end - 1) + 1;
+	}
+	return addr;
 }

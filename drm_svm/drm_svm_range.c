@@ -164,6 +164,40 @@ struct drm_svm_range *drm_svm_range_next(struct drm_svm *svm,
 	return range;
 }
 
+/**
+ * drm_svm_range_skip_hole() - pass over addresses without a range
+ * @svm: the address space
+ * @start: first address
+ * @end: end of the interval
+ *
+ * The keys of an aligned block of ranges are an aligned block as well, so one
+ * search says whether the block is empty. Blocks grow while they are.
+ *
+ * Return: the end of the hole at @start, at most @end; @start if there is none.
+ */
+unsigned long drm_svm_range_skip_hole(struct drm_svm *svm, unsigned long start,
+				      unsigned long end)
+{
+	unsigned long size = DRM_SVM_RANGE_SIZE, addr = start & DRM_SVM_RANGE_MASK;
+	unsigned long key, mask;
+
+	while (addr < end) {
+		mask = (size >> PMD_SHIFT) - 1;
+		key = drm_svm_range_key(svm, addr) & ~mask;
+		if (!xa_find(&svm->ranges, &key, key | mask, XA_PRESENT)) {
+			addr += size;
+			if (IS_ALIGNED(addr, 2 * size))
+				size *= 2;
+		} else if (size > DRM_SVM_RANGE_SIZE) {
+			size /= 2;
+		} else {
+			break;
+		}
+	}
+	return clamp(addr, start, end);
+}
+EXPORT_SYMBOL_IF_KUNIT(drm_svm_range_skip_hole);
+
 /* Make a range that is not published yet. Returns it with service_lock held. */
 static struct drm_svm_range *drm_svm_range_alloc(struct drm_svm *svm,
 						 unsigned long addr)

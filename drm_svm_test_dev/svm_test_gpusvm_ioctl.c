@@ -69,8 +69,8 @@ static u32 peer_query_page(struct svm_test_vm *vm, u64 addr)
 	return state | DRM_SVM_PAGE_READ | location << DRM_SVM_PAGE_LOCATION_SHIFT;
 }
 
-/* What it cannot tell: more than the GPU has mapped. */
-#define PEER_UNKNOWN	(DRM_SVM_QUERY_RESIDENCE | DRM_SVM_QUERY_DETAILS)
+/* What it cannot tell: more than the GPU has mapped, and no more than a page at a time. */
+#define PEER_UNKNOWN	(DRM_SVM_QUERY_RESIDENCE | DRM_SVM_QUERY_DETAILS | DRM_SVM_QUERY_RUNS)
 
 static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 {

@@ -214,6 +214,37 @@ enum drm_svm_location {
 #define DRM_SVM_QUERY_DETAILS		(1u << 1)
 
 /**
+ * DRM_SVM_QUERY_RUNS - report runs of pages, and not each page
+ *
+ * With this flag, @pages of struct drm_svm_query points to an array of struct
+ * drm_svm_query_run, and the interval may be as large as the shared addresses.
+ * The runs are in the order of addresses, without gaps, and two that follow each
+ * other in one call differ. The call ends at the end of the interval; where the
+ * array is full; or when it has looked at about %DRM_SVM_QUERY_MAX_PAGES pages,
+ * for which large areas without pages count little. @out_next says where that
+ * was: to get the rest, call again from there. Each call gets ahead by at least
+ * one page.
+ */
+#define DRM_SVM_QUERY_RUNS		(1u << 2)
+
+/**
+ * struct drm_svm_query_run - contiguous pages of which the same is reported
+ */
+struct drm_svm_query_run {
+	/** @start: first address. */
+	__u64 start;
+
+	/** @size: bytes. */
+	__u64 size;
+
+	/**
+	 * @state: the word of each of its pages. Without %DRM_SVM_QUERY_DETAILS
+	 * the upper half is zero.
+	 */
+	__u64 state;
+};
+
+/**
  * struct drm_svm_query - which pages the GPU has mapped, and how
  *
  * The result is a snapshot. The call faults nothing in and changes nothing. A
@@ -229,26 +260,45 @@ struct drm_svm_query {
 	__u64 start;
 
 	/**
-	 * @size: bytes, a multiple of the page size, not zero, at most
-	 * %DRM_SVM_QUERY_MAX_PAGES pages.
+	 * @size: bytes, a multiple of the page size, not zero. Without
+	 * %DRM_SVM_QUERY_RUNS at most %DRM_SVM_QUERY_MAX_PAGES pages.
 	 */
 	__u64 size;
 
 	/**
 	 * @pages: pointer to one __u32 per page, or with %DRM_SVM_QUERY_DETAILS
-	 * to one __u64 per page. The kernel writes %DRM_SVM_PAGE_READ and the
+	 * to one __u64 per page; or with %DRM_SVM_QUERY_RUNS to an array of
+	 * struct drm_svm_query_run. The kernel writes %DRM_SVM_PAGE_READ and the
 	 * other DRM_SVM_PAGE_ bits there.
 	 */
 	__u64 pages;
 
-	/** @flags: %DRM_SVM_QUERY_RESIDENCE, %DRM_SVM_QUERY_DETAILS. */
+	/**
+	 * @flags: %DRM_SVM_QUERY_RESIDENCE, %DRM_SVM_QUERY_DETAILS,
+	 * %DRM_SVM_QUERY_RUNS.
+	 */
 	__u32 flags;
 
 	/** @pad: must be zero. */
 	__u32 pad;
+
+	/**
+	 * @count: entries of the array with %DRM_SVM_QUERY_RUNS, not zero;
+	 * otherwise zero.
+	 */
+	__u32 count;
+
+	/** @out_count: entries that were written; only with %DRM_SVM_QUERY_RUNS. */
+	__u32 out_count;
+
+	/**
+	 * @out_next: first address that the runs do not cover; only with
+	 * %DRM_SVM_QUERY_RUNS.
+	 */
+	__u64 out_next;
 };
 
-/** DRM_SVM_QUERY_MAX_PAGES - the maximum number of pages of one query. */
+/** DRM_SVM_QUERY_MAX_PAGES - the maximum number of pages that one query looks at. */
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
 /**
