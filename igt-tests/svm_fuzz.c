@@ -88,7 +88,7 @@ static void place_init(struct fuzzer *f)
 	place->size = 2 * svm_range_size();
 	place->base = svm_mmap_fixed((void *)PLACE, place->size, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	place->out = svm_mmap_anon(DRM_SVM_QUERY_MAX_PAGES * sizeof(uint32_t));
+	place->out = svm_mmap_anon(DRM_SVM_QUERY_MAX_PAGES * sizeof(struct drm_svm_query_run));
 	f->canaries[0] = canary_at(PLACE - canary);
 	f->canaries[1] = canary_at(PLACE + svm_range_size());
 	f->canaries[2] = canary_at(PLACE + place->size);
@@ -113,7 +113,7 @@ static void place_fini(struct fuzzer *f)
 	for (int i = 0; i < 4; i++)
 		munmap(f->canaries[i], canary);
 	munmap(f->gen.place.base, f->gen.place.size);
-	munmap(f->gen.place.out, DRM_SVM_QUERY_MAX_PAGES * sizeof(uint32_t));
+	munmap(f->gen.place.out, DRM_SVM_QUERY_MAX_PAGES * sizeof(struct drm_svm_query_run));
 }
 
 /* Memory comes and goes: in the half before or behind the canary in the middle */

@@ -59,6 +59,23 @@ static void nothing_is_found_before_a_fault(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, lookup(test, 0));
 }
 
+static void a_hole_ends_at_the_next_range(struct kunit *test)
+{
+	struct drm_svm *svm = svm_of(test);
+	unsigned long far = BASE + 12345 * SIZE, end = far + 777 * SIZE;
+	unsigned long at;
+
+	KUNIT_EXPECT_EQ(test, drm_svm_range_skip_hole(svm, PAGE_SIZE, end), end);
+	fake_range(test, test->priv, BASE);
+	fake_range(test, test->priv, far);
+	KUNIT_EXPECT_EQ(test, drm_svm_range_skip_hole(svm, PAGE_SIZE, end), BASE);
+	KUNIT_EXPECT_EQ(test, drm_svm_range_skip_hole(svm, BASE + PAGE_SIZE, end),
+			BASE + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, drm_svm_range_skip_hole(svm, far + SIZE, end), end);
+	for (at = BASE + SIZE; at < far; at += 1023 * PAGE_SIZE)
+		KUNIT_EXPECT_EQ(test, drm_svm_range_skip_hole(svm, at, end), far);
+}
+
 struct addr_case {
 	const char *name;
 	unsigned long offset;
@@ -398,6 +415,7 @@ static void range_that_goes_is_not_held(struct kunit *test)
 
 static struct kunit_case range_cases[] = {
 	KUNIT_CASE(nothing_is_found_before_a_fault),
+	KUNIT_CASE(a_hole_ends_at_the_next_range),
 	KUNIT_CASE_PARAM(any_address_finds_the_aligned_range, addr_gen_params),
 	KUNIT_CASE(neighbours_are_ranges_of_their_own),
 	KUNIT_CASE(first_and_last_window_of_a_process),

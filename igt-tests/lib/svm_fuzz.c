@@ -26,6 +26,7 @@ enum kind {
 	OUT_PTR,
 	NUM_COUNTERS,
 	NUM_EVENTS,
+	NUM_RUNS,
 	IN_SYNCS,
 	OUT_SYNCS,
 	NUM_SYNCS,
@@ -84,8 +85,11 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_query, start, ADDR),
 		FIELD(drm_svm_query, size, SIZE),
 		FIELD(drm_svm_query, pages, OUT_PTR),
-		FIELD(drm_svm_query, flags, FLAGS, DRM_SVM_QUERY_RESIDENCE),
+		FIELD(drm_svm_query, flags, FLAGS, DRM_SVM_QUERY_RESIDENCE |
+		      DRM_SVM_QUERY_DETAILS | DRM_SVM_QUERY_RUNS),
 		FIELD(drm_svm_query, pad, PAD),
+		FIELD(drm_svm_query, count, NUM_RUNS),
+		OUTPUTS(drm_svm_query, out_count),
 	}, { EINVAL, EFAULT, ENOMEM, EINTR }, true },
 	{ "counters", DRM_IOCTL_SVM_TEST_COUNTERS, {
 		FIELD(drm_svm_counters, flags, FLAGS),
@@ -507,6 +511,9 @@ static uint64_t good(struct fuzz_gen *gen, const struct field *field)
 		return below(gen, 2 * DRM_SVM_COUNTER_NUM);
 	case NUM_EVENTS:
 		return 1 + below(gen, 64);
+	case NUM_RUNS:
+		/* wrong for half of the flags */
+		return one_in(gen, 2) ? 0 : 1 + below(gen, one_in(gen, 2) ? 4 : 1000);
 	case IN_SYNCS:
 		return make_syncs(gen, true);
 	case OUT_SYNCS:

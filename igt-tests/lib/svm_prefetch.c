@@ -53,6 +53,43 @@ void svm_residence(int fd, const void *addr, size_t size, uint32_t *pages)
 	igt_assert_eq(client_query(fd, client_ptr(addr), size, DRM_SVM_QUERY_RESIDENCE, pages), 0);
 }
 
+void svm_details(int fd, const void *addr, size_t size, uint64_t *pages)
+{
+	igt_assert_eq(client_query_details(fd, client_ptr(addr), size, pages), 0);
+}
+
+uint64_t svm_detail(int fd, const void *addr)
+{
+	uintptr_t page = (uintptr_t)addr & ~(svm_page_size() - 1);
+	uint64_t word;
+
+	svm_details(fd, (void *)page, svm_page_size(), &word);
+	return word;
+}
+
+static unsigned int kind_of(uint64_t word)
+{
+	return (word & DRM_SVM_PAGE_KIND_MASK) >> DRM_SVM_PAGE_KIND_SHIFT;
+}
+
+unsigned int svm_page_kind(int fd, const void *addr)
+{
+	return kind_of(svm_detail(fd, addr));
+}
+
+size_t svm_count_kind(int fd, const void *addr, size_t size, unsigned int kind)
+{
+	size_t n = size / svm_page_size(), found = 0;
+	uint64_t *pages = calloc(n, sizeof(*pages));
+
+	igt_assert(pages);
+	svm_details(fd, addr, size, pages);
+	for (size_t i = 0; i < n; i++)
+		found += kind_of(pages[i]) == kind;
+	free(pages);
+	return found;
+}
+
 size_t svm_resident(int fd, const void *addr, size_t size, uint32_t location)
 {
 	size_t n = size / svm_page_size(), found = 0;

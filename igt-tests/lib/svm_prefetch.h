@@ -17,6 +17,11 @@ uint64_t svm_prefetch(int fd, const void *addr, size_t size, uint32_t location);
 
 /* One word a page, with DRM_SVM_QUERY_RESIDENCE */
 void svm_residence(int fd, const void *addr, size_t size, uint32_t *pages);
+/* Words with DRM_SVM_QUERY_DETAILS; that of one page; its kind; pages of a kind */
+void svm_details(int fd, const void *addr, size_t size, uint64_t *pages);
+uint64_t svm_detail(int fd, const void *addr);
+unsigned int svm_page_kind(int fd, const void *addr);
+size_t svm_count_kind(int fd, const void *addr, size_t size, unsigned int kind);
 /* Pages whose residence is @location; bytes of the folio at @addr */
 size_t svm_resident(int fd, const void *addr, size_t size, uint32_t location);
 size_t svm_folio(int fd, const void *addr);
