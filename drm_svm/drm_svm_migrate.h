@@ -46,6 +46,7 @@ struct drm_svm_moved {
 	u64 copied;
 	u64 busy;
 	u64 unsupported;
+	u64 denied;
 	u64 no_space;
 	u64 failed;
 };

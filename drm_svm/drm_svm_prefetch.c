@@ -80,7 +80,7 @@ static int drm_svm_prefetch_lock(const struct drm_svm_prefetcher *p)
 	return mmap_read_lock_killable(mm) ? -EINTR : 0;
 }
 
-static unsigned int drm_svm_part_pages(const struct drm_svm_prefetcher *p)
+static unsigned long drm_svm_part_pages(const struct drm_svm_prefetcher *p)
 {
 	return (p->end - p->start) >> PAGE_SHIFT;
 }
@@ -235,8 +235,13 @@ static bool drm_svm_part_cut(struct drm_svm_prefetcher *p)
 /* Pass over the rest of the mapping, all of which stays. */
 static void drm_svm_part_skip(struct drm_svm_prefetcher *p, unsigned long end)
 {
+	int err = drm_svm_policy_check_vma(p->vma, DRM_SVM_ACCESS_READ);
+
 	p->end = min(p->vma->vm_end, end);
-	p->moved.unsupported += (p->end - p->start) >> PAGE_SHIFT;
+	if (err == -EACCES)
+		p->moved.denied += drm_svm_part_pages(p);
+	else
+		p->moved.unsupported += drm_svm_part_pages(p);
 }
 
 /*
@@ -476,9 +481,12 @@ static void drm_svm_prefetch_report(struct drm_svm_prefetcher *p,
 				    struct drm_svm_prefetch *args, u64 npages)
 {
 	struct drm_svm_moved *m = &p->moved, *filled = &p->migrator->moved;
+	u64 *denied = args->flags & DRM_SVM_PREFETCH_COUNT_DENIED ?
+		      &args->out_denied : &args->out_unsupported;
 
 	drm_svm_prefetch_count(&args->out_moved, m->moved + filled->moved, &npages);
 	drm_svm_prefetch_count(&args->out_unsupported, m->unsupported, &npages);
+	drm_svm_prefetch_count(denied, m->denied, &npages);
 	drm_svm_prefetch_count(&args->out_busy, m->busy + filled->busy, &npages);
 	drm_svm_prefetch_count(&args->out_no_space, filled->no_space, &npages);
 	drm_svm_prefetch_count(&args->out_failed, m->failed + filled->failed, &npages);
@@ -494,10 +502,13 @@ static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
 	u64 *counts[] = {
 		&args->out_moved, &args->out_resident, &args->out_busy,
 		&args->out_unsupported, &args->out_no_space, &args->out_failed,
+		&args->out_denied,
 	};
 	u64 left = args->progress >> PAGE_SHIFT;
 	unsigned int i;
 
+	if (!(args->flags & DRM_SVM_PREFETCH_COUNT_DENIED))
+		args->out_denied = 0;
 	if (!PAGE_ALIGNED(args->progress) || args->progress >= args->size)
 		return false;
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -521,7 +532,7 @@ static bool drm_svm_prefetch_begin_counts(struct drm_svm_prefetch *args)
 int drm_svm_prefetch_check(struct drm_svm_context *ctx,
 			   struct drm_svm_prefetch *args)
 {
-	if (args->flags ||
+	if (args->flags & ~DRM_SVM_PREFETCH_COUNT_DENIED ||
 	    (args->location != DRM_SVM_LOCATION_VRAM &&
 	     args->location != DRM_SVM_LOCATION_SYSTEM) ||
 	    drm_svm_context_check_interval(ctx, args->start, args->size) ||

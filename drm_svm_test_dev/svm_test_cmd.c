@@ -160,6 +160,16 @@ bool svm_test_cmd_read_u32(struct svm_test_cursor *cur, u64 addr, u32 *value)
 	return ptr;
 }
 
+/* A program that does not ask for the last count of a prefetch has no room for it. */
+static u32 result_count(const struct drm_svm_test_cmd *cmd, const struct svm_test_op *op)
+{
+	if (!cmd->result)
+		return 0;
+	if (op->moves && !(cmd->arg1 & DRM_SVM_PREFETCH_COUNT_DENIED))
+		return op->values - 1;
+	return op->values;
+}
+
 static int result_unit(struct svm_test_cursor *cur, u64 pos,
 		       struct svm_test_unit *unit)
 {
@@ -190,7 +200,7 @@ static int result_check(struct svm_test_cursor *cur, const struct svm_test_op *o
 	u64 addr;
 	u32 i;
 
-	for (i = 0; cur->cmd->result && i < op->values; i++) {
+	for (i = 0; i < result_count(cur->cmd, op); i++) {
 		int err = svm_test_cmd_check_element(cur, cur->cmd->result,
 						     i * sizeof(u64),
 						     sizeof(u64), &addr);
@@ -224,7 +234,7 @@ static enum svm_test_step cmd_next(struct svm_test_cursor *cur)
 	struct svm_test_job *job = cur->job;
 
 	if (progress->op != &result_op) {
-		progress->total = cur->cmd->result ? progress->op->values : 0;
+		progress->total = result_count(cur->cmd, progress->op);
 		progress->pos = 0;
 		progress->stop = false;
 		progress->op = &result_op;
@@ -354,6 +364,7 @@ static enum svm_test_step cmd_move(struct svm_test_cursor *cur)
 		args->start = cur->cmd->dst;
 		args->size = cur->cmd->size;
 		args->location = cur->cmd->arg0;
+		args->flags = cur->cmd->arg1;
 		err = svm_test_queue_move(job);
 		if (!err)
 			return SVM_TEST_STEP_MOVE;
@@ -372,6 +383,7 @@ static enum svm_test_step cmd_move(struct svm_test_cursor *cur)
 		const u64 values[] = {
 			args->out_moved, args->out_resident, args->out_busy,
 			args->out_unsupported, args->out_no_space, args->out_failed,
+			args->out_denied,
 		};
 
 		memcpy(cur->progress->value, values, sizeof(values));

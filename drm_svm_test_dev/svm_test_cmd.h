@@ -102,7 +102,7 @@ struct svm_test_op {
 	u32 fields;
 	/** @elements: of @fields those that hold the value of an element. */
 	u32 elements;
-	/** @values: how many values it returns. */
+	/** @values: how many values it returns at most. */
 	u32 values;
 	/** @buffers: what it reaches for is known before: jobs on buffers may use it. */
 	bool buffers;

@@ -157,10 +157,13 @@ static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 	err = peer_check_interval(vm, args->start, args->size);
 	if (err)
 		return err;
-	if (args->flags || args->progress ||
+	if (args->flags & ~DRM_SVM_PREFETCH_COUNT_DENIED || args->progress ||
 	    (args->location != DRM_SVM_LOCATION_SYSTEM &&
 	     args->location != DRM_SVM_LOCATION_VRAM))
 		return -EINVAL;
+	/* It does not say why pages stay. */
+	if (args->flags)
+		return -EOPNOTSUPP;
 
 	args->out_moved = 0;
 	args->out_resident = 0;
@@ -168,6 +171,7 @@ static int peer_prefetch(struct svm_test_vm *vm, struct drm_svm_prefetch *args)
 	args->out_unsupported = 0;
 	args->out_no_space = 0;
 	args->out_failed = 0;
+	args->out_denied = 0;
 	for (start = args->start; start < end && !err; start = next) {
 		next = min((start | ~PMD_MASK) + 1, end);
 		err = prefetch_piece(vm->gpusvm, args, start, next);

@@ -99,7 +99,7 @@ struct svm_test_progress {
 	/** @node: CHASE: the next node. */
 	u64 node;
 	/** @value: what the command returns. */
-	u64 value[6];
+	u64 value[7];
 };
 
 /**

@@ -461,7 +461,8 @@ static void signal_exec(struct svm_test_cursor *cur, const struct svm_test_unit 
 
 static int prefetch_check(const struct drm_svm_test_cmd *cmd)
 {
-	if (!cmd->size || !PAGE_ALIGNED(cmd->dst | cmd->size))
+	if (!cmd->size || !PAGE_ALIGNED(cmd->dst | cmd->size) ||
+	    cmd->arg1 & ~(u64)DRM_SVM_PREFETCH_COUNT_DENIED)
 		return -EINVAL;
 	return cmd->arg0 == DRM_SVM_LOCATION_VRAM ||
 	       cmd->arg0 == DRM_SVM_LOCATION_SYSTEM ? 0 : -EINVAL;
@@ -619,8 +620,8 @@ static const struct svm_test_op ops[] = {
 		.exec = signal_exec,
 	},
 	[DRM_SVM_TEST_OP_PREFETCH] = {
-		.fields = FIELDS4(DST, SIZE, ARG0, RESULT),
-		.values = 6,
+		.fields = FIELDS5(DST, SIZE, ARG0, ARG1, RESULT),
+		.values = 7,
 		.moves = true,
 		.check = prefetch_check,
 		.begin = prefetch_begin,

@@ -153,6 +153,63 @@ static void prefetch_kinds(int fd)
 	igt_assert_eq_u64(args.out_unsupported, 1);
 }
 
+/* What the GPU may not access is told from what never moves, if the program asks. */
+static void prefetch_denied(int fd)
+{
+	size_t page = svm_page_size(), size = 8 * page;
+	char *base = svm_mmap_small(size);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, size, VRAM);
+
+	memset(base, 1, size);
+	svm_mmap_fixed(base + page, page, PROT_READ | PROT_WRITE, MAP_SHARED, svm_memfd(page));
+	igt_assert(!mprotect(base + 3 * page, 2 * page, PROT_NONE));
+	igt_assert(!mprotect(base + 6 * page, page, PROT_READ));
+	args.flags = DRM_SVM_PREFETCH_COUNT_DENIED;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 5);
+	igt_assert_eq_u64(args.out_unsupported, 1);
+	igt_assert_eq_u64(args.out_denied, 2);
+	args.location = SYSTEM;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 5);
+	igt_assert_eq_u64(args.out_unsupported, 0);
+	igt_assert_eq_u64(args.out_denied, 2);
+	igt_assert_eq_u64(args.out_resident, 1);
+	/* as it was before there was that count */
+	args.flags = 0;
+	args.location = VRAM;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 5);
+	igt_assert_eq_u64(args.out_unsupported, 3);
+	igt_assert_eq_u64(args.out_denied, 0);
+}
+
+/* A call that goes on takes the counts that belong to its flags, and no others. */
+static void denied_goes_on(int fd)
+{
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(8 * page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, 8 * page, VRAM), bad;
+
+	memset(base, 1, 8 * page);
+	igt_assert(!mprotect(base, 4 * page, PROT_NONE));
+	igt_assert(!mprotect(base + 6 * page, page, PROT_NONE));
+	args.progress = 4 * page;
+	args.out_denied = 4;
+	igt_assert_eq(__svm_prefetch(fd, &args), -EINVAL);
+	args.progress = 4 * page;
+	args.out_denied = 4;
+	args.flags = DRM_SVM_PREFETCH_COUNT_DENIED;
+	bad = args;
+	bad.out_denied = 3;
+	igt_assert_eq(__svm_prefetch(fd, &bad), -EINVAL);
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 3);
+	igt_assert_eq_u64(args.out_denied, 5);
+	args = svm_prefetch_args(base, 8 * page, VRAM);
+	args.progress = 4 * page;
+	args.out_unsupported = 4;
+	igt_assert_eq(svm_prefetch_counts(fd, &args), 0);
+	igt_assert_eq_u64(args.out_unsupported, 5);
+	igt_assert_eq_u64(args.out_resident, 3);
+}
+
 static void prefetch_busy(int fd)
 {
 	size_t page = svm_page_size();
@@ -317,7 +374,7 @@ static void prefetch_invalid(int fd)
 	bad[3].size = -page;
 	bad[4].location = DRM_SVM_LOCATION_NONE;
 	bad[5].location = DRM_SVM_LOCATION_PEER;
-	bad[6].flags = 1;
+	bad[6].flags = 2;
 	memset(base, 1, page);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		igt_assert_eq(__svm_prefetch(fd, &bad[i]), -EINVAL);
@@ -342,7 +399,7 @@ static void not_attached(int fd)
 struct in_queue {
 	uint64_t fence, pad[3];
 	struct drm_svm_test_report report;
-	uint64_t counts[6];
+	uint64_t counts[8];
 };
 
 static struct drm_svm_test_cmd cmd_prefetch(const void *base, size_t size, uint32_t location,
@@ -395,6 +452,29 @@ static void queue_order(int fd)
 	igt_assert(svm_cpu_all32(base, size / 2, MAGIC));
 }
 
+/* Six counts, or seven if the command asks for the last one */
+static void queue_denied(int fd)
+{
+	size_t page = svm_page_size(), size = 16 * page;
+	char *base = svm_mmap_small(size);
+	struct in_queue *q = svm_mmap_anon(page);
+	struct drm_svm_test_cmd cmd = cmd_prefetch(base, size, VRAM, q->counts);
+
+	memset(base, 1, size);
+	igt_assert(!mprotect(base, 4 * page, PROT_NONE));
+	memset(q->counts, 0x33, sizeof(q->counts));
+	svm_run(fd, &cmd);
+	igt_assert_eq_u64(q->counts[0], 12);
+	igt_assert_eq_u64(q->counts[3], 4);
+	igt_assert_eq_u64(q->counts[6], 0x3333333333333333ull);
+	cmd.arg1 = DRM_SVM_PREFETCH_COUNT_DENIED;
+	svm_run(fd, &cmd);
+	igt_assert_eq_u64(q->counts[1], 12);
+	igt_assert_eq_u64(q->counts[3], 0);
+	igt_assert_eq_u64(q->counts[6], 4);
+	igt_assert_eq_u64(q->counts[7], 0x3333333333333333ull);
+}
+
 /* A hole: the command fails, nothing is moved, and jobs behind it run */
 static void queue_unmapped(int fd)
 {
@@ -426,7 +506,7 @@ static void queue_invalid(int fd)
 	size_t page = svm_page_size();
 	char *base = svm_mmap_small(page);
 	const struct drm_svm_test_cmd good = cmd_prefetch(base, page, VRAM, NULL);
-	struct drm_svm_test_cmd bad[] = { good, good, good, good, good, good, good };
+	struct drm_svm_test_cmd bad[] = { good, good, good, good, good, good, good, good };
 
 	bad[0].dst++;
 	bad[1].size++;
@@ -435,6 +515,7 @@ static void queue_invalid(int fd)
 	bad[4].arg0 = DRM_SVM_LOCATION_PEER;
 	bad[5].flags = DRM_SVM_TEST_CMD_64;
 	bad[6].count = 1;
+	bad[7].arg1 = 2;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct drm_svm_test_submit args = svm_submit_args(&bad[i], 1);
 
@@ -571,6 +652,8 @@ static const struct svm_case cases[] = {
 	{ "parts", "Parts of huge pages move, and the rest later.", prefetch_parts },
 	{ "some-there", "Only what is not there moves.", some_there },
 	{ "kinds", "Files and mappings without access stay, and are counted.", prefetch_kinds },
+	{ "denied", "Pages without access for the GPU are counted apart.", prefetch_denied },
+	{ "denied-goes-on", "They are so in a call that continues.", denied_goes_on },
 	{ "busy", "A pinned page stays until it is let go.", prefetch_busy },
 	{ "swapped", "Pages in swap are not moved.", prefetch_swapped },
 	{ "oversized", "Of more than VRAM, what fits comes and stays.", prefetch_oversized },
@@ -584,6 +667,8 @@ static const struct svm_case cases[] = {
 	{ "not-attached", "A file without memory, and a child's memory.", not_attached },
 	{ "queue-order", "In a queue a prefetch comes after what is before it, and counts.",
 	  queue_order },
+	{ "queue-denied", "In a queue the count of pages without access is asked for too.",
+	  queue_denied },
 	{ "queue-unmapped", "In a queue a hole fails the job, and nothing moves.", queue_unmapped },
 	{ "queue-invalid", "Each wrong field of the command is refused.", queue_invalid },
 	{ "queue-many", "More prefetches than threads, each in a queue of its own.", queue_many },

@@ -152,10 +152,11 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_prefetch, start, ADDR),
 		FIELD(drm_svm_prefetch, size, SIZE),
 		FIELD(drm_svm_prefetch, location, LOCATION),
-		FIELD(drm_svm_prefetch, flags, FLAGS),
+		FIELD(drm_svm_prefetch, flags, FLAGS, DRM_SVM_PREFETCH_COUNT_DENIED),
 		OUTPUTS(drm_svm_prefetch, out_moved),
 		/* no counts of ours fit to any */
 		FIELD(drm_svm_prefetch, progress, PAD),
+		FIELD(drm_svm_prefetch, out_denied, OUT),
 	}, { EINVAL, ENOENT, EFAULT, ENOSPC, ENOMEM, EINTR, EACCES, EOPNOTSUPP }, true },
 	{ "vm", DRM_IOCTL_SVM_TEST_VM, {
 		FIELD(drm_svm_test_vm, vm, VM),
@@ -382,6 +383,7 @@ static struct drm_svm_test_cmd make_cmd(struct fuzz_gen *gen)
 		cmd.dst &= -svm_page_size();
 		cmd.size = random_size(gen);
 		cmd.arg0 = one_in(gen, 2) ? DRM_SVM_LOCATION_SYSTEM : DRM_SVM_LOCATION_VRAM;
+		cmd.arg1 = one_in(gen, 2) ? DRM_SVM_PREFETCH_COUNT_DENIED : 0;
 		cmd.result = one_in(gen, 2) ? cmd_addr(gen) & ~7ull : 0;
 		break;
 	case DRM_SVM_TEST_OP_SIGNAL:

@@ -36,7 +36,8 @@ uint64_t svm_prefetch_counts(int fd, struct drm_svm_prefetch *args)
 	} while (err == -EINTR);
 	igt_assert_eq(err, 0);
 	igt_assert(args->out_moved + args->out_resident + args->out_busy +
-		   args->out_unsupported + args->out_no_space + args->out_failed ==
+		   args->out_unsupported + args->out_no_space + args->out_failed +
+		   args->out_denied ==
 		   args->size / svm_page_size());
 	return args->out_moved;
 }

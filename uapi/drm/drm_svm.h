@@ -302,6 +302,13 @@ struct drm_svm_query {
 #define DRM_SVM_QUERY_MAX_PAGES		(1u << 20)
 
 /**
+ * DRM_SVM_PREFETCH_COUNT_DENIED - count pages that the GPU may not access apart
+ *
+ * They are counted in out_denied, and not in out_unsupported.
+ */
+#define DRM_SVM_PREFETCH_COUNT_DENIED	(1u << 0)
+
+/**
  * struct drm_svm_prefetch - migrate pages before they are used
  *
  * Migrates the pages that can be migrated, and counts the result for each page:
@@ -341,7 +348,7 @@ struct drm_svm_prefetch {
 	 */
 	__u32 location;
 
-	/** @flags: must be zero. */
+	/** @flags: %DRM_SVM_PREFETCH_COUNT_DENIED or zero. */
 	__u32 flags;
 
 	/** @out_moved: pages that were moved to, or created at, the destination. */
@@ -364,7 +371,8 @@ struct drm_svm_prefetch {
 	/**
 	 * @out_unsupported: pages of a kind that stays in system memory: pages
 	 * of files, shared memory, hugetlbfs or devices, and pages that KSM may
-	 * merge; also pages of mappings that the GPU may not access.
+	 * merge. Without %DRM_SVM_PREFETCH_COUNT_DENIED also pages of mappings
+	 * that the GPU may not access.
 	 */
 	__u64 out_unsupported;
 
@@ -384,6 +392,12 @@ struct drm_svm_prefetch {
 	 * out_ counts unchanged, since the kernel reads them in this case.
 	 */
 	__u64 progress;
+
+	/**
+	 * @out_denied: with %DRM_SVM_PREFETCH_COUNT_DENIED pages of mappings
+	 * that the GPU may not access (EACCES), which stay; otherwise zero.
+	 */
+	__u64 out_denied;
 };
 
 /**

@@ -295,10 +295,12 @@ enum drm_svm_test_op {
 	/**
 	 * @DRM_SVM_TEST_OP_PREFETCH: move the @size bytes at @dst to @arg0, enum
 	 * drm_svm_location, as struct drm_svm_prefetch does, after the commands before
-	 * it and before those after it; meanwhile other queues run. @dst and @size are
-	 * multiples of the page size; otherwise the submission fails with EINVAL. The
-	 * values are the six counts of that structure, in its order. If the interval is
-	 * not mapped, or there is no VRAM, the command fails.
+	 * it and before those after it; meanwhile other queues run. @arg1 is the flags
+	 * of that structure. @dst and @size are multiples of the page size; otherwise
+	 * the submission fails with EINVAL. The values are the six counts of that
+	 * structure before its progress, in its order, and with
+	 * %DRM_SVM_PREFETCH_COUNT_DENIED its out_denied as the seventh. If the interval
+	 * is not mapped, or there is no VRAM, the command fails.
 	 */
 	DRM_SVM_TEST_OP_PREFETCH = 13,
 };
