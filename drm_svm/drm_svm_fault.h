@@ -158,6 +158,8 @@ struct drm_svm_pool_thread {
  *	after their batch
  * @can_take: cancelling an item takes it away from the thread that has it in
  *	hand. Else it is marked, and that thread ends it soon
+ * @gone: the error with which items end whose context is being detached, or whose
+ *	process has ended
  * @work: do the item of @t. Returns 0 or an error; after -EINTR and -ERESTARTSYS
  *	the item is done again later, unless it was cancelled. With @can_take the
  *	item may be taken at any time, so look at it only under the lock
@@ -168,6 +170,7 @@ struct drm_svm_pool_ops {
 	unsigned int max;
 	bool asks;
 	bool can_take;
+	int gone;
 	int (*work)(struct drm_svm_pool_thread *t);
 	void (*end)(struct drm_svm_pool_item *item, int err);
 };

@@ -199,7 +199,7 @@ void drm_svm_pool_grow(struct drm_svm_pool *pool)
 	scoped_guard(spinlock, &pool->lock)
 		if (!pool->nmade && !pool->growing)
 			drm_svm_pool_take_locked(pool, NULL, NULL, &taken);
-	drm_svm_pool_end_all(pool, &taken, fatal_signal_pending(current) ? -EFAULT : err);
+	drm_svm_pool_end_all(pool, &taken, fatal_signal_pending(current) ? pool->ops->gone : err);
 }
 
 /**
@@ -211,16 +211,16 @@ void drm_svm_pool_grow(struct drm_svm_pool *pool)
  * a worker for that, see &struct drm_svm_pool_ops.
  *
  * Context: process context, of any process.
- * Return: 0; -EFAULT when the context is being detached, or the process has
- * ended: then the item is the caller's. After 0 it may be over, and its context
- * gone, on return.
+ * Return: 0; &drm_svm_pool_ops.gone when the context is being detached, or the
+ * process has ended: then the item is the caller's. After 0 it may be over, and
+ * its context gone, on return.
  */
 int drm_svm_pool_add(struct drm_svm_pool *pool, struct drm_svm_pool_item *item)
 {
 	guard(spinlock)(&pool->lock);
 	/* detach sets it, and then takes the lock; so does the end of the process */
 	if (READ_ONCE(item->ctx->dead) || pool->dead)
-		return -EFAULT;
+		return pool->ops->gone;
 	list_add_tail(&item->link, &pool->pending);
 	pool->npending++;
 	/* under the lock: else the item may be over, and the address space gone */
@@ -237,9 +237,9 @@ int drm_svm_pool_add(struct drm_svm_pool *pool, struct drm_svm_pool_item *item)
  *	ended
  * @only: of these items only this one, which may be over already; or NULL
  *
- * An item that no thread has in hand ends here, with -EFAULT, or with -ECANCELED
- * if @only names it. So does an item in hand if the pool can take it away from
- * its thread; else the thread ends it soon, with -ECANCELED.
+ * An item that no thread has in hand ends here, with &drm_svm_pool_ops.gone, or
+ * with -ECANCELED if @only names it. So does an item in hand if the pool can take
+ * it away from its thread; else the thread ends it soon, with -ECANCELED.
  *
  * Context: process context, no lock held that the end of an item takes.
  */
@@ -264,7 +264,7 @@ void drm_svm_pool_cancel(struct drm_svm_pool *pool, struct drm_svm_context *ctx,
 		}
 		drm_svm_pool_take_locked(pool, ctx, only, &taken);
 	}
-	drm_svm_pool_end_all(pool, &taken, only ? -ECANCELED : -EFAULT);
+	drm_svm_pool_end_all(pool, &taken, only ? -ECANCELED : pool->ops->gone);
 }
 
 /* End the waits of all threads; their items go back to the list. */

@@ -46,6 +46,7 @@ static const struct drm_svm_pool_ops drm_svm_prefetch_ops = {
 	.name = "drm_svm_move",
 	.max = DRM_SVM_MAX_MOVERS,
 	.asks = true,
+	.gone = -ECANCELED,
 	.work = drm_svm_prefetch_move,
 	.end = drm_svm_prefetch_end,
 };
@@ -62,7 +63,7 @@ static const struct drm_svm_pool_ops drm_svm_prefetch_ops = {
  *
  * Context: process context, of any process; no lock held that done takes.
  * Return: 0; -EINVAL, -ENOSPC as &struct drm_svm_prefetch says; -ENXIO when the
- * context is not attached; -EFAULT when it is being detached, or its process
+ * context is not attached; -ECANCELED when it is being detached, or its process
  * has ended.
  */
 int drm_svm_prefetch_queue(struct drm_svm_context *ctx,

@@ -120,6 +120,7 @@ static const struct drm_svm_pool_ops drm_svm_wait_ops = {
 	.name = "drm_svm_wait",
 	.max = DRM_SVM_MAX_WAITERS,
 	.can_take = true,
+	.gone = -EFAULT,
 	.work = drm_svm_wait_work,
 	.end = drm_svm_wait_end,
 };

@@ -381,7 +381,7 @@ int svm_test_ioctl_bo_bind(struct drm_device *drm, void *data,
 
 	obj = drm_gem_object_lookup(file, args->handle);
 	if (!obj)
-		return -ENOENT;
+		return -EBADF;
 
 	err = -ENODEV;
 	if (drm_dev_enter(drm, &index)) {

@@ -352,6 +352,19 @@ static enum svm_test_step cmd_fail(struct svm_test_cursor *cur, int err)
 	return SVM_TEST_STEP_MORE;
 }
 
+/* How a job ends whose prefetch failed */
+static u32 move_status(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return DRM_SVM_TEST_STATUS_INVALID;
+	case -ECANCELED:
+		return DRM_SVM_TEST_STATUS_CANCELLED;
+	default:
+		return DRM_SVM_TEST_STATUS_FAULT;
+	}
+}
+
 /* Hand a prefetch to a thread of the process, and take its end up. */
 static enum svm_test_step cmd_move(struct svm_test_cursor *cur)
 {
@@ -376,9 +389,7 @@ static enum svm_test_step cmd_move(struct svm_test_cursor *cur)
 	if (job->stop) {
 		svm_test_job_fail(job, job->stop, svm_test_stop_errno(job->stop), 0);
 	} else if (err) {
-		svm_test_job_fail(job, err == -EINVAL ? DRM_SVM_TEST_STATUS_INVALID :
-							DRM_SVM_TEST_STATUS_FAULT,
-				  err, cur->cmd->dst);
+		svm_test_job_fail(job, move_status(err), err, cur->cmd->dst);
 	} else {
 		const u64 values[] = {
 			args->out_moved, args->out_resident, args->out_busy,

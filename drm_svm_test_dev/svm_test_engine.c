@@ -264,16 +264,13 @@ static void engine_stop(struct svm_test_engine *engine,
 static void job_go_on(struct svm_test_job *job)
 {
 	struct svm_test_slot *slot = svm_test_job_slots(job);
-	int err = 0;
 
-	if (job->stage == SVM_TEST_STAGE_CMDS)
-		err = svm_test_job_deps_error(job);
 	/*
 	 * The first miss was of the access that is next; the others were of
 	 * accesses ahead, which will say for themselves if they fail.
 	 */
-	if (err)
-		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED, err, 0);
+	if (job->stage == SVM_TEST_STAGE_CMDS && svm_test_job_deps_failed(job))
+		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_CANCELLED, -ECANCELED, 0);
 	else if (job->num_slots && slot->err)
 		svm_test_job_fail(job, DRM_SVM_TEST_STATUS_FAULT, slot->err, slot->addr);
 	job->num_slots = 0;

@@ -106,7 +106,7 @@ static int submit_find_queue(struct svm_test_submission *sub)
 
 	queue = xa_load(&sub->file->queues, id);
 	if (!queue)
-		return -ENOENT;
+		return -EBADF;
 	sub->queue = svm_test_queue_get(queue);
 	return 0;
 }
@@ -143,9 +143,9 @@ static int submit_alloc(struct svm_test_submission *sub)
 	if (args->flags & DRM_SVM_TEST_SUBMIT_EVENTFD) {
 		struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->eventfd);
 
-		/* -EBADF or -EINVAL: it is no file, or no eventfd */
+		/* It is no file, or no eventfd. */
 		if (IS_ERR(eventfd))
-			return -EINVAL;
+			return -EBADF;
 		job->eventfd = eventfd;
 	}
 
@@ -196,12 +196,12 @@ static int submit_find_in_syncs(struct svm_test_submission *sub)
 
 		if (err)
 			return err;
-		/* -EINVAL: the syncobj, or its timeline, has no such fence */
+		/* -ENOENT: no such syncobj; -EINVAL: it, or its timeline, has no such fence */
 		err = drm_syncobj_find_fence(sub->drm_file, sync.handle, sync.point,
 					     0, &sub->job->deps[i].fence);
 		if (err) {
 			sub->job->deps[i].fence = NULL;
-			return err == -EINVAL ? -ENOENT : err;
+			return err == -ENOENT ? -EBADF : err;
 		}
 	}
 	return 0;
@@ -221,7 +221,7 @@ static int submit_find_out_syncs(struct svm_test_submission *sub)
 		out->point = sync.point;
 		out->syncobj = drm_syncobj_find(sub->drm_file, sync.handle);
 		if (!out->syncobj)
-			return -ENOENT;
+			return -EBADF;
 		if (!sync.point)
 			continue;
 		out->chain = dma_fence_chain_alloc();
@@ -310,7 +310,7 @@ static int submit_publish(struct svm_test_submission *sub)
 		return -ENODEV;
 	/* It may be on its way out. */
 	if (READ_ONCE(sub->queue->closing))
-		return -ENOENT;
+		return -EBADF;
 	err = submit_add_locked(sub);
 	if (err)
 		return err;
@@ -486,7 +486,7 @@ static int wait_fetch(struct svm_test_file *file, u64 id, struct svm_test_job *j
 	guard(mutex)(&file->submit_lock);
 
 	if (xa_cmpxchg(&file->results, id, job, NULL, GFP_KERNEL) != job)
-		return -ENOENT;
+		return -EBADF;
 	atomic_dec(&file->num_jobs);
 	svm_test_job_put(job);
 	return 0;
@@ -500,7 +500,7 @@ static int wait_fetch(struct svm_test_file *file, u64 id, struct svm_test_job *j
  *
  * The timeout is absolute, so that the call can be restarted as it is.
  *
- * Return: 0, -EINVAL, -EPERM, -ENOENT, -ETIME or -ERESTARTSYS.
+ * Return: 0, -EINVAL, -EPERM, -EBADF, -ETIME or -ERESTARTSYS.
  */
 int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 			struct drm_file *drm_file)
@@ -518,7 +518,7 @@ int svm_test_ioctl_wait(struct drm_device *drm, void *data,
 
 	job = wait_lookup(file, args->job);
 	if (!job)
-		return -ENOENT;
+		return -EBADF;
 
 	err = wait_done(file, job, args->timeout);
 	if (!err)
@@ -630,7 +630,7 @@ static struct svm_test_queue *queue_begin_destroy(struct svm_test_file *file, u3
 		return ERR_PTR(-ENODEV);
 	queue = xa_load(&file->queues, id);
 	if (!queue || READ_ONCE(queue->closing))
-		return ERR_PTR(-ENOENT);
+		return ERR_PTR(-EBADF);
 	svm_test_queue_close(queue, -ECANCELED);
 	return svm_test_queue_get(queue);
 }
@@ -641,7 +641,7 @@ static struct svm_test_queue *queue_begin_destroy(struct svm_test_file *file, u3
  * @data: struct drm_svm_test_queue_destroy
  * @drm_file: the file
  *
- * Return: 0, -EINVAL, -EPERM, -ENOENT or -ENODEV.
+ * Return: 0, -EINVAL, -EPERM, -EBADF or -ENODEV.
  */
 int svm_test_ioctl_queue_destroy(struct drm_device *drm, void *data,
 				 struct drm_file *drm_file)
@@ -679,7 +679,7 @@ static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *
 	if (args->job) {
 		job = wait_lookup(file, args->job);
 		if (!job)
-			return -ENOENT;
+			return -EBADF;
 		svm_test_queue_cancel(job->queue, job, force);
 		svm_test_job_put(job);
 		return 0;
@@ -689,7 +689,7 @@ static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *
 
 	queue = xa_load(&file->queues, args->queue);
 	if (!queue)
-		return -ENOENT;
+		return -EBADF;
 	svm_test_queue_cancel(queue, NULL, force);
 	return 0;
 }
@@ -700,7 +700,7 @@ static int cancel(struct svm_test_file *file, const struct drm_svm_test_cancel *
  * @data: struct drm_svm_test_cancel
  * @drm_file: the file
  *
- * Return: 0, -EINVAL, -EPERM or -ENOENT.
+ * Return: 0, -EINVAL, -EPERM or -EBADF.
  */
 int svm_test_ioctl_cancel(struct drm_device *drm, void *data,
 			  struct drm_file *drm_file)

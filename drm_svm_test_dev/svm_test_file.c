@@ -197,7 +197,7 @@ static int file_join(struct svm_test_file *file, u64 id)
 
 	vm = svm_test_vm_find(gpu, id);
 	if (!vm || list_empty(&vm->files))
-		return -ENOENT;
+		return -EBADF;
 	/* Only a detach holds it for writing, and is not waited for with vms_lock held. */
 	if (!svm_test_vm_try_enter(vm))
 		return -ENODEV;
@@ -222,7 +222,7 @@ static int file_join(struct svm_test_file *file, u64 id)
  * @data: struct drm_svm_test_vm
  * @drm_file: the file
  *
- * Return: 0, -EINVAL, -EPERM, -ENXIO, -ENOENT, -EEXIST or -ENODEV.
+ * Return: 0, -EINVAL, -EPERM, -ENXIO, -EBADF, -EEXIST or -ENODEV.
  */
 int svm_test_ioctl_vm(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {

@@ -382,8 +382,10 @@ int svm_test_ioctl_bo_mmap(struct drm_device *drm, void *data,
 	err = svm_test_vm_check_mm(svm_test_file_vm(file));
 	if (err)
 		return err;
-	return drm_gem_ttm_dumb_map_offset(file, drm, args->handle,
-					   &args->out_offset);
+	err = drm_gem_ttm_dumb_map_offset(file, drm, args->handle,
+					  &args->out_offset);
+	/* -ENOENT: no such handle */
+	return err == -ENOENT ? -EBADF : err;
 }
 
 static void bo_add_stats(struct svm_test_bo *bo, struct drm_memory_stats *vram,

@@ -195,26 +195,25 @@ bool svm_test_job_is_ready(const struct svm_test_job *job)
 }
 
 /**
- * svm_test_job_deps_error() - did a fence to wait for fail?
+ * svm_test_job_deps_failed() - did a fence to wait for fail?
  * @job: the job, which is ready
  *
  * The point of a timeline does not carry the error; the fence in it does.
  *
- * Return: the error of the first fence that failed, or 0.
+ * Return: whether any of them did.
  */
-int svm_test_job_deps_error(const struct svm_test_job *job)
+bool svm_test_job_deps_failed(const struct svm_test_job *job)
 {
 	u32 i;
 
 	for (i = 0; i < job->num_deps; i++) {
 		struct dma_fence *fence =
 			dma_fence_chain_contained(job->deps[i].fence);
-		int status = dma_fence_get_status(fence);
 
-		if (status < 0)
-			return status;
+		if (dma_fence_get_status(fence) < 0)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /**

@@ -219,7 +219,7 @@ void svm_test_job_put(struct svm_test_job *job);
 
 void svm_test_job_arm(struct svm_test_job *job);
 bool svm_test_job_is_ready(const struct svm_test_job *job);
-int svm_test_job_deps_error(const struct svm_test_job *job);
+bool svm_test_job_deps_failed(const struct svm_test_job *job);
 bool svm_test_job_is_done(const struct svm_test_job *job);
 void svm_test_job_next_stage(struct svm_test_job *job);
 void svm_test_job_fail(struct svm_test_job *job, u32 status, int err, u64 addr);

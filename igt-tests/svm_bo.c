@@ -356,8 +356,8 @@ static void other_file(int fd)
 	uint32_t value;
 
 	svm_gpu_write32(fd, gpu, PATTERN);
-	igt_assert_eq(client_bo_bind(other, handle, start, 0, size), -ENOENT);
-	igt_assert_eq(client_bo_offset(other, handle, &offset), -ENOENT);
+	igt_assert_eq(client_bo_bind(other, handle, start, 0, size), -EBADF);
+	igt_assert_eq(client_bo_offset(other, handle, &offset), -EBADF);
 	igt_assert_eq(client_bo_unbind(other, start, size), -ENOENT);
 	igt_assert_eq(__svm_gpu_read32(other, gpu, &value), -ENOENT);
 
@@ -428,9 +428,9 @@ static void bind_invalid(int fd)
 	BAD(offset, page, -EINVAL);
 	BAD(offset, -page, -EINVAL);
 	BAD(offset, size, -EINVAL);
-	BAD(handle, 0, -ENOENT);
-	BAD(handle, handle + 1, -ENOENT);
-	BAD(handle, ~0u, -ENOENT);
+	BAD(handle, 0, -EBADF);
+	BAD(handle, handle + 1, -EBADF);
+	BAD(handle, ~0u, -EBADF);
 #undef BAD
 
 	/* None of it has left anything behind; what overlaps is refused */
@@ -509,8 +509,8 @@ static void mmap_invalid(int fd)
 		igt_assert_eq(ioctl(fd, DRM_IOCTL_SVM_TEST_BO_MMAP, &args), -1);
 		igt_assert_eq(errno, EINVAL);
 	}
-	igt_assert_eq(client_bo_offset(fd, 0, &offset), -ENOENT);
-	igt_assert_eq(client_bo_offset(fd, args.handle + 1, &offset), -ENOENT);
+	igt_assert_eq(client_bo_offset(fd, 0, &offset), -EBADF);
+	igt_assert_eq(client_bo_offset(fd, args.handle + 1, &offset), -EBADF);
 	igt_assert_eq(client_bo_offset(fd, args.handle, &offset), 0);
 	igt_assert(mmap(NULL, MIB, PROT_READ, MAP_PRIVATE, fd, offset) == MAP_FAILED);
 	igt_assert(mmap(NULL, 2 * MIB, PROT_READ, MAP_SHARED, fd, offset) == MAP_FAILED);

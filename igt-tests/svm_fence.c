@@ -737,7 +737,7 @@ static void eventfd_invalid(int fd)
 	args.flags = DRM_SVM_TEST_SUBMIT_EVENTFD;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		args.eventfd = bad[i];
-		igt_assert_eq(client_submit(fd, &args), -EINVAL);
+		igt_assert_eq(client_submit(fd, &args), -EBADF);
 	}
 	args.eventfd = event;
 	args.flags = 0;

@@ -251,9 +251,9 @@ static void destroy_invalid(int fd)
 	svm_info(fd, &info);
 	for (uint32_t engine = 0; engine < info.out_engines; engine++)
 		igt_assert_eq(client_queue_destroy(fd, engine), -EINVAL);
-	igt_assert_eq(client_queue_destroy(fd, queue + 1), -ENOENT);
-	igt_assert_eq(client_queue_destroy(fd, UINT32_MAX), -ENOENT);
-	igt_assert_eq(client_queue_destroy(other, queue), -ENOENT);
+	igt_assert_eq(client_queue_destroy(fd, queue + 1), -EBADF);
+	igt_assert_eq(client_queue_destroy(fd, UINT32_MAX), -EBADF);
+	igt_assert_eq(client_queue_destroy(other, queue), -EBADF);
 	flags.queue = queue;
 	igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_QUEUE_DESTROY, &flags), -1);
 	igt_assert_eq(errno, EINVAL);
@@ -263,10 +263,10 @@ static void destroy_invalid(int fd)
 	assert_queue_works(fd, queue);
 
 	svm_queue_destroy(fd, queue);
-	igt_assert_eq(client_queue_destroy(fd, queue), -ENOENT);
-	igt_assert_eq(client_cancel_queue(fd, queue, 0), -ENOENT);
+	igt_assert_eq(client_queue_destroy(fd, queue), -EBADF);
+	igt_assert_eq(client_cancel_queue(fd, queue, 0), -EBADF);
 	args.queue = queue;
-	igt_assert_eq(client_submit(fd, &args), -ENOENT);
+	igt_assert_eq(client_submit(fd, &args), -EBADF);
 	for (uint32_t engine = 0; engine < info.out_engines; engine++)
 		assert_queue_works(fd, engine);
 	close(other);
@@ -712,13 +712,13 @@ static void cancel_invalid(int fd)
 	args = (struct drm_svm_test_cancel) { .job = p.job, .queue = queue };
 	igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_CANCEL, &args), -1);
 	igt_assert_eq(errno, EINVAL);
-	igt_assert_eq(client_cancel_job(fd, p.job + 1000, 0), -ENOENT);
-	igt_assert_eq(client_cancel_job(fd, UINT64_MAX, 0), -ENOENT);
-	igt_assert_eq(client_cancel_job(fd, p.job | 1ull << 32, 0), -ENOENT);
-	igt_assert_eq(client_cancel_job(other, p.job, 0), -ENOENT);
-	igt_assert_eq(client_cancel_queue(fd, queue + 1000, 0), -ENOENT);
-	igt_assert_eq(client_cancel_queue(fd, UINT32_MAX, 0), -ENOENT);
-	igt_assert_eq(client_cancel_queue(other, queue, 0), -ENOENT);
+	igt_assert_eq(client_cancel_job(fd, p.job + 1000, 0), -EBADF);
+	igt_assert_eq(client_cancel_job(fd, UINT64_MAX, 0), -EBADF);
+	igt_assert_eq(client_cancel_job(fd, p.job | 1ull << 32, 0), -EBADF);
+	igt_assert_eq(client_cancel_job(other, p.job, 0), -EBADF);
+	igt_assert_eq(client_cancel_queue(fd, queue + 1000, 0), -EBADF);
+	igt_assert_eq(client_cancel_queue(fd, UINT32_MAX, 0), -EBADF);
+	igt_assert_eq(client_cancel_queue(other, queue, 0), -EBADF);
 	igt_fork(child, 1) {
 		igt_assert_eq(client_cancel_job(fd, p.job, 0), -EPERM);
 		igt_assert_eq(client_cancel_queue(fd, queue, 0), -EPERM);
@@ -728,7 +728,7 @@ static void cancel_invalid(int fd)
 	probe_release(&p);
 	probe_end(&p, OK, 0);
 	/* Nobody can name a job whose result was fetched */
-	igt_assert_eq(client_cancel_job(fd, p.job, 0), -ENOENT);
+	igt_assert_eq(client_cancel_job(fd, p.job, 0), -EBADF);
 	close(other);
 }
 
@@ -842,7 +842,7 @@ static void *submit_until_gone(void *arg)
 
 	args.queue = s->queue;
 	args.flags = DRM_SVM_TEST_SUBMIT_NO_RESULT;
-	while ((err = client_submit(s->fd, &args)) != -ENOENT) {
+	while ((err = client_submit(s->fd, &args)) != -EBADF) {
 		igt_assert(!err || err == -EBUSY);
 		s->accepted += !err;
 	}
@@ -1142,8 +1142,8 @@ static void share_vm(void)
 
 	/* Queues and jobs are of one file alone */
 	p = probe_start(first, queue_on_first(first), PROBE_WAITS);
-	igt_assert_eq(__svm_poll_job(second, p.job), -ENOENT);
-	igt_assert_eq(client_cancel_job(second, p.job, 0), -ENOENT);
+	igt_assert_eq(__svm_poll_job(second, p.job), -EBADF);
+	igt_assert_eq(client_cancel_job(second, p.job, 0), -EBADF);
 	svm_assert_pending(first, p.job);
 	assert_queue_works(second, 0);
 	/* The one that attached can go */
@@ -1173,7 +1173,7 @@ static void share_vm_end(void)
 	svm_assert_works(late);
 	close(late);
 	late = svm_open();
-	igt_assert_eq(join(late, vm), -ENOENT);
+	igt_assert_eq(join(late, vm), -EBADF);
 	svm_attach(late);
 	svm_assert_works(late);
 	close(late);
@@ -1241,8 +1241,8 @@ static void share_vm_invalid(void)
 	uint64_t vm = vm_of(fd), before = vm_of(own);
 
 	share_vm_flags(own);
-	igt_assert_eq(join(own, 0xdeadbeef), -ENOENT);
-	igt_assert_eq(join(own, UINT64_MAX), -ENOENT);
+	igt_assert_eq(join(own, 0xdeadbeef), -EBADF);
+	igt_assert_eq(join(own, UINT64_MAX), -EBADF);
 	igt_assert_eq(join(own, before), -ENXIO);
 	igt_assert_eq(join(own, vm_of(other)), -ENXIO);
 	igt_assert_eq_u64(vm_of(own), before);
@@ -1253,7 +1253,7 @@ static void share_vm_invalid(void)
 	igt_assert_eq(join(own, vm), 0);
 	igt_assert_eq(join(own, vm), 0);
 	igt_assert_eq(join(own, vm_of(third)), -EEXIST);
-	igt_assert_eq(join(other, before), -ENOENT);
+	igt_assert_eq(join(other, before), -EBADF);
 	igt_assert_eq_u64(vm_of(own), vm);
 	svm_assert_works(own);
 	close(other);
@@ -1289,7 +1289,7 @@ static void share_vm_foreign(void)
 
 		igt_assert_eq(client_vm(fd, 0, &got), -EPERM);
 		err = join(own, vm);
-		igt_assert(err == -EPERM || err == -ENOENT);
+		igt_assert(err == -EPERM || err == -EBADF);
 		svm_attach(own);
 		svm_assert_works(own);
 	}
@@ -1318,7 +1318,7 @@ static void *join_and_close(void *arg)
 			svm_assert_works(fd);
 			j->joined++;
 		} else {
-			igt_assert(READ_ONCE(j->may_end) && err == -ENOENT);
+			igt_assert(READ_ONCE(j->may_end) && err == -EBADF);
 		}
 		close(fd);
 	}

@@ -74,9 +74,9 @@ static void submit_invalid(int fd)
 		REFUSED(flags, 1u << bit, -EINVAL);
 	for (int bit = 0; bit < 32; bit++)
 		REFUSED(eventfd, 1u << bit, -EINVAL);
-	REFUSED(queue, info.out_engines, -ENOENT);
-	REFUSED(queue, 0xfffffffe, -ENOENT);
-	REFUSED(queue, 0x80000000, -ENOENT);
+	REFUSED(queue, info.out_engines, -EBADF);
+	REFUSED(queue, 0xfffffffe, -EBADF);
+	REFUSED(queue, 0x80000000, -EBADF);
 	probe_fini(&probe);
 }
 
@@ -241,11 +241,11 @@ static void wait_invalid(int fd)
 		igt_assert_eq(drmIoctl(fd, DRM_IOCTL_SVM_TEST_WAIT, &args), -1);
 		igt_assert_eq(errno, EINVAL);
 	}
-	igt_assert_eq(__svm_poll_job(fd, 0), -ENOENT);
-	igt_assert_eq(__svm_poll_job(fd, job + 1000), -ENOENT);
-	igt_assert_eq(__svm_poll_job(fd, ~0ull), -ENOENT);
-	igt_assert_eq(__svm_poll_job(fd, job | 1ull << 32), -ENOENT);
-	igt_assert_eq(__svm_poll_job(other, job), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, 0), -EBADF);
+	igt_assert_eq(__svm_poll_job(fd, job + 1000), -EBADF);
+	igt_assert_eq(__svm_poll_job(fd, ~0ull), -EBADF);
+	igt_assert_eq(__svm_poll_job(fd, job | 1ull << 32), -EBADF);
+	igt_assert_eq(__svm_poll_job(other, job), -EBADF);
 	svm_wait_ok(fd, job);
 	close(other);
 	probe_fini(&probe);
@@ -277,7 +277,7 @@ static void wait_time(int fd)
 	igt_assert_eq_u32(result.out_errno, 0);
 	igt_assert_eq_u32(result.out_cmd, 2);
 	igt_assert_eq_u64(result.out_addr, 0);
-	igt_assert_eq(__svm_poll_job(fd, spin.job), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, spin.job), -EBADF);
 	svm_spin_free(&spin);
 }
 
@@ -317,7 +317,7 @@ static void wait_once(int fd)
 	pthread_join(release, NULL);
 	for (int i = 0; i < 4; i++) {
 		won += !waiters[i].err;
-		igt_assert(!waiters[i].err || waiters[i].err == -ENOENT);
+		igt_assert(!waiters[i].err || waiters[i].err == -EBADF);
 	}
 	igt_assert_eq(won, 1);
 	svm_spin_free(&spin);
@@ -388,10 +388,10 @@ static void no_result(int fd)
 	/* Neither a running one nor one that is over can be waited for */
 	svm_spin_start(&spin, fd, 0);
 	igt_assert_eq(client_submit(fd, &probe.args), 0);
-	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -EBADF);
 	svm_spin_stop(&spin);
 	igt_assert(svm_until(READ_ONCE(*probe.word) == info.out_max_jobs + 4, 10000));
-	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -ENOENT);
+	igt_assert_eq(__svm_poll_job(fd, probe.args.out_job), -EBADF);
 	probe_fini(&probe);
 }
 

@@ -41,14 +41,14 @@ IGT_TEST_DESCRIPTION("Jobs on buffer objects wait for syncobjs and signal them."
 /* The longest limit of a queue whose jobs may have syncobjs */
 #define MAX_LIMIT_NS	(10ull * NSEC_PER_SEC)
 
-/* It did not begin, because what it waited for has failed with @err. */
-static void assert_cancelled(int fd, uint64_t job, uint32_t err)
+/* It did not begin, because what it waited for has failed, whatever the error of that is. */
+static void assert_cancelled(int fd, uint64_t job)
 {
 	struct drm_svm_test_wait result;
 
 	svm_wait(fd, job, &result);
 	igt_assert_eq_u32(result.out_status, CANCELLED);
-	igt_assert_eq_u32(result.out_errno, err);
+	igt_assert_eq_u32(result.out_errno, ECANCELED);
 	igt_assert_eq_u32(result.out_cmd, 0);
 	igt_assert_eq_u64(result.out_addr, 0);
 }
@@ -210,16 +210,16 @@ static void row_submit(struct row *row, int fd, uint64_t point, uint32_t queue, 
 	row->last = args[2];
 }
 
-/* The first one has failed. A job that comes late does not run either. */
+/* The first one has failed with @err. A job that comes late does not run either. */
 static void row_failed(struct row *row, uint32_t err)
 {
 	int fd = row->fd;
 
-	assert_cancelled(fd, row->jobs[1], err);
-	assert_cancelled(fd, row->jobs[2], err);
-	assert_cancelled(fd, svm_submit_ioctl(fd, &row->last), err);
-	for (int i = 0; i < 2; i++)
-		igt_assert_eq(svm_sync_status(fd, &row->sync[i]), -(int)err);
+	assert_cancelled(fd, row->jobs[1]);
+	assert_cancelled(fd, row->jobs[2]);
+	assert_cancelled(fd, svm_submit_ioctl(fd, &row->last));
+	igt_assert_eq(svm_sync_status(fd, &row->sync[0]), -(int)err);
+	igt_assert_eq(svm_sync_status(fd, &row->sync[1]), -ECANCELED);
 	igt_assert_eq_u64(READ_ONCE(*row->buf.cpu), 0);
 
 	/* Without the sync the same commands run */
@@ -272,19 +272,19 @@ static void sync_invalid(int fd)
 		bool out;
 		int err;
 	} bad[] = {
-		{ { 0, 0, 0 }, false, -ENOENT },
-		{ { 0, 0, 0 }, true, -ENOENT },
-		{ { 0xdead, 0, 0 }, false, -ENOENT },
-		{ { 0xdead, 0, 0 }, true, -ENOENT },
-		{ { ~0u, 1, 1 }, true, -ENOENT },
+		{ { 0, 0, 0 }, false, -EBADF },
+		{ { 0, 0, 0 }, true, -EBADF },
+		{ { 0xdead, 0, 0 }, false, -EBADF },
+		{ { 0xdead, 0, 0 }, true, -EBADF },
+		{ { ~0u, 1, 1 }, true, -EBADF },
 		{ { binary.handle, 2, 0 }, false, -EINVAL },
 		{ { binary.handle, 1u << 31, 0 }, true, -EINVAL },
 		{ { binary.handle, 0, 1 }, false, -EINVAL },
 		{ { binary.handle, 0, 1 }, true, -EINVAL },
 		{ { timeline.handle, 1, 0 }, true, -EINVAL },
 		/* Nothing will ever signal these */
-		{ { binary.handle, 0, 0 }, false, -ENOENT },
-		{ { timeline.handle, 1, 5 }, false, -ENOENT },
+		{ { binary.handle, 0, 0 }, false, -EINVAL },
+		{ { timeline.handle, 1, 5 }, false, -EINVAL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -313,7 +313,7 @@ static void all_or_none(int fd)
 	struct drm_svm_test_submit args = svm_submit_synced(queue, NULL, 0, NULL, syncs);
 
 	args.num_out_syncs = 2;
-	igt_assert_eq(client_submit(fd, &args), -ENOENT);
+	igt_assert_eq(client_submit(fd, &args), -EBADF);
 	igt_assert(!has_fence(fd, &syncs[0]));
 
 	args = svm_submit_synced(queue, &add, 1, NULL, syncs);
@@ -643,7 +643,7 @@ static void sync_limit(int fd)
 	for (int i = 0; i < 2; i++) {
 		svm_wait_failed(fd, holds[i].job, TIMEOUT, ETIME);
 		igt_assert_eq(svm_sync_status(fd, &syncs[i]), -ETIME);
-		assert_cancelled(fd, waiting[i], ETIME);
+		assert_cancelled(fd, waiting[i]);
 		svm_buf_free(&holds[i].buf);
 		svm_sync_destroy(fd, &syncs[i]);
 	}
@@ -731,7 +731,7 @@ static void across_files(void)
 		svm_assert_pending(other, b.out_job);
 		if (closed) {
 			close(fd);
-			assert_cancelled(other, b.out_job, ECANCELED);
+			assert_cancelled(other, b.out_job);
 		} else {
 			svm_hold_end(&hold);
 			svm_wait_ok(other, b.out_job);

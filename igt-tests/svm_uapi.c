@@ -130,7 +130,7 @@ static void not_attached(int fd)
 	igt_assert_eq(client_counters(fd, &counters), -ENXIO);
 	igt_assert_eq(client_submit_cmds(fd, &cmd, 1, &job), -ENXIO);
 	err = client_wait(fd, 1, 0, &wait);
-	igt_assert(err == -ENXIO || err == -ENOENT);
+	igt_assert_eq(err, -EBADF);
 	svm_info(fd, &info);
 }
 

@@ -118,13 +118,13 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_test_submit, signal.value, FENCE_VALUE),
 		FIELD(drm_svm_test_submit, report, REPORT),
 		FIELD(drm_svm_test_submit, out_job, OUT),
-	}, { EINVAL, EFAULT, ENOENT, EBUSY, ENOMEM, EINTR }, true },
+	}, { EINVAL, EBADF, EFAULT, ENOENT, EBUSY, ENOMEM, EINTR }, true },
 	{ "wait", DRM_IOCTL_SVM_TEST_WAIT, {
 		FIELD(drm_svm_test_wait, job, JOB),
 		FIELD(drm_svm_test_wait, timeout, TIMEOUT),
 		FIELD(drm_svm_test_wait, flags, FLAGS),
 		OUTPUTS(drm_svm_test_wait, out_status),
-	}, { EINVAL, ENOENT, ETIME, EINTR } },
+	}, { EINVAL, EBADF, ETIME, EINTR } },
 	{ "bo_create", DRM_IOCTL_SVM_TEST_BO_CREATE, {
 		FIELD(drm_svm_test_bo_create, size, BO_SIZE),
 		FIELD(drm_svm_test_bo_create, flags, FLAGS, DRM_SVM_TEST_BO_VRAM),
@@ -134,14 +134,14 @@ static const struct fuzz_call calls[] = {
 		FIELD(drm_svm_test_bo_mmap, handle, HANDLE),
 		FIELD(drm_svm_test_bo_mmap, flags, FLAGS),
 		FIELD(drm_svm_test_bo_mmap, out_offset, OUT),
-	}, { EINVAL, ENOENT } },
+	}, { EINVAL, EBADF } },
 	{ "bo_bind", DRM_IOCTL_SVM_TEST_BO_BIND, {
 		FIELD(drm_svm_test_bo_bind, addr, BO_ADDR),
 		FIELD(drm_svm_test_bo_bind, size, BO_SIZE),
 		FIELD(drm_svm_test_bo_bind, offset, BO_OFFSET),
 		FIELD(drm_svm_test_bo_bind, handle, HANDLE),
 		FIELD(drm_svm_test_bo_bind, flags, FLAGS),
-	}, { EINVAL, ENOENT, EEXIST, ENOMEM, EINTR } },
+	}, { EINVAL, EBADF, EEXIST, ENOMEM, EINTR } },
 	{ "bo_unbind", DRM_IOCTL_SVM_TEST_BO_UNBIND, {
 		FIELD(drm_svm_test_bo_unbind, addr, BO_ADDR),
 		FIELD(drm_svm_test_bo_unbind, size, BO_SIZE),
@@ -157,13 +157,13 @@ static const struct fuzz_call calls[] = {
 		/* no counts of ours fit to any */
 		FIELD(drm_svm_prefetch, progress, PAD),
 		FIELD(drm_svm_prefetch, out_denied, OUT),
-	}, { EINVAL, ENOENT, EFAULT, ENOSPC, ENOMEM, EINTR, EACCES, EOPNOTSUPP }, true },
+	}, { EINVAL, ENOENT, ENOSPC, ENOMEM, EINTR }, true },
 	{ "vm", DRM_IOCTL_SVM_TEST_VM, {
 		FIELD(drm_svm_test_vm, vm, VM),
 		FIELD(drm_svm_test_vm, flags, FLAGS),
 		FIELD(drm_svm_test_vm, pad, PAD),
 		FIELD(drm_svm_test_vm, out_vm, OUT),
-	}, { EINVAL, ENOENT, ENXIO, EEXIST, EPERM } },
+	}, { EINVAL, EBADF, ENXIO, EEXIST, EPERM } },
 	{ "queue_create", DRM_IOCTL_SVM_TEST_QUEUE_CREATE, {
 		FIELD(drm_svm_test_queue_create, engine_class, ENGINE_CLASS),
 		FIELD(drm_svm_test_queue_create, engine, ENGINE),
@@ -176,12 +176,12 @@ static const struct fuzz_call calls[] = {
 	{ "queue_destroy", DRM_IOCTL_SVM_TEST_QUEUE_DESTROY, {
 		FIELD(drm_svm_test_queue_destroy, queue, QUEUE),
 		FIELD(drm_svm_test_queue_destroy, flags, FLAGS),
-	}, { EINVAL, ENOENT } },
+	}, { EINVAL, EBADF } },
 	{ "cancel", DRM_IOCTL_SVM_TEST_CANCEL, {
 		FIELD(drm_svm_test_cancel, job, JOB),
 		FIELD(drm_svm_test_cancel, queue, QUEUE),
 		FIELD(drm_svm_test_cancel, flags, FLAGS, DRM_SVM_TEST_CANCEL_FORCE),
-	}, { EINVAL, ENOENT } },
+	}, { EINVAL, EBADF } },
 	{ "fence_wait", DRM_IOCTL_SVM_TEST_FENCE_WAIT, {
 		FIELD(drm_svm_test_fence_wait, fences, FENCES_PTR),
 		FIELD(drm_svm_test_fence_wait, count, NUM_FENCES),

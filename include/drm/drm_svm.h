@@ -493,11 +493,10 @@ struct drm_svm_prefetch_work {
 	/**
 	 * @done: the end of the work, which is the driver's again.
 	 *
-	 * @err is 0, an error of &struct drm_svm_prefetch, -ECANCELED after
-	 * drm_svm_prefetch_cancel(), or -EFAULT or -ECANCELED when the process
-	 * has ended or the context is being detached. Process context, no lock
-	 * held. Must not call drm_svm_context_detach(), which waits for this
-	 * function.
+	 * @err is 0, an error of &struct drm_svm_prefetch, or -ECANCELED: after
+	 * drm_svm_prefetch_cancel(), or when the process has ended or the
+	 * context is being detached. Process context, no lock held. Must not
+	 * call drm_svm_context_detach(), which waits for this function.
 	 */
 	void (*done)(struct drm_svm_prefetch_work *work, int err);
 

@@ -35,38 +35,54 @@ extern "C" {
 /**
  * DOC: Errors
  *
+ * Each errno has one meaning, for every ioctl and for every job of a driver that
+ * adopts this interface. What a structure says of an errno is an instance of it.
+ *
  * ============ ==============================================================
  * errno        meaning
  * ============ ==============================================================
- * EINVAL       malformed call: unknown flag, non-zero padding, misaligned or
- *              overflowing interval, interval outside the shared addresses
+ * EINVAL       malformed: unknown flag, non-zero padding, a value out of its
+ *              bounds, misaligned or overflowing interval, interval outside the
+ *              addresses that it is for, arguments that exclude each other
+ * EBADF        a number that names nothing: a handle, a queue, a job, an address
+ *              space, a file descriptor
  * EPERM        the caller's mm is not the one that attached
- * EEXIST       this file is already attached
- * ENXIO        this file is not attached
- * ENOENT       no mapping (VMA) at the address
+ * EEXIST       it is there already: the file is attached or has an address
+ *              space, or something is bound at the address
+ * ENXIO        the file, or the address space that was named, is not attached
+ * ENOENT       nothing at the address: no mapping (VMA), or no binding
  * EACCES       the mapping does not allow this access
  * EFAULT       the address cannot be used: it is outside the shared addresses,
  *              in a guard region, in a poisoned page (a page whose data is
  *              lost), past the end of a file, or under a userfaultfd with
- *              UFFD_USER_MODE_ONLY. Or the process is gone, the file is being
- *              closed, or a pointer argument cannot be read or written
- * EOPNOTSUPP   memory of a kind that cannot be shared: device memory (VM_IO,
- *              VM_PFNMAP, peer-to-peer pages), secret memory, guest_memfd,
- *              shadow stacks
- * EAGAIN       raced with a change of the mapping; try again
- * EBUSY        best-effort work gave up
+ *              UFFD_USER_MODE_ONLY; or its process is gone. Also a pointer
+ *              argument that cannot be read or written
+ * EOPNOTSUPP   not supported: memory of a kind that cannot be shared, which is
+ *              device memory (VM_IO, VM_PFNMAP, peer-to-peer pages), secret
+ *              memory, guest_memfd, shadow stacks; or a call that this device
+ *              does not have
+ * EAGAIN       raced with a change of the mapping, or nothing to read yet; try
+ *              again
+ * EBUSY        in use: others hold what is needed, or it takes a wait to get it,
+ *              or as many jobs or queues as a file may have are there; try again
+ *              later
  * EINTR        a signal arrived, fatal or not: call again
  * ENOSPC       no device memory, or the device has none at all
  * ENOMEM       no system memory; or the device's DMA cannot reach a page; or
  *              the limit of ranges or of the process's threads is reached
+ * EIO          the device failed to copy or to clear memory
  * ENODEV       the device is unplugged
  * EMFILE       too many open files: the limit of the process is reached, or
  *              %DRM_SVM_EVENTS_MAX_FILES files of events of the address space
  * ENFILE       too many open files in the system
+ * ECANCELED    a job was cancelled: by a call, with its queue or its file, or
+ *              because something that it waits for failed
+ * ETIME        the time is over: that of a wait, or that of a job
  * ============ ==============================================================
  *
- * EAGAIN and EBUSY have a defined meaning, but no ioctl of this file returns
- * them yet.
+ * The ioctls of this file return neither EBADF, EBUSY, EIO, ECANCELED nor ETIME;
+ * drivers return these from other ioctls, or for jobs, and records of events can
+ * carry them. Only read() of a file of events returns EAGAIN.
  */
 
 /**

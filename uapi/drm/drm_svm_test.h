@@ -30,11 +30,9 @@ extern "C" {
  * Once a file is attached, only the process that attached may use it: for other
  * processes all ioctls of this header except INFO return EPERM.
  *
- * The table of drm_svm.h lacks two errnos, because no ioctl returns them for a job:
- * ECANCELED is the error of a job that was cancelled, or whose file was closed; ETIME
- * is that of a job that reached the time limit of its queue. They appear in the
- * result and in the out-syncs of the job. A job whose in-sync
- * failed is cancelled with the error of that in-sync. A job whose device is
+ * The error of a job appears in its result and in its out-syncs. A job that was cancelled,
+ * whose file was closed or whose in-sync failed has ECANCELED, whatever the error of that
+ * in-sync is; one that reached the time limit of its queue has ETIME; one whose device is
  * unplugged is cancelled with ENODEV.
  */
 
@@ -354,9 +352,8 @@ struct drm_svm_test_cmd {
  * address space lasts as long as one of its files is open, and so do its bindings. The
  * fdinfo of each file counts all of its VRAM.
  *
- * Errors in addition to those of drm_svm.h: ENOENT, no open file has an address space
- * of that number; ENXIO, it is not attached; EEXIST, this file has used its own one, or
- * that of a third file.
+ * Errors: EBADF, no open file has an address space of that number; ENXIO, it is not
+ * attached; EEXIST, this file has used its own one, or that of a third file.
  */
 struct drm_svm_test_vm {
 	/** @vm: number of the address space to use, or zero to keep the present one. */
@@ -407,7 +404,7 @@ enum drm_svm_test_priority {
 /**
  * struct drm_svm_test_queue_create - make a queue
  *
- * Errors in addition to those of drm_svm.h: EBUSY, the file has out_max_queues.
+ * Errors: EBUSY, the file has out_max_queues.
  */
 struct drm_svm_test_queue_create {
 	/** @engine_class: enum drm_svm_test_engine_class. */
@@ -444,8 +441,8 @@ struct drm_svm_test_queue_create {
  *
  * On return its jobs have ended. Their fences are not signalled: cancel them before. Pages
  * that a prefetch of the queue moves may move a moment longer.
- * Errors in addition to those of drm_svm.h: ENOENT, there is no such queue; EINVAL, it
- * is one of those that the file has from the start.
+ * Errors: EBADF, there is no such queue; EINVAL, it is one of those that the file has
+ * from the start.
  */
 struct drm_svm_test_queue_destroy {
 	/** @queue: number of the queue. */
@@ -467,7 +464,7 @@ struct drm_svm_test_queue_destroy {
  * that memory. A job that has ended stays as it is. A page that a job waits for may still
  * be made after its end.
  *
- * Errors in addition to those of drm_svm.h: ENOENT, there is no such job or queue.
+ * Errors: EBADF, there is no such job or queue.
  */
 struct drm_svm_test_cancel {
 	/** @job: from struct drm_svm_test_submit; or zero for all jobs of @queue. */
@@ -486,8 +483,7 @@ struct drm_svm_test_cancel {
 /**
  * struct drm_svm_test_fence_wait - wait for user fences
  *
- * Errors in addition to those of drm_svm.h: ENXIO, the file is not attached; EFAULT, a
- * fence cannot be read; ETIME, they did not all, or with
+ * Errors: EFAULT, a fence cannot be read; ETIME, they did not all, or with
  * %DRM_SVM_TEST_FENCE_WAIT_ANY none did, reach their value in time.
  */
 struct drm_svm_test_fence_wait {
@@ -567,12 +563,12 @@ struct drm_svm_test_sync {
 /**
  * struct drm_svm_test_submit - run commands, asynchronously
  *
- * Errors in addition to those of drm_svm.h: ENOENT, the queue or a syncobj handle is
- * unknown, or an in-sync has no fence; EINVAL, @eventfd is not one; EBUSY, the file has
- * out_max_jobs jobs that have not ended, or whose result has not been fetched, or too
- * many faults of jobs that were stopped are not answered; EINVAL, a job that can fault
- * has syncobjs, or one of the class BUFFER has a user fence, a report or a command that may
- * reach for anything but buffer objects; ENOENT, nothing is bound at an address of it.
+ * Errors: EBADF, the queue or a syncobj handle is unknown, or @eventfd is not one; EBUSY,
+ * the file has out_max_jobs jobs that have not ended, or whose result has not been fetched,
+ * or too many faults of jobs that were stopped are not answered; EINVAL, an in-sync has no
+ * fence, a job that can fault has syncobjs, or one of the class BUFFER has a user fence, a
+ * report or a command that may reach for anything but buffer objects; ENOENT, nothing is
+ * bound at an address of it.
  */
 struct drm_svm_test_submit {
 	/** @cmds: pointer to an array of struct drm_svm_test_cmd, or zero. */
@@ -638,8 +634,8 @@ enum drm_svm_test_status {
  * struct drm_svm_test_wait - wait for a job and fetch its result
  *
  * A result can be fetched once: after success the kernel forgets the job.
- * Errors in addition to those of drm_svm.h: ENOENT, there is no such job; ETIME,
- * the job did not end in time and can be waited for again.
+ * Errors: EBADF, there is no such job; ETIME, the job did not end in time and can be
+ * waited for again.
  */
 struct drm_svm_test_wait {
 	/** @job: from struct drm_svm_test_submit. */
@@ -676,7 +672,7 @@ struct drm_svm_test_wait {
  * when it moves.
  *
  * The handle belongs to this file and is closed with DRM_IOCTL_GEM_CLOSE. The
- * file need not be attached.
+ * file need not be attached. Errors: EIO, the buffer object could not be cleared.
  */
 struct drm_svm_test_bo_create {
 	/** @size: bytes, a multiple of the page size, at most the device's out_bo_size. */
@@ -692,7 +688,7 @@ struct drm_svm_test_bo_create {
 /**
  * struct drm_svm_test_bo_mmap - prepare to map a buffer object for the CPU
  *
- * Errors in addition to those of drm_svm.h: ENOENT, the handle is unknown.
+ * Errors: EBADF, the handle is unknown.
  */
 struct drm_svm_test_bo_mmap {
 	/** @handle: a buffer object. */
@@ -712,8 +708,8 @@ struct drm_svm_test_bo_mmap {
  * reference to the buffer object, so the handle may be closed. A buffer object
  * may be bound several times.
  *
- * Errors in addition to those of drm_svm.h: ENOENT, the handle is unknown;
- * EEXIST, a buffer object is bound at one of the addresses already.
+ * Errors: EBADF, the handle is unknown; EEXIST, a buffer object is bound at one of the
+ * addresses already.
  */
 struct drm_svm_test_bo_bind {
 	/** @addr: first GPU address, at or above the device's out_bo_start. */
@@ -738,8 +734,8 @@ struct drm_svm_test_bo_bind {
 /**
  * struct drm_svm_test_bo_unbind - remove a binding
  *
- * Later accesses to these addresses fail with ENOENT. Errors in addition to those
- * of drm_svm.h: ENOENT, there is no binding of exactly these addresses.
+ * Later accesses to these addresses fail with ENOENT. Errors: ENOENT, there is no
+ * binding of exactly these addresses.
  */
 struct drm_svm_test_bo_unbind {
 	/** @addr: first GPU address of the binding. */
