@@ -142,6 +142,35 @@ static void residence_check(struct svm_sweep *s, int err)
 	svm_sweep_check(s);
 }
 
+static int runs_act(struct svm_sweep *s)
+{
+	static struct drm_svm_query_run runs[PAGES];
+	uint32_t count = PAGES;
+	uint64_t next;
+
+	return client_query_runs(s->fd, client_ptr(s->base), s->size, DRM_SVM_QUERY_DETAILS, runs,
+				 &count, &next);
+}
+
+static void runs_check(struct svm_sweep *s, int err)
+{
+	igt_assert_eq(svm_count_kind(s->fd, s->base, s->size, DRM_SVM_PAGE_KIND_PRESENT), PAGES);
+	svm_sweep_check(s);
+}
+
+static int vram_info_act(struct svm_sweep *s)
+{
+	struct drm_svm_vram_info info;
+
+	return client_vram_info(s->fd, &info);
+}
+
+static void vram_info_check(struct svm_sweep *s, int err)
+{
+	igt_assert_lte_u64(s->size, svm_vram_info(s->fd).out_own);
+	svm_sweep_check(s);
+}
+
 static int counters_act(struct svm_sweep *s)
 {
 	struct drm_svm_test_info info;
@@ -728,6 +757,9 @@ static const struct svm_path paths[] = {
 	  close_setup, close_act, close_check, .within = SVM_INJECT_MODULES, .none = true },
 	{ "query", "What the GPU has of pages.", small_setup, query_act, query_check },
 	{ "residence", "Where pages are.", small_vram_setup, residence_act, residence_check },
+	{ "query-runs", "What there is, as runs.", small_vram_setup, runs_act, runs_check },
+	{ "vram-info", "How much VRAM is free.", small_vram_setup, vram_info_act,
+	  vram_info_check },
 	{ "counters", "Counters, and what the device is.", small_setup, counters_act,
 	  counters_check },
 	{ "events", "A file of events.", NULL, events_act, events_check },
