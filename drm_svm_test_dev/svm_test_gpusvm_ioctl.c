@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The ioctls of drm_svm as far as drm_gpusvm can do the same: a prefetch is no
- * command of a job, a query does not say where pages are that the GPU has not mapped, there
- * are no events and no figures of VRAM, few counters count, and those of VRAM are of all files.
+ * command of a job, a query does not say where pages are that the GPU has not mapped, few
+ * counters count, and those of VRAM are of all files. What is missing is -EOPNOTSUPP.
  */
 
 #include <linux/cleanup.h>
@@ -81,11 +81,11 @@ static int peer_query(struct svm_test_vm *vm, struct drm_svm_query *args)
 	err = peer_check_interval(vm, args->start, args->size);
 	if (err)
 		return err;
-	if (args->flags & ~PEER_UNKNOWN || args->pad ||
+	if (args->flags & PEER_UNKNOWN)
+		return -EOPNOTSUPP;
+	if (args->flags || args->pad || args->count ||
 	    args->size >> PAGE_SHIFT > DRM_SVM_QUERY_MAX_PAGES)
 		return -EINVAL;
-	if (args->flags)
-		return -EOPNOTSUPP;
 
 	for (addr = args->start; addr < args->start + args->size;
 	     addr += PAGE_SIZE) {

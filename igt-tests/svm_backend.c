@@ -15,6 +15,7 @@
 #include "svm_bo.h"
 #include "svm_job.h"
 #include "svm_mem.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("The virtual GPU on drm_gpusvm.");
@@ -133,12 +134,32 @@ static void backend_counters(int fd, bool huge)
 	munmap(word, svm_page_size());
 }
 
-/* It reports nothing to programs. */
-static void backend_events(int fd, bool huge)
+/* What only drm_svm can tell; what is malformed is malformed all the same */
+static void backend_lacks(int fd, bool huge)
 {
-	struct drm_svm_events args = { .entries = 1 };
+	size_t page = svm_page_size();
+	char *base = svm_mmap_small(page);
+	struct drm_svm_prefetch args = svm_prefetch_args(base, page, DRM_SVM_LOCATION_SYSTEM);
+	struct drm_svm_events events = { .entries = 1 };
+	struct drm_svm_query_run run;
+	struct drm_svm_vram_info info;
+	uint32_t state, count = 1;
+	uint64_t word, next;
 
-	igt_assert_eq(client_events(fd, &args), -EOPNOTSUPP);
+	base[0] = 1;
+	igt_assert_eq(client_events(fd, &events), -EOPNOTSUPP);
+	igt_assert_eq(client_vram_info(fd, &info), -EOPNOTSUPP);
+	igt_assert_eq(client_query(fd, client_ptr(base), page, DRM_SVM_QUERY_RESIDENCE, &state),
+		      -EOPNOTSUPP);
+	igt_assert_eq(client_query_details(fd, client_ptr(base), page, &word), -EOPNOTSUPP);
+	igt_assert_eq(client_query_runs(fd, client_ptr(base), page, 0, &run, &count, &next),
+		      -EOPNOTSUPP);
+	igt_assert_eq(client_query(fd, client_ptr(base), page, 1u << 31, &state), -EINVAL);
+	args.flags = DRM_SVM_PREFETCH_COUNT_DENIED;
+	igt_assert_eq(__svm_prefetch(fd, &args), -EOPNOTSUPP);
+	args.flags = 1u << 31;
+	igt_assert_eq(__svm_prefetch(fd, &args), -EINVAL);
+	munmap(base, page);
 }
 
 static const struct svm_vram_case cases[] = {
@@ -146,7 +167,7 @@ static const struct svm_vram_case cases[] = {
 	{ "replace", "Memory that was unmapped is gone for the GPU.", backend_replace },
 	{ "counters", "Programs get the counters that they ask for.", backend_counters,
 	  .one = true },
-	{ "events", "There are no events.", backend_events, .one = true },
+	{ "lacks", "What it does not have is refused.", backend_lacks, .one = true },
 };
 
 static const struct svm_vram_case vram_cases[] = {
