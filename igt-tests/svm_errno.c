@@ -31,10 +31,6 @@ IGT_TEST_DESCRIPTION("Each errno has one meaning, for every ioctl and every job.
 #define VRAM	DRM_SVM_LOCATION_VRAM
 #define SYSTEM	DRM_SVM_LOCATION_SYSTEM
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#endif
-
 /* All ioctls, and where their flags are */
 static const struct any_ioctl {
 	const char *name;

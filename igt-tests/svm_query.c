@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "igt_thread.h"
 #include "svm_bo.h"
 #include "svm_hw.h"
 #include "svm_job.h"
@@ -33,11 +33,6 @@ IGT_TEST_DESCRIPTION("What there is at each address, and the same as runs of pag
 #define GIB	(1ull << 30)
 
 #define KIND(name)	DRM_SVM_PAGE_KIND_##name
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL	102
-#define MADV_GUARD_REMOVE	103
-#endif
 
 static unsigned int word_location(uint64_t word)
 {
@@ -722,6 +717,7 @@ static void kind_moving(void)
 	igt_assert(svm_until(svm_count_kind(mover.fd, mover.base, mover.size, KIND(MOVING)),
 			     30000));
 	pthread_join(thread, NULL);
+	igt_thread_assert_no_failures();
 	igt_assert_eq(svm_count_kind(mover.fd, mover.base, mover.size, KIND(MOVING)), 0);
 	igt_assert_eq(svm_resident(mover.fd, mover.base, mover.size, VRAM),
 		      mover.size / svm_page_size());
@@ -809,6 +805,7 @@ static void peer_leaves(enum svm_hw_unplug how)
 	svm_hw_unplug(a, how);
 	WRITE_ONCE(w.stop, true);
 	pthread_join(thread, NULL);
+	igt_thread_assert_no_failures();
 	if (how == SVM_HW_ORDERLY) {
 		igt_assert_eq(svm_resident(w.fd, w.base, w.size, SYSTEM),
 			      w.size / svm_page_size());

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -30,10 +31,11 @@ static void assert_info(int fd, uint64_t own, uint64_t free)
 {
 	struct drm_svm_vram_info info;
 
-	svm_until((info = svm_vram_info(fd), info.out_own == own && info.out_free == free), 5000);
+	igt_assert_f(svm_until((info = svm_vram_info(fd),
+				info.out_own == own && info.out_free == free), 5000),
+		     "%" PRIu64 " own, %" PRIu64 " free, not %" PRIu64 " and %" PRIu64 "\n",
+		     (uint64_t)info.out_own, (uint64_t)info.out_free, own, free);
 	igt_assert_eq_u64(info.out_size, svm_vram_size(fd));
-	igt_assert_eq_u64(info.out_own, own);
-	igt_assert_eq_u64(info.out_free, free);
 }
 
 /* Small pages in VRAM, whole blocks of it */
@@ -252,7 +254,7 @@ static void poisoned_loose(void)
 	svm_module_load("vram_mb=16");
 	fd = svm_open_attached();
 	all = svm_vram_size(fd);
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)(all - page));
+	snprintf(text, sizeof(text), "%" PRIu64, all - page);
 	svm_hw_write(fd, "inject/fail_alloc", 1000);
 	igt_assert_eq(__svm_hw_write(fd, "inject/bad_page", text), -EBUSY);
 	assert_info(fd, 0, all - page);
