@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/hugetlb_inline.h>
-#include <linux/leafops.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 
+#include "drm_svm_compat.h"
 #include "drm_svm_quirk.h"
 
 /**

@@ -16,6 +16,10 @@
 
 #include <drm/ttm/ttm_resource.h>
 
+/* Linux 7.3: leafops.h includes all that it needs. */
+#include <linux/swap.h>
+#include <linux/leafops.h>
+
 /* Linux 7.3: userfaultfd can take away the access to a page, reads too. */
 #ifndef VM_UFFD_RWP
 #define VM_UFFD_RWP	VM_NONE
