@@ -630,6 +630,7 @@ static void sync_limit(int fd)
 	struct drm_svm_test_cmd add = svm_cmd_add64(buf.gpu, 1, 1);
 	struct svm_hold holds[2];
 	uint64_t behind[2], waiting[2];
+	unsigned int ok;
 
 	for (int i = 0; i < 2; i++) {
 		uint32_t queue = svm_buffer_queue(fd, limits[i]);
@@ -647,7 +648,9 @@ static void sync_limit(int fd)
 		svm_buf_free(&holds[i].buf);
 		svm_sync_destroy(fd, &syncs[i]);
 	}
-	igt_assert_eq_u64(READ_ONCE(*buf.cpu), count_ok(fd, behind, 2));
+	ok = count_ok(fd, behind, 2);
+	/* a limit can be reached between the command and the end of its job */
+	igt_assert(READ_ONCE(*buf.cpu) >= ok && READ_ONCE(*buf.cpu) <= 2);
 	svm_buf_free(&buf);
 }
 
