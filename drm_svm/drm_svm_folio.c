@@ -141,9 +141,9 @@ void drm_svm_bo_drop_pages(struct drm_svm_bo *bo, long npages)
 
 	drm_svm_stats_add(bo->stats, DRM_SVM_STAT_VRAM_PAGES, -npages);
 	/*
-	 * drm_svm_vram_fini() waits for tasks between the count and the queue, by
-	 * synchronize_rcu(). That waits for this as well, which costs a fifth of
-	 * rcu_read_lock(), for each page.
+	 * drm_svm_vram_fini() waits, by synchronize_rcu(), for tasks between the
+	 * count and the queue. A section without preemption is enough for that,
+	 * and costs less than rcu_read_lock(): this runs for each page.
 	 */
 	guard(preempt)();
 	if (atomic_long_sub_and_test(npages, &bo->live) &&
