@@ -227,8 +227,14 @@ static int cmd_begin(struct svm_test_cursor *cur)
 	return err;
 }
 
+/* Whether the command, or the writing of its values, is done. */
+static bool cmd_is_over(const struct svm_test_progress *progress)
+{
+	return progress->pos >= progress->total || progress->stop;
+}
+
 /* From the command to its values, and from there to the next command. */
-static enum svm_test_step cmd_next(struct svm_test_cursor *cur)
+static void cmd_next(struct svm_test_cursor *cur)
 {
 	struct svm_test_progress *progress = cur->progress;
 	struct svm_test_job *job = cur->job;
@@ -238,14 +244,13 @@ static enum svm_test_step cmd_next(struct svm_test_cursor *cur)
 		progress->pos = 0;
 		progress->stop = false;
 		progress->op = &result_op;
-		return SVM_TEST_STEP_MORE;
+		return;
 	}
 
 	if (job->stage == SVM_TEST_STAGE_CMDS && ++job->cmd < job->num_cmds)
 		memset(progress, 0, sizeof(*progress));
 	else
 		svm_test_job_next_stage(job);
-	return SVM_TEST_STEP_MORE;
 }
 
 /* Do a unit if all of its operands are there. */
@@ -440,6 +445,7 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 		.cmd = job->stage == SVM_TEST_STAGE_CMDS ? &job->cmds[job->cmd] : &job->last,
 		.progress = progress,
 	};
+	enum svm_test_step step;
 	int err;
 
 	if (job->stage == SVM_TEST_STAGE_OVER)
@@ -452,7 +458,13 @@ enum svm_test_step svm_test_cmd_step(struct svm_test_job *job,
 		err = cmd_begin(&cur);
 		return err ? cmd_fail(&cur, err) : SVM_TEST_STEP_MORE;
 	}
-	if (progress->pos < progress->total && !progress->stop)
-		return progress->op->moves ? cmd_move(&cur) : cmd_unit(&cur);
-	return cmd_next(&cur);
+	if (!cmd_is_over(progress)) {
+		step = progress->op->moves ? cmd_move(&cur) : cmd_unit(&cur);
+		if (step != SVM_TEST_STEP_MORE)
+			return step;
+	}
+	/* In the same step: a job that has executed its last command is not stopped in it. */
+	while (progress->op && cmd_is_over(progress))
+		cmd_next(&cur);
+	return SVM_TEST_STEP_MORE;
 }
