@@ -128,15 +128,6 @@ static char *written(size_t blocks)
 	return base;
 }
 
-static char *in_vram(int fd, size_t size)
-{
-	char *base = svm_mmap_small(size);
-
-	svm_pattern(base, size, MAGIC);
-	igt_assert_eq_u64(svm_prefetch(fd, base, size, VRAM), size / svm_page_size());
-	return base;
-}
-
 /* Each type with its cause */
 
 /* Pages of a file do not migrate. */
@@ -231,7 +222,7 @@ static void fault_creates(int fd)
 static void cpu_fault(int fd)
 {
 	size_t size = BLOCK * svm_page_size();
-	char *base = in_vram(fd, size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 	int events = open_events(fd);
 
 	(void)READ_ONCE(base[5 * svm_page_size()]);
@@ -264,7 +255,7 @@ static void cpu_fault_huge(int fd)
 static void cpu_fault_fails(int fd)
 {
 	size_t page = svm_page_size(), size = BLOCK * page;
-	char *base = in_vram(fd, size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 	int events = open_events(fd);
 	uint32_t value;
 
@@ -373,7 +364,7 @@ static void assert_evicted(const struct log *log, uint32_t cause, const char *ba
 static void evict_room(int fd)
 {
 	size_t size = svm_vram_size(fd) / 2;
-	char *base = in_vram(fd, size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 	struct client_counts before, after;
 	int events = open_events(fd);
 
@@ -408,7 +399,7 @@ static void evict_huge(int fd)
 static void evict_suspend(int fd)
 {
 	size_t size = 2 * svm_range_size();
-	char *base = in_vram(fd, size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 	int events = open_events(fd);
 
 	svm_hw_write(fd, "suspend", 1);
@@ -424,7 +415,7 @@ static void evict_suspend(int fd)
 static void moved_mapping(int fd)
 {
 	size_t size = BLOCK * svm_page_size();
-	char *base = in_vram(fd, size), *to = svm_mmap_small(size);
+	char *base = svm_prefetched(fd, size, MAGIC), *to = svm_mmap_small(size);
 	int events = open_events(fd);
 
 	igt_assert(mremap(base, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
@@ -653,7 +644,7 @@ static void read_buffers(int fd)
 	igt_assert(!memcmp(bad + page - RECORD, &other.e[0], RECORD));
 	igt_assert(!memcmp(&told.e[0], &other.e[1], 3 * RECORD));
 
-	far = in_vram(fd, size);
+	far = svm_prefetched(fd, size, MAGIC);
 	read_all(twin, &other);
 	igt_assert_eq_u64(other.n, 2);
 	igt_assert_eq(read(events, far, size), 2 * RECORD);
@@ -798,7 +789,7 @@ static void close_full(int fd)
 static void close_file_first(void)
 {
 	int fd = svm_open_attached(), events = open_events(fd), small = open_events_of(fd, 1);
-	char *base = in_vram(fd, BLOCK * svm_page_size());
+	char *base = svm_prefetched(fd, BLOCK * svm_page_size(), MAGIC);
 	struct drm_svm_event e;
 	int err = -EBUSY;
 
@@ -835,7 +826,7 @@ static void unplug_first(void)
 	svm_module_load("vram_mb=16");
 	fd = svm_open_attached();
 	events = open_events(fd);
-	in_vram(fd, BLOCK * svm_page_size());
+	svm_prefetched(fd, BLOCK * svm_page_size(), MAGIC);
 	svm_hw_unplug(fd, SVM_HW_ORDERLY);
 	igt_assert_eq(polled(events, 10000), POLLIN | POLLRDNORM | POLLHUP);
 	read_all(events, &told);
@@ -937,7 +928,7 @@ static void evict_bad_page(void)
 {
 	size_t page = svm_page_size(), size = BLOCK * page;
 	int fd = svm_open_attached(), events;
-	char *base = in_vram(fd, size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 
 	/* the offset is looked up by what the GPU has */
 	svm_gpu_touch(fd, base, size, page, false);
@@ -971,7 +962,7 @@ static bool is_refused(int fd, int events)
 static void fork_child(int fd)
 {
 	size_t size = BLOCK * svm_page_size();
-	char *base = in_vram(fd, size), *to = svm_mmap_small(size);
+	char *base = svm_prefetched(fd, size, MAGIC), *to = svm_mmap_small(size);
 	int events = open_events(fd);
 
 	igt_fork(child, 1) {

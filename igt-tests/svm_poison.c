@@ -20,6 +20,7 @@
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("Pages of VRAM break; who has them is told, others are unharmed.");
 
@@ -50,10 +51,8 @@ static int bus_error_at(const void *addr)
 
 static char *in_vram(int fd, size_t size)
 {
-	char *base = svm_mmap_small(size);
+	char *base = svm_prefetched(fd, size, MAGIC);
 
-	svm_pattern(base, size, MAGIC);
-	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), size / svm_page_size());
 	/* the offset is looked up by what the GPU has */
 	svm_gpu_touch(fd, base, size, svm_page_size(), false);
 	return base;

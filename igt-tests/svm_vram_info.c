@@ -18,6 +18,7 @@
 #include "svm_job.h"
 #include "svm_mem.h"
 #include "svm_prefetch.h"
+#include "svm_vram.h"
 
 IGT_TEST_DESCRIPTION("How much VRAM there is, how much is free, and what a file has of it.");
 
@@ -38,16 +39,6 @@ static void assert_info(int fd, uint64_t own, uint64_t free)
 	igt_assert_eq_u64(info.out_size, svm_vram_size(fd));
 }
 
-/* Small pages in VRAM, whole blocks of it */
-static char *in_vram(int fd, size_t size)
-{
-	char *base = svm_mmap_small(size);
-
-	svm_pattern(base, size, MAGIC);
-	igt_assert_eq(svm_prefetch(fd, base, size, VRAM), size / svm_page_size());
-	return base;
-}
-
 static void info_moves(int fd)
 {
 	size_t size = 64 * svm_page_size();
@@ -55,7 +46,7 @@ static void info_moves(int fd)
 	char *base;
 
 	assert_info(fd, 0, all);
-	base = in_vram(fd, size);
+	base = svm_prefetched(fd, size, MAGIC);
 	assert_info(fd, size, all - size);
 	svm_prefetch(fd, base, size, SYSTEM);
 	assert_info(fd, 0, all);
@@ -89,14 +80,14 @@ static void info_exit(int fd)
 	igt_fork(child, 1) {
 		int own = svm_open_attached();
 
-		in_vram(own, 2 * size);
+		svm_prefetched(own, 2 * size, MAGIC);
 		assert_info(own, 2 * size, all - 2 * size);
 		svm_gate_open(there);
 		svm_gate_wait(leave);
 	}
 	svm_gate_wait(there);
 	assert_info(fd, 0, all - 2 * size);
-	in_vram(fd, size);
+	svm_prefetched(fd, size, MAGIC);
 	assert_info(fd, size, all - 3 * size);
 	svm_gate_open(leave);
 	igt_waitchildren();
@@ -110,7 +101,7 @@ static void info_files(int fd)
 	int other = svm_open_attached(), joined = svm_open();
 	uint64_t all = svm_vram_size(fd), vm;
 
-	in_vram(fd, size);
+	svm_prefetched(fd, size, MAGIC);
 	assert_info(fd, size, all - size);
 	assert_info(other, 0, all - size);
 	assert_info(joined, 0, all - size);
@@ -139,7 +130,7 @@ static void info_promise(int fd)
 	struct client_counts before, after;
 	char *base;
 
-	in_vram(fd, first);
+	svm_prefetched(fd, first, MAGIC);
 	free = svm_vram_info(fd).out_free;
 	igt_assert_eq_u64(free, svm_vram_size(fd) - first);
 	base = svm_mmap_small(free);
@@ -149,7 +140,7 @@ static void info_promise(int fd)
 	svm_counters(fd, &after);
 	igt_assert_eq_u64(client_counted(&before, &after, VRAM_EVICTED_PAGES), 0);
 	assert_info(fd, svm_vram_size(fd), 0);
-	in_vram(fd, page);
+	svm_prefetched(fd, page, MAGIC);
 	svm_counters(fd, &after);
 	igt_assert_lt_u64(0, client_counted(&before, &after, VRAM_EVICTED_PAGES));
 }
@@ -158,7 +149,7 @@ static void info_suspended(int fd)
 {
 	uint64_t all = svm_vram_size(fd);
 
-	in_vram(fd, 64 * svm_page_size());
+	svm_prefetched(fd, 64 * svm_page_size(), MAGIC);
 	svm_hw_write(fd, "suspend", 1);
 	assert_info(fd, 0, 0);
 	svm_hw_write(fd, "suspend", 0);
@@ -171,7 +162,7 @@ static void info_not_attached(int attached)
 	uint64_t all = svm_vram_size(attached);
 	int fd = svm_open();
 
-	in_vram(attached, size);
+	svm_prefetched(attached, size, MAGIC);
 	assert_info(fd, 0, all - size);
 	/* nobody's memory: a child may ask as well */
 	igt_fork(child, 1)
@@ -184,7 +175,7 @@ static void info_foreign(int fd)
 {
 	struct drm_svm_vram_info info;
 
-	in_vram(fd, svm_page_size());
+	svm_prefetched(fd, svm_page_size(), MAGIC);
 	igt_fork(child, 1)
 		igt_assert_eq(client_vram_info(fd, &info), -EPERM);
 	igt_waitchildren();
@@ -230,7 +221,7 @@ static void info_poisoned(void)
 	svm_module_load("vram_mb=16");
 	fd = svm_open_attached();
 	all = svm_vram_size(fd);
-	base = in_vram(fd, size);
+	base = svm_prefetched(fd, size, MAGIC);
 	svm_gpu_touch(fd, base, size, page, false);
 	svm_hw_write(fd, "inject/bad_page", svm_hw_offset(fd, base + 5 * page));
 	assert_info(fd, 0, all - page);
@@ -286,7 +277,7 @@ static void info_devices(void)
 	a = svm_open_index_attached(0);
 	b = svm_open_index_attached(1);
 	all = svm_vram_size(a);
-	in_vram(a, size);
+	svm_prefetched(a, size, MAGIC);
 	assert_info(a, size, all - size);
 	assert_info(b, 0, all);
 	close(a);

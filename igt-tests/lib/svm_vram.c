@@ -15,6 +15,7 @@
 #include "svm_bo.h"
 #include "svm_hw.h"
 #include "svm_job.h"
+#include "svm_prefetch.h"
 #include "svm_vram.h"
 
 #define SMALL_PAGES	32
@@ -113,6 +114,16 @@ void svm_to_vram(int fd, void *addr, size_t size)
 {
 	igt_assert_f(svm_until(bring(fd, addr, size), 10), "%zu of %zu pages are in VRAM\n",
 		     svm_vram_pages(fd, addr, size), size / svm_page_size());
+}
+
+char *svm_prefetched(int fd, size_t size, uint32_t seed)
+{
+	char *base = svm_mmap_small(size);
+
+	svm_pattern(base, size, seed);
+	igt_assert_eq_u64(svm_prefetch(fd, base, size, DRM_SVM_LOCATION_VRAM),
+			  size / svm_page_size());
+	return base;
 }
 
 static bool is_device_entry(uint64_t entry)

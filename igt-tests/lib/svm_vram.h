@@ -22,6 +22,9 @@ void svm_vram_all_free(void);
  */
 void svm_to_vram(int fd, void *addr, size_t size);
 
+/* New small pages with svm_pattern() of @seed, all of which a prefetch has moved to VRAM */
+char *svm_prefetched(int fd, size_t size, uint32_t seed);
+
 /* Pages that are VRAM in the page table of the CPU, whatever any GPU has mapped */
 size_t svm_device_pages(const void *addr, size_t size);
 
