@@ -233,7 +233,7 @@ static void trace_status(void)
 	assert_good("-", 1, false);
 	igt_assert_eq(trace("", "kill", "x"), 128 + SIGKILL);
 	assert_good("-", 1, false);
-	igt_assert_eq(shell("grep -q 'ended without a word' %s/out", dir), 0);
+	igt_assert_eq(shell("grep -q 'last records of 1 address' %s/out", dir), 0);
 	igt_assert_eq(shell("svm-trace -o %s/none sh -c 'exit 9' 2>%s/out", dir, dir), 9);
 	igt_assert_eq(shell("svm-trace -o %s/none true 2>%s/out", dir, dir), 125);
 	igt_assert_eq(shell("svm-trace -o %s/none /nowhere 2>%s/out", dir, dir), 127);

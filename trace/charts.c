@@ -76,27 +76,19 @@ static void collect_moves(struct charts *c)
 static void collect_vram(struct charts *c)
 {
 	const struct trace *trace = c->model->trace;
-	uint64_t *last = calloc(trace->num_sources + 1, sizeof(*last)), sum = 0;
 	unsigned int step, done = 0;
+	uint64_t sum = 0;
 
-	if (!last)
-		err(EXIT_FAILURE, "no memory");
 	for (size_t i = 0; i < trace->num_records; i++) {
-		const struct record *r = &trace->records[i];
-
-		if (way_of(&r->e) == NUM_WAYS || way_of(&r->e) == WAY_FAULTS)
-			continue;
-		step = time_slot(trace, r->e.time, STEPS);
+		step = time_slot(trace, trace->records[i].e.time, STEPS);
 		while (done < step)
 			c->vram[++done] = sum;
-		sum += r->e.vram - last[r->source];
-		last[r->source] = r->e.vram;
+		sum = c->model->vram[i];
 		if (sum > c->vram[step])
 			c->vram[step] = sum;
 	}
 	while (done < STEPS - 1)
 		c->vram[++done] = sum;
-	free(last);
 }
 
 /* Plots */

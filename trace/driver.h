@@ -2,14 +2,12 @@
 #ifndef TRACE_DRIVER_H
 #define TRACE_DRIVER_H
 
-#include <stdint.h>
-
 /* What svm-trace has to know of a driver that adopts the ioctls of drm_svm */
 struct trace_driver {
 	const char *name;	/* as DRM_IOCTL_VERSION says it */
 	unsigned long attach;	/* request with struct drm_svm_attach */
 	unsigned long events;	/* request with struct drm_svm_events */
-	uint64_t (*vram_size)(int fd);	/* bytes of VRAM, or 0 */
+	unsigned long vram_info;	/* request with struct drm_svm_vram_info */
 };
 
 extern const struct trace_driver trace_drivers[];

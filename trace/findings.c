@@ -7,7 +7,7 @@
 #include "findings.h"
 #include "model.h"
 
-/* More GPU faults than so many pages that moved is worth a word */
+/* Without a prefetch call, more GPU faults than this are a finding. */
 #define MANY_FAULTS	1000
 
 __attribute__((format(printf, 3, 4)))
@@ -89,10 +89,10 @@ static void find_failures(struct model *model)
 		find(model, true, "%" PRIu64 " times there was no room in VRAM: nothing that was there could leave. These pages stayed in system memory.",
 		     full);
 	if (gpu->failed)
-		find(model, true, "%" PRIu64 " GPU faults failed: the GPU used addresses that it may not use.",
+		find(model, true, "%" PRIu64 " GPU faults failed: the GPU may not use these addresses, or there was no memory.",
 		     gpu->failed);
 	if (bad->records)
-		find(model, true, "VRAM broke %" PRIu64 " times.", bad->records);
+		find(model, true, "%" PRIu64 " times a page of VRAM broke.", bad->records);
 }
 
 static void find_costs(struct model *model)
@@ -103,10 +103,10 @@ static void find_costs(struct model *model)
 	struct total faults = model_sum(model, WAY_FAULTS);
 
 	if (home.ns > span / 10)
-		find(model, true, "CPU threads waited %s for %" PRIu64 " copies from VRAM, in %s of the program.",
+		find(model, true, "CPU threads waited %s for %" PRIu64 " copies from VRAM; the trace is %s long.",
 		     show_ns(home.ns), home.records, show_ns(span));
 	if (faults.records > MANY_FAULTS && !model_sum(model, WAY_PREFETCHES).records)
-		find(model, false, "%" PRIu64 " GPU faults were answered; %s moved for them piece by piece. The program never says beforehand what the GPU will use (prefetch).",
+		find(model, false, "The GPU made %" PRIu64 " faults, which moved %s piece by piece. The program never calls prefetch, which moves memory before the GPU uses it.",
 		     faults.records, show_bytes(moved.bytes));
 }
 
@@ -118,10 +118,10 @@ static void find_gaps(struct model *model)
 	for (unsigned int i = 0; i < model->trace->num_sources; i++)
 		open += !model->trace->sources[i].complete;
 	if (lost)
-		find(model, false, "%" PRIu64 " records are missing: the sums are lower bounds, and ranges may be shown where they are no more.",
+		find(model, false, "%" PRIu64 " records are missing: the sums are lower bounds, and the map may show memory in VRAM that has left it.",
 		     lost);
 	if (open)
-		find(model, false, "%u address spaces ended without a word: their process was killed, or became another program. The last records are missing.",
+		find(model, false, "The last records of %u address spaces are missing, because the process was killed or became another program.",
 		     open);
 }
 
@@ -131,6 +131,6 @@ void findings_make(struct model *model)
 	find_failures(model);
 	find_costs(model);
 	if (!model->num_findings)
-		find(model, false, "Nothing came back to VRAM after it had left: no reason to be slow is seen here.");
+		find(model, false, "Nothing that left VRAM came back: svm-trace sees no reason why the program would be slow.");
 	find_gaps(model);
 }

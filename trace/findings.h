@@ -4,7 +4,7 @@
 
 struct model;
 
-/* What a person is told first: why the program may be slow */
+/* What a person should know above all: why the program may be slow */
 void findings_make(struct model *model);
 
 #endif

@@ -155,7 +155,7 @@ void model_split(const struct model *model, const struct record *r,
 	}
 }
 
-/* Of @away bytes that left, @bytes come back now, or fewer. Returns how many are new. */
+/* Takes @bytes that go to VRAM from @away, adds them to @back. Returns how many were not away. */
 static uint64_t come_back(uint64_t *away, uint64_t *back, uint64_t bytes)
 {
 	uint64_t n = bytes < *away ? bytes : *away;
@@ -181,7 +181,6 @@ static void follow_part(void *data, size_t index, const struct record *r, uint64
 		come_back(&range->away_cpu, &range->back_cpu, bytes);
 		break;
 	default:
-		range->out += bytes;
 		range->now -= bytes < range->now ? bytes : range->now;
 		range->away_room += r->e.cause == DRM_SVM_CAUSE_ROOM ? bytes : 0;
 		range->away_cpu += r->e.cause == DRM_SVM_CAUSE_CPU_FAULT ? bytes : 0;
@@ -222,21 +221,24 @@ size_t *model_worst(const struct model *model, size_t *n)
 static void follow_vram(struct model *model)
 {
 	const struct trace *trace = model->trace;
-	uint64_t *vram = calloc(trace->num_sources + 1, sizeof(*vram)), sum = 0;
+	uint64_t *last = calloc(trace->num_sources + 1, sizeof(*last)), sum = 0;
 
-	if (!vram)
+	model->vram = calloc(trace->num_records + 1, sizeof(*model->vram));
+	if (!last || !model->vram)
 		err(EXIT_FAILURE, "no memory");
 	for (size_t i = 0; i < trace->num_records; i++) {
 		const struct record *r = &trace->records[i];
 
-		if (way_of(&r->e) == NUM_WAYS || r->e.type == DRM_SVM_EVENT_FAULT)
-			continue;
-		sum += r->e.vram - vram[r->source];
-		vram[r->source] = r->e.vram;
+		/* other records do not tell it */
+		if (way_of(&r->e) != NUM_WAYS && way_of(&r->e) != WAY_FAULTS) {
+			sum += r->e.vram - last[r->source];
+			last[r->source] = r->e.vram;
+		}
+		model->vram[i] = sum;
 		if (sum > model->vram_most)
 			model->vram_most = sum;
 	}
-	free(vram);
+	free(last);
 	for (unsigned int i = 0; i < trace->num_sources; i++)
 		if (trace->sources[i].vram_size > model->vram_size)
 			model->vram_size = trace->sources[i].vram_size;
@@ -257,6 +259,7 @@ void model_make(struct model *model, const struct trace *trace)
 void model_free(struct model *model)
 {
 	free(model->ranges);
+	free(model->vram);
 }
 
 /* Numbers */

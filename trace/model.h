@@ -28,8 +28,8 @@ struct total {
 };
 
 /*
- * 2 MiB of an address space. @now: bytes in VRAM, as far as records tell; memory that was
- * unmapped there is not told of. @away_room, @away_cpu: bytes that left for that reason and
+ * 2 MiB of an address space. @now: bytes in VRAM, as far as records tell; there is no record
+ * when memory in VRAM is unmapped. @away_room, @away_cpu: bytes that left for that reason and
  * have not come back; @back_room, @back_cpu: bytes that came back after that. @most: the most
  * that @now was.
  */
@@ -37,7 +37,7 @@ struct range {
 	unsigned int source;
 	uint64_t addr;
 	uint64_t faults;
-	uint64_t in, out;
+	uint64_t in;	/* bytes that went to VRAM in all */
 	uint64_t now, most;
 	uint64_t away_room, away_cpu;
 	uint64_t back_room, back_cpu;
@@ -59,7 +59,8 @@ struct model {
 	struct total totals[NUM_WAYS][CAUSES];
 	struct range *ranges;	/* by source and address */
 	size_t num_ranges;
-	uint64_t vram_most;	/* bytes, of all address spaces together */
+	uint64_t *vram;		/* bytes after each record, of all address spaces together */
+	uint64_t vram_most;	/* the most of these */
 	uint64_t vram_size;	/* of the device with most; 0: not known */
 	struct finding findings[MAX_FINDINGS];
 	unsigned int num_findings;

@@ -127,7 +127,6 @@ static void write_end(struct tracer *t)
 {
 	struct drm_svm_event end = {
 		.type = TRACE_END,
-		.time = now_ns(),
 		.size = t->dropped,
 	};
 
@@ -143,7 +142,6 @@ static void *tracer_main(void *data)
 		{ .fd = t->events, .events = POLLIN },
 		{ .fd = t->stop, .events = POLLIN },
 	};
-
 	bool stopping;
 
 	do {
@@ -174,6 +172,14 @@ static int open_out(void)
 	return fd;
 }
 
+/* Bytes, or 0 if the driver does not tell */
+static uint64_t vram_size(int fd, const struct trace_driver *driver)
+{
+	struct drm_svm_vram_info info = {};
+
+	return real_ioctl(fd, driver->vram_info, &info) ? 0 : info.out_size;
+}
+
 static bool write_head(struct tracer *t, const struct trace_driver *driver, int fd)
 {
 	struct trace_head head = {
@@ -182,7 +188,7 @@ static bool write_head(struct tracer *t, const struct trace_driver *driver, int 
 		.page_size = sysconf(_SC_PAGESIZE),
 		.pid = getpid(),
 		.time = now_ns(),
-		.vram_size = driver->vram_size ? driver->vram_size(fd) : 0,
+		.vram_size = vram_size(fd, driver),
 	};
 
 	snprintf(head.driver, sizeof(head.driver), "%s", driver->name);

@@ -27,8 +27,8 @@ struct trace_head {
 };
 
 /*
- * The last record of a file that ends in order: its time is that of the end, and its size the
- * number of records that were read but not written, because the file had reached its limit.
+ * The last record of a file that ends in order. Its size is the number of records that were
+ * read but not written, because the file had reached its limit or could not be written.
  */
 #define TRACE_END	0x80000000u
 

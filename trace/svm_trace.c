@@ -128,7 +128,7 @@ static int run(char **argv)
 		warn("%s", argv[0]);
 		_exit(errno == ENOENT ? 127 : 126);
 	}
-	/* keys that end the program do not end the account of it */
+	/* Ctrl-C ends the program; svm-trace still shows what it did */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(pid, &status, 0) < 0)

@@ -58,21 +58,19 @@ static bool is_head(const struct trace_head *head)
 	       !head->program[sizeof(head->program) - 1];
 }
 
-bool trace_load(struct trace *trace, const char *path)
+void trace_load(struct trace *trace, const char *path)
 {
 	FILE *file = fopen(path, "re");
 	struct drm_svm_event event;
 	struct trace_head head;
 	unsigned int source;
 	char buffer[4096];
-	bool good;
 
 	if (!file) {
 		warn("%s", path);
-		return false;
+		return;
 	}
-	good = fread(&head, sizeof(head), 1, file) == 1 && is_head(&head);
-	if (good) {
+	if (fread(&head, sizeof(head), 1, file) == 1 && is_head(&head)) {
 		source = add_source(trace, &head);
 		/* a record that was cut off by the end of the program is left */
 		while (fread(buffer, head.event_size, 1, file) == 1) {
@@ -83,7 +81,6 @@ bool trace_load(struct trace *trace, const char *path)
 		warnx("%s: not a file of svm-trace", path);
 	}
 	fclose(file);
-	return good;
 }
 
 static int by_time(const void *a, const void *b)
@@ -106,7 +103,7 @@ void trace_sort(struct trace *trace)
 	trace->end = trace->begin + 1;
 	if (!trace->num_records)
 		return;
-	/* that of one address space is in order already */
+	/* the records of one address space are in order already */
 	if (trace->num_sources > 1)
 		qsort(trace->records, trace->num_records, sizeof(*trace->records), by_time);
 	if (trace->records[0].e.time < trace->begin)

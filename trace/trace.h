@@ -10,7 +10,6 @@
 
 /* All that was recorded of a program, in the order of time. */
 
-#define KINDS	(DRM_SVM_EVENT_LOST + 1)
 #define CAUSES	(DRM_SVM_CAUSE_BAD_PAGE + 1)
 
 /* An address space that was attached, by the program or by a child of it */
@@ -40,8 +39,8 @@ struct trace {
 	uint64_t begin, end;	/* ns */
 };
 
-/* Adds one file; returns false, with a message, if it is none of svm-trace. */
-bool trace_load(struct trace *trace, const char *path);
+/* Adds one file, or says that it is none of svm-trace. */
+void trace_load(struct trace *trace, const char *path);
 /* After the last file */
 void trace_sort(struct trace *trace);
 void trace_free(struct trace *trace);
